@@ -85,7 +85,7 @@ EVENTS = ("base fee x8", "base fee above the ceiling", "pool emptied", "not mine
 
 
 def drawn(seed: int) -> tuple[int, list[Attempt]]:
-    """How many endpoints there are (1, or 3 of which one lies), and the attempts before the quiet end."""
+    """The schedule of a seed: (number of endpoints: 1, or 3 of which one lies; the attempts before the quiet end)."""
     draw = random.Random(seed)
     count = draw.choice((1, 3))
     liar = draw.randrange(count)

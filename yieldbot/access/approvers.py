@@ -76,7 +76,7 @@ class ToApprove:
         }
 
     def challenge(self) -> bytes:
-        """The 32 bytes that an EVM key signs, and the challenge of a passkey."""
+        """The EIP-712 digest of the approval (32 bytes): what an EVM key signs, and the challenge of a passkey."""
         from eth_account.messages import encode_typed_data
         from eth_utils.crypto import keccak
 

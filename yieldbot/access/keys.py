@@ -55,7 +55,7 @@ class StoredKey:
     quota: int | None = None
     """Requests that it may make a day (UTC); None: no limit. A key and its successors share one count."""
     counted: tuple[int, int] = (0, 0)
-    """(number of the day since 1970, requests on it): the last stored count of its quota."""
+    """(number of the day since 1970-01-01, requests on that day): the last stored count of its quota."""
 
     def ended(self, now: int) -> str | None:
         """Why it is no longer valid at ``now`` (unix seconds); None while it is."""

@@ -1,5 +1,5 @@
-"""How many requests a key may make each day (UTC). The count is in memory and, a step ahead, in the database: a server
-that is killed and starts again allows no request twice."""
+"""Quotas: how many requests a key may make each day (UTC). The count in the database is rounded up to the next step, so
+that a server which is killed and starts again never admits more than the quota."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from yieldbot.errors import ConfigError
 
 DAY = 86_400
 STEPS = 100
-"""The count is written at most so many times a day for each key, and once more at the end."""
+"""Most times that a key's count is written to the database in a day, apart from once more when the server ends."""
 MOST = 10**9
 _FORM = re.compile(r"([0-9]{1,10})/d")
 
 
 class Counts(Protocol):
-    """Where counts are kept."""
+    """The store of the counts."""
 
     def used_on(self, name: str, day: int) -> tuple[int, int]:
-        """(the day that the count is of, requests of the key on it): of ``day``, or of a later one that is stored."""
+        """(day of the count, requests of the key on that day): of ``day``, or of a later day if one is stored. Days are
+        numbered since 1970-01-01."""
 
     def keep_used(self, name: str, day: int, used: int) -> None:
-        """Store how many requests of the key count on a day."""
+        """Store the key's number of requests on a day."""
 
 
 @dataclass(slots=True)
@@ -32,9 +33,9 @@ class _Today:
     day: int
     """Number of the day since 1970."""
     used: int
-    """Requests on it."""
+    """Requests on that day."""
     kept: int
-    """Requests on it by the database; not less than ``used``."""
+    """Requests on that day as stored in the database; at least ``used``."""
 
 
 class Quotas:
@@ -46,8 +47,7 @@ class Quotas:
 
     def take(self, name: str, quota: int, now: float, *, always: bool = False) -> Left:
         """Count a request of a key, and return what is left of its quota. A request beyond it is not counted and is
-        refused, unless it is to be let in ``always``. now: unix seconds. Raises InvariantError if the count cannot be
-        written."""
+        refused, unless ``always``. now: unix seconds. Raises InvariantError if the count cannot be written."""
         today = self._of(name, int(now // DAY))
         reset = max(1, (today.day + 1) * DAY - int(now))
         if today.used >= quota:

@@ -179,19 +179,20 @@ class KeyRing:
         return tuple(_key(row) for row in rows)
 
     def used_on(self, name: str, day: int) -> tuple[int, int]:
-        """(the day that the count is of, requests of the key on it): of ``day``, or of a later one that is stored."""
+        """(day of the count, requests of the key on that day): of ``day``, or of a later day if one is stored. Days are
+        numbered since 1970-01-01."""
         with begin(self._engine) as connection:
             row = connection.execute(self._days.select().where(self._days.c.name == name)).mappings().first()
         return (row["day"], row["used"]) if row is not None and row["day"] >= day else (day, 0)
 
     def keep_used(self, name: str, day: int, used: int) -> None:
-        """Store how many requests of the key count on a day."""
+        """Store the key's number of requests on a day."""
         with begin(self._engine) as connection:
             connection.execute(self._days.delete().where(self._days.c.name == name))
             connection.execute(self._days.insert().values(name=name, day=day, used=used))
 
     def _select(self) -> Select[Any]:
-        """Every key with its quota and what is counted of it."""
+        """The query for all keys with their quotas and last stored counts."""
         from sqlalchemy import select
 
         keys, quotas, days = self._table, self._quotas, self._days

@@ -38,7 +38,7 @@ HARDLY = 1e-9
 """An edge of the bound may be removed if that raises the bound by at most this fraction of the output."""
 
 MARGIN = Fraction(1, 10**9)
-"""By this fraction a quote must exceed the accepted minimum, because that minimum is a float."""
+"""A quote must exceed the accepted minimum by this fraction, since the minimum is a float and could be rounded down."""
 
 
 @dataclass(frozen=True, slots=True)

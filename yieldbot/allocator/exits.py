@@ -223,13 +223,15 @@ def _stays(state: MarketState, held: Amount, why: str, after: str) -> StillIn:
 
 
 def held_as_it_is(snapshot: Snapshot) -> Allocation:
-    """The present holdings as an allocation that no solver computed: it claims no income and certifies nothing."""
+    """The present holdings as an allocation that no solver computed: its income is 0 and its certificate states no
+    bound."""
     targets = {state.market.id: state.held for state in snapshot.states.values()}
     return Allocation(targets, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, ())
 
 
 def _plan(snapshot: Snapshot, legs: Sequence[Leg], why: Sequence[str], cost: float, expires_at: int) -> Plan:
-    """The plan of these legs. It claims no gain and certifies nothing: its targets are what the legs leave."""
+    """The plan of these legs. Its gain is 0 and its certificate states no bound; its targets are what remains after the
+    legs."""
     allocation = held_as_it_is(snapshot)
     targets = allocation.targets
     wallets = {state.market.asset: state.market.id for state in snapshot.idle}

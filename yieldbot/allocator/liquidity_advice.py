@@ -27,7 +27,7 @@ rounded up."""
 SWAPPED = 0.5
 """Fraction of the value that is assumed to be swapped on entering, on leaving, and at a rebalance."""
 SLIPPAGE = 0.0005
-"""Cost of a swap beside its fee, as a fraction."""
+"""Cost of a swap in addition to its fee (price impact), as a fraction of the amount."""
 WATCH_SECONDS = 1800.0
 """Longest time that a position is out of range before anybody notices: the interval between runs (docs/cron.md)."""
 IN_RANGE_FACTOR = 2.0

@@ -63,10 +63,11 @@ def route(
     """The best route for swapping exactly ``amount`` into ``wanted``. Raises Unswappable if the pools do not take so
     much.
 
-    unit_cost: cost of a unit of gas, in base units of ``wanted``; way_cost: cost of each route's transactions beside
-    their gas. Through an intermediate token the first pool is the one that brings most for the whole amount, the second
-    the one that brings most for that; both belong to one router, since a route is one call. Each pool is in at most one
-    route (a contract of many coins counts as one pool), so that outputs are independent and the bound holds.
+    unit_cost: cost of a unit of gas, in base units of ``wanted``; way_cost: cost of each route's transactions in
+    addition to their gas, in base units of ``wanted``. Through an intermediate token the first pool is the one that
+    brings most for the whole amount, the second the one that brings most for that; both belong to one router, since a
+    route is one call. Each pool is in at most one route (a contract of many coins counts as one pool), so that outputs
+    are independent and the bound holds.
     """
     ways = ways_of(pools, amount, wanted)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]

@@ -47,7 +47,7 @@ class Bound(IntEnum):
     COARSE = 0
     """``envelope.coarse_bound``, breakpoints may lie inside."""
     CUT = 1
-    """The same, no breakpoint inside."""
+    """``envelope.coarse_bound``, with no breakpoint inside."""
     TIGHT = 2
     """``envelope.tight_bound``."""
 

@@ -30,7 +30,7 @@ OF_ATTEMPTS = Rate(a_second=0.1, at_once=10)
 """Limit of attempts with invalid keys from one IP address: ten at once, then one every ten seconds. A valid key is
 admitted even beyond it, so that nobody can lock out others who share the address, who may want to halt the bot."""
 HALTING = "PUT /v1/halt"
-"""No quota keeps anybody from this."""
+"""The one request that is admitted even when the key's quota is used up."""
 AUDIT_SECONDS = 60
 MOST_PLACES = 10_000
 """Most pairs of (key, place) that are kept in memory."""

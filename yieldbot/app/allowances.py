@@ -53,7 +53,7 @@ class Revocations:
     tries: tuple[tuple[GrantedAllowance, Revocation | Declined], ...]
     """Each allowance with the rehearsal of its revocation, or the reason why it cannot be revoked."""
     beside: tuple[str, ...]
-    """Fees beside the gas for all revocations together, as text."""
+    """Fees in addition to the gas for all revocations together, as text."""
 
     @property
     def able(self) -> bool:

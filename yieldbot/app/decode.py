@@ -71,7 +71,7 @@ class DecodeAnswer:
     document: DecodeDocument
     """For ``--json``."""
     lines: tuple[str, ...]
-    """The same as text, for a person."""
+    """The description as lines of text."""
     exit_code: int
     """DANGEROUS if any part of it is dangerous, else 0."""
 

@@ -53,7 +53,7 @@ class Document(Part):
     @model_validator(mode="before")
     @classmethod
     def _of_this_schema(cls, given: Any) -> Any:
-        """A document is read back from its JSON. Raises ValueError for another schema's."""
+        """Drops ``schema`` from a document's JSON before validation. Raises ValueError if it names another schema."""
         if not isinstance(given, dict) or "schema" not in given:
             return given
         if given["schema"] != cls.schema_name():

@@ -106,7 +106,7 @@ def facts_of(
     holders: Mapping[MarketId, Holders] | None = None,
     lost: Mapping[MarketId, float] | None = None,
 ) -> Mapping[MarketId, Facts]:
-    """By market, the facts beside its state from which its grade is computed. Arguments as in ``with_grades``."""
+    """By market, the facts, besides its state, from which its grade is computed. Arguments as in ``with_grades``."""
     past, known, whose = _past(snapshot, data_dir, say), controls or {}, holders or {}
     reports = _audits(data_dir, say) if known else ()
     return {

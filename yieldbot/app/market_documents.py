@@ -70,7 +70,7 @@ class Leaving(Part):
 
 
 class Reward(Part):
-    """An incentive that one market pays beside its yield."""
+    """An incentive that one market pays on top of its yield."""
 
     id: str = Field(description="the market's identifier")
     token: str = Field(description="the address of the token that is paid")

@@ -92,7 +92,8 @@ def due(
 
 
 def findings(name: str, label: str, said: Sequence[str], at: int) -> tuple[Finding, ...]:
-    """One summary's findings. said: its lines."""
+    """One summary's findings, one for each line. name: ``day`` or ``week``; label: the date on which its period ends;
+    said: the lines; at: unix seconds."""
     return tuple(
         Finding(
             key=f"summary:{name}:{label}:{index}",

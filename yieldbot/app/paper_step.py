@@ -29,7 +29,7 @@ class Begins:
     wealth: str
     """In whole tokens of the coin, as text."""
     amount: Amount
-    """The same as an amount."""
+    """``wealth`` as an amount of the coin."""
 
 
 def first(begins: Begins, job: Job, owner: str | None, real: Snapshot) -> PaperState:

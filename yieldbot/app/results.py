@@ -1,5 +1,5 @@
-"""Values of lower rooms that use cases return beside their documents. Doors import them from here, so they import no
-room below ``app/`` except the model."""
+"""Values of lower packages that use cases return in addition to their documents. The CLI, ``api/`` and ``mcp/`` import
+them from here, so that they import no package below ``app/`` except the model."""
 
 from __future__ import annotations
 

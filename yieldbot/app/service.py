@@ -240,7 +240,7 @@ class Service:
         return halt(HaltRequest(reason=reason), self.context)
 
     async def halt_signer(self, reason: str) -> None:
-        """Halt the signer too. Where it does not answer that is said and tried again."""
+        """Halt the signer too. If it does not answer, a line of progress says so and the request is repeated."""
         if self.signer is not None:
             await self.signer.halt(reason)
 
@@ -369,7 +369,8 @@ class Service:
         return (await asyncio.to_thread(show, request, self.context)).as_json()
 
     async def remembered_rows(self, market_id: str, chain_id: str, days: int, step_seconds: int) -> Collection:
-        """The same as rows; kept until the chains are read again. Raises ConfigError where there is none."""
+        """Stored history of a market over the last ``days`` days, as rows of a table; cached until the chains are read
+        again. Raises ConfigError if there is none."""
         asked = (chain_id, market_id, days, step_seconds)
         if (known := self._remembered.get(asked)) is None or known.as_of != self.read_at:
             at = self.read_at

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOCK = "secrets.lock"
 MOST = 200
-"""Secrets in the file at most."""
+"""Most secrets that the file may hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,9 @@ class SetSecretRequest:
     """Put a secret into the encrypted file, or replace it."""
 
     name: str
-    """The variable."""
+    """The variable's name."""
     piped: Callable[[], str]
-    """Reads it from standard input, where no person can be asked."""
+    """Reads the value from standard input; called if there is no terminal at which a person could type it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def list_(context: Context) -> SecretsDocument:
 
 
 def set_(request: SetSecretRequest, context: Context) -> SecretsDocument:
-    """Puts a secret into the file, which is made where there is none. Raises ConfigError for a name or value that
+    """Puts a secret into the file, which is created if there is none. Raises ConfigError for a name or value that
     cannot be used, a wrong passphrase, or a file that cannot be written."""
     name = request.name
     if store.NAME.fullmatch(name) is None or name == store.PASSPHRASE_NAME:
@@ -94,7 +94,8 @@ def remove(name: str, context: Context) -> SecretsDocument:
 
 
 def rewrap(request: RewrapRequest, context: Context) -> SecretsDocument:
-    """Encrypts all secrets with another passphrase. Raises ConfigError for a wrong one, or where there is no file."""
+    """Encrypts all secrets with another passphrase. Raises ConfigError for a wrong passphrase, or if there is no
+    file."""
     with _held(context) as (file, sealed):
         if sealed is None:
             raise ConfigError(f"{file}: is not there: `yieldbot secret set NAME` makes it")
@@ -110,7 +111,8 @@ def rewrap(request: RewrapRequest, context: Context) -> SecretsDocument:
 
 @contextmanager
 def _held(context: Context) -> Iterator[tuple[Path, Sealed | None]]:
-    """The file and its content, while no other command changes it."""
+    """Context manager that locks the file against other commands; gives its path and content, None if there is no
+    file."""
     file = _file(context)
     with only_one(file.parent, LOCK, "`yieldbot secret`"):
         yield file, store.read(file)

@@ -48,8 +48,8 @@ _happened: Callable[[str, dict[str, Any]], None] | None = None
 
 
 def begin(id: str = "") -> str:
-    """Set the id of what is in progress from here on, in this task or thread and what it starts. Without one, a new one
-    is made: 16 hexadecimal digits. Returns it."""
+    """Set the correlation id of all lines from now on, in this task or thread and those it starts; without ``id`` a new
+    one, 16 random hexadecimal digits. Returns it."""
     id = id or os.urandom(8).hex()
     _id.set(id)
     _origin.set("")
@@ -57,8 +57,8 @@ def begin(id: str = "") -> str:
 
 
 def for_run() -> str:
-    """The id of a run that begins: that of the request, job or command which it is part of, so that their lines are
-    found together; a further run in there gets a new one."""
+    """The id for a new run. The first run of a request, scheduled job or command takes its correlation id, so that
+    their lines are found together; each further run gets a new one."""
     id = current()
     if not id or id in _runs:
         id = begin()
@@ -69,12 +69,12 @@ def for_run() -> str:
 
 
 def current() -> str:
-    """The id of what is in progress; empty: none was begun."""
+    """The correlation id in force; empty: none was set."""
     return _id.get()
 
 
 def follows(id: str) -> None:
-    """Add to each line from here on, as ``origin``, the id of the run that made the plan which is carried out; empty:
+    """Add to each line from now on, as ``origin``, the id of the run that made the plan being carried out; empty: add
     none."""
     _origin.set(id)
 
@@ -87,8 +87,8 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
 
 
 def listen(stream: TextIO, secrets: Callable[[], Iterable[str]] = tuple, form: str = TEXT) -> None:
-    """Write telemetry to ``stream`` from now on, as key=value (TEXT) or as JSON objects. secrets: gives what must not
-    be shown."""
+    """Write telemetry to ``stream`` from now on, as key=value (TEXT) or as JSON objects. secrets: returns the texts
+    that must not appear in a line."""
     global _log, _format, _stream
     import structlog
 
@@ -110,7 +110,7 @@ def listen(stream: TextIO, secrets: Callable[[], Iterable[str]] = tuple, form: s
 
 
 def silent() -> None:
-    """Write nothing from now on."""
+    """Stop writing."""
     global _log, _format, _stream
     _log, _format, _stream = None, TEXT, None
 
@@ -126,8 +126,8 @@ def is_json() -> bool:
 
 
 def as_line(message: str, level: str) -> bool:
-    """Write a line of progress as a JSON object, if that is the format; else it is the caller's to print. level:
-    ``debug``, ``info`` or ``error``."""
+    """Write a line of progress as a JSON object if that is the format; returns False if it is not and the caller must
+    print the line. level: ``debug``, ``info`` or ``error``."""
     if _format != JSON:
         return False
     _write("line", {"level": level, "message": message})
@@ -135,8 +135,8 @@ def as_line(message: str, level: str) -> bool:
 
 
 def passed_on(line: str) -> bool:
-    """Write a line of a process that we started as it is, if it is a JSON object of this module's and that is the
-    format; else it is the caller's to say."""
+    """Write a child process's line unchanged if it is one of this module's JSON objects and that is the format; returns
+    False if it is not and the caller must print the line."""
     if _format != JSON or _stream is None or not line.startswith("{"):
         return False
     import json
@@ -161,13 +161,14 @@ def trace_by(
     around: Callable[[str, dict[str, Any]], AbstractContextManager[None]] | None,
     happened: Callable[[str, dict[str, Any]], None] | None = None,
 ) -> None:
-    """around: what ``span`` opens from now on; happened: is called with each event and its facts. None: neither."""
+    """Report traces from now on. around: returns the context manager that ``span`` enters; happened: called with each
+    event and its facts. None: stop."""
     global _span, _happened
     _span, _happened = around, happened
 
 
 def _shown(value: Any, hidden: tuple[str, ...], form: str) -> Any:
-    """A value as it is written: text in one line and without secrets, in JSON a number as a number."""
+    """A value as it is written: text on one line and without secrets; numbers stay numbers in JSON."""
     if form == JSON and isinstance(value, int | float | None) and (value is None or math.isfinite(value)):
         return value
     text = one_line(redacted(str(value), hidden))
@@ -175,7 +176,7 @@ def _shown(value: Any, hidden: tuple[str, ...], form: str) -> Any:
 
 
 def _take_libraries() -> None:
-    """What libraries log or warn of becomes such a line too."""
+    """Write what libraries log, and Python's warnings, as such lines too."""
     import logging
 
     class Taken(logging.Handler):
@@ -208,8 +209,8 @@ def _emit(event: str, job: Job, **facts: Any) -> None:
 
 
 def answered(route: str, method: str, status: int, seconds: float, caller: str) -> None:
-    """A request over HTTP was answered. route: as in the description, without what callers write; caller: the key's
-    name, empty for none. Written as JSON alone."""
+    """A request over HTTP was answered. route: the path's template in the OpenAPI description, without the caller's
+    values; seconds: the time it took; caller: the key's name, empty for none. Written as JSON alone."""
     if _format == JSON:
         facts = {"route": route, "method": method, "status": status, "seconds": round(seconds, 4), "caller": caller}
         _write("answered", {"level": "info"} | facts)
@@ -221,7 +222,7 @@ def observed(job: Job, snapshot: Snapshot) -> None:
 
 
 def quarantined(job: Job, bad: Quarantined) -> None:
-    """One market could not be read; the others go on."""
+    """One market could not be read; the others could."""
     _emit("quarantined", job, market=bad.market.id, reason=bad.reason)
 
 
@@ -263,5 +264,5 @@ def ended(job: Job, leg: Leg, outcome: Outcome) -> None:
 
 
 def failed(job: Job, error: Exception) -> None:
-    """A job ended with an error; the others go on."""
+    """A job ended with an error; the others continue."""
     _emit("failed", job, kind=type(error).__name__, reason=str(error))

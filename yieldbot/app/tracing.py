@@ -2,9 +2,9 @@
 from the request to the transaction. Needs the extra ``otel``, and is off until the standard variable
 OTEL_EXPORTER_OTLP_ENDPOINT (or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) names a collector.
 
-Processes that sign never import it. A span says what the log says of stages, without what callers or strangers write:
-no amount, no path of a request, no text of an error. The collector is not waited for: what it does not take within
-EXPORT_SECONDS is lost, and nothing else is.
+Processes that sign never import it. A span has the facts that the log has of a stage, without any text from callers or
+other parties: no amount, no path of a request, no error's message. Nothing waits for the collector: spans that it does
+not accept within EXPORT_SECONDS are lost, and only those.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from yieldbot.errors import ConfigError
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 EXPORT_SECONDS = 2.0
-"""How long one export to the collector may take."""
+"""Timeout of one export to the collector."""
 SHOWN = frozenset(("chain", "asset", "code", "gas", "kind", "leg", "legs", "markets", "result"))
-"""Facts of events that a trace shows; others hold names, reasons or hashes."""
+"""Names of an event's facts that a trace may show; the others hold names, reasons or hashes."""
 
 _tracer: Any = None
 _provider: Any = None
@@ -38,10 +38,10 @@ def wanted(environment: Mapping[str, str]) -> bool:
 
 
 def start(service: str, say: Callable[[str], None]) -> None:
-    """Report spans of this process from now on, where the environment wants it. service: the process's name there;
-    say: is called once if the collector does not take them.
+    """Report this process's spans from now on if the environment names a collector. service: the process's name in the
+    traces; say: called once if the collector does not accept them.
 
-    Raises ConfigError where the extra is missing.
+    Raises ConfigError if the extra is not installed.
     """
     global _tracer, _provider
     if not wanted(os.environ):
@@ -62,7 +62,7 @@ def start(service: str, say: Callable[[str], None]) -> None:
 
 
 def end() -> None:
-    """Send what is left, and report nothing any more."""
+    """Send the remaining spans and stop reporting."""
     global _tracer, _provider
     telemetry.trace_by(None)
     if _provider is not None:
@@ -73,7 +73,8 @@ def end() -> None:
 
 @contextmanager
 def continued(carrier: Mapping[str, str]) -> Iterator[None]:
-    """Context manager in which spans belong to the trace that the carrier (W3C ``traceparent``) names, if it does."""
+    """Context manager in which spans belong to the trace that ``carrier`` (W3C Trace Context, ``traceparent``) names,
+    if it names one."""
     if _tracer is None or not carrier.get("traceparent"):
         yield
         return
@@ -88,7 +89,7 @@ def continued(carrier: Mapping[str, str]) -> Iterator[None]:
 
 
 def carrier() -> dict[str, str]:
-    """What carries the trace in progress to another process; empty: there is none."""
+    """The current trace's W3C Trace Context headers, to pass to another process; empty: there is no trace."""
     found = dict[str, str]()
     if _tracer is not None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -119,7 +120,7 @@ def _happened(event: str, facts: dict[str, Any]) -> None:
 
 
 class _Once(logging.Handler):
-    """Says once that a collector does not take traces, not at each export."""
+    """Reports the first failed export to the collector, and no further ones."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)

@@ -64,7 +64,7 @@ class Watched:
         return replace(snapshot, states={**snapshot.states, **alarmed}) if alarmed else snapshot
 
     def _begun(self, snapshot: Snapshot) -> Lookout:
-        """A Lookout that has seen the days before the first row. Nothing is judged on those days."""
+        """A Lookout that knows the days before the first row, on which no alarm is raised."""
         world, limits = self._world, self._limits
         states = {one.market.id: one for one in snapshot.states.values()}
         subjects = {}

@@ -38,7 +38,7 @@ ENOUGH = 1e-6
 MOST_ROUNDS = 6
 """Most linear programs that are solved."""
 BEGIN_WITH = 4
-"""Number of markets in the first program (those that paid most over the window), beside the ones named by
+"""Number of markets in the first program (those that paid most over the window), in addition to those named by
 ``likely``."""
 
 

@@ -32,7 +32,7 @@ LEVEL = 0.9
 """Level of the interval."""
 NORMAL_95 = 1.6448536269514722
 LEAST_INDEPENDENT = 3.0
-"""With fewer windows that share no day, nothing can be said about luck."""
+"""Least number of windows without a common day; with fewer, luck cannot be told from skill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,8 @@ class StudyRow:
     apy: float
     """Mean of what the policy earned, a simple annual fraction, net of all costs."""
     static_apy: float
-    """The same for the best quote of the first day, never moved."""
+    """Mean yield a year, as a fraction, of the market with the best quote on the first day, if nothing is moved
+    afterwards."""
     gain_pp: float
     """Mean gain over static, in percentage points a year."""
     gain_pp_low: float

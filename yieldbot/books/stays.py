@@ -22,7 +22,7 @@ LEAST_SECONDS = 3600
 ROUNDING = 10
 """Base units that a protocol's rounding may take off over several transactions."""
 DUST = 1e-6
-"""A stay counts as ended if at most this fraction of what was put in is left, beside the rounding."""
+"""A stay counts as ended if at most this fraction of what was deposited is left, apart from rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

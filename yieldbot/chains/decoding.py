@@ -76,7 +76,7 @@ class DecodedCall(Decoded, Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a person should know beside the fields."""
+        """What a person should know in addition to the fields."""
 
     @property
     def dangers(self) -> tuple[str, ...]:

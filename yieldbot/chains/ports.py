@@ -58,8 +58,8 @@ class Watch(Protocol):
         lost: Mapping[MarketId, Sequence[Dependency]],
         follow: Collection[str] = (),
     ) -> Look:
-        """Who controls the contracts that the snapshot's markets depend on, at its block, and what events have said of
-        it since; what backs the markets, and deposits into and withdrawals from them.
+        """Who controls the contracts that the snapshot's markets depend on, at its block, and their events since the
+        last look; what backs the markets, and deposits into and withdrawals from them.
 
         known: ``Look.known`` of the last look, or empty. since: the block of the last look; None: there was none. lost:
         the contracts of markets that the snapshot lacks; they are read too. follow: addresses all of whose deposits and
@@ -127,7 +127,7 @@ class Rights(Protocol):
         """Run each revocation on a fork; the reason for each that cannot be made."""
 
     def beside(self, tried: Sequence[Revocation | Declined]) -> tuple[str, ...]:
-        """The revocations' fees beside their gas, a line each for a person."""
+        """The revocations' fees in addition to their gas, a line each for a person."""
 
     async def revoke(self, given: GrantedAllowance, index: int, rehearsed: Revocation) -> Outcome | Declined:
         """Revoke one allowance. index: its position among the revocations of this run."""

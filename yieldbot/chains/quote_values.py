@@ -38,7 +38,8 @@ class QuoteInputs:
     """What a transaction pays in addition to its gas, in whole native tokens."""
 
     def way_cost(self, token: Token) -> float:
-        """Fees beside the gas for one route's transactions, in base units of ``token``; 0 if no feed prices them."""
+        """Fees in addition to the gas for one route's transactions, in base units of ``token``; 0 if no feed prices
+        them."""
         if self.native is None or token not in self.usd:
             return 0.0
         return SWAP_TXS * self.tx_native * self.native.usd / self.usd[token].usd * token.one

@@ -82,8 +82,8 @@ def _show(document: WatchDocument, text: Text, context: Screen) -> None:
 
 
 def _take_out(request: ExitRequest, context: Screen) -> None:
-    """Take out what can be taken out now. Whatever keeps it in (another run, gas, a node) is said, and the next look
-    tries again; only what somebody must look at first ends the watch."""
+    """Withdraw what can be withdrawn now. An obstacle that may pass (another run, gas, a node) is printed, and the next
+    look tries again; an error that needs a person ends the watch."""
     try:
         carry_out(request, context)
     except (ConfigError, InvariantError):

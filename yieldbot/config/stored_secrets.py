@@ -1,7 +1,8 @@
 """The encrypted file of secrets in the data directory, which `yieldbot secret set NAME` writes.
 
 scrypt (RFC 7914) makes a key of the passphrase, and AES-256-GCM encrypts all values together; it also authenticates the
-rest of the file. The names are not encrypted: whether the file must be opened is known without the passphrase.
+rest of the file. The names are not encrypted, so that the passphrase is asked for only where a secret of the file is
+needed.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _keys: dict[bytes, bytes] = {}
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The file's content, not opened."""
+    """The file's content, still encrypted."""
 
     file: Path
     """The file."""
@@ -57,12 +58,12 @@ class Sealed:
 
     @property
     def is_open(self) -> bool:
-        """Whether this process has the key already."""
+        """Whether this process has derived the key already."""
         return self.salt in _keys
 
     def values(self, passphrase: Callable[[], str]) -> dict[str, str]:
-        """Every secret by name. passphrase: gets it, where this process does not have the key yet. Raises ConfigError
-        for a wrong one, which is forgotten, and for a file that was changed."""
+        """Every secret by name. passphrase: returns the passphrase; called only if this process has not derived the key
+        yet. Raises ConfigError for a wrong passphrase, which is not kept, and for a file that was altered."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -78,7 +79,7 @@ class Sealed:
 
     @property
     def _clear(self) -> bytes:
-        """What is authenticated and not encrypted."""
+        """The part of the file that is authenticated but not encrypted."""
         return json.dumps(self._head, sort_keys=True, separators=(",", ":")).encode()
 
     @property
@@ -130,7 +131,8 @@ def read(file: Path) -> Sealed | None:
 def sealed(
     file: Path, values: Mapping[str, str], changed_at: Mapping[str, int], like: Sealed | None, passphrase: str = ""
 ) -> Sealed:
-    """Encrypt all values. like: the file before, whose key is used again; None: ``passphrase`` makes a new one."""
+    """Encrypt all values. like: the previous content, whose key is used again; None: a new key is derived from
+    ``passphrase``."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     salt, work = (secrets.token_bytes(SALT_BYTES), WORK) if like is None else (like.salt, like.work)
@@ -161,17 +163,18 @@ def write(made: Sealed) -> None:
 
 
 def keys() -> list[list[str]]:
-    """The keys that this process has, for a process that it starts: through a pipe, never an argument or variable."""
+    """The keys that this process has derived, for a process that it starts. Pass them through a pipe, never as an
+    argument or in an environment variable."""
     return [[salt.hex(), key.hex()] for salt, key in _keys.items()]
 
 
 def take(given: list[list[str]]) -> None:
-    """Take the keys of the process that started this one."""
+    """Use the keys (``keys``) of the process that started this one."""
     _keys.update((bytes.fromhex(salt), bytes.fromhex(key)) for salt, key in given)
 
 
 def forget() -> None:
-    """Forget every key: the passphrase is needed again."""
+    """Drop every derived key: the passphrase is needed again."""
     _keys.clear()
 
 

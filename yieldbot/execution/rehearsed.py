@@ -79,4 +79,4 @@ class Rehearsed(Protocol):
 
     @property
     def fees_beside(self) -> tuple[str, ...]:
-        """Fees beside the gas (data on L1), a line each for a person; none on most chains."""
+        """Fees in addition to the gas (data on L1), a line each for a person; none on most chains."""

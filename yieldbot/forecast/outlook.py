@@ -40,7 +40,7 @@ class Outlook:
 
 
 def single() -> tuple[Rule, ...]:
-    """Built-in forecasters that ``policy.forecaster`` may name, beside the combined one."""
+    """Built-in forecasters that ``policy.forecaster`` may name, in addition to the combined one."""
     return (*builtin(), *(PaidMean(one) for one in HALF_LIVES))
 
 

@@ -46,7 +46,7 @@ class GradedDay:
     safety: int
     """0 (worst) to 100 (best)."""
     letter: str
-    """The same as a letter."""
+    """``safety`` as a letter (risk/grade.py)."""
     loss_bps: float
     """Expected loss a year, in bp of what is held."""
     loss_low_bps: float

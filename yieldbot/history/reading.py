@@ -76,7 +76,7 @@ class Reading:
     backing: tuple[tuple[str, float], ...] = ()
     """(token address, total supply in base units) of each collateral that the market rests on, where it was read."""
     rewards: tuple[Mapping[str, object], ...] = ()
-    """Incentives beside the yield: for each its token, annual rate and end, as JSON values."""
+    """Incentives on top of the yield: for each its token, annual rate and end, as JSON values."""
     flags: tuple[str, ...] = ()
     """Warnings about the market."""
     curve: str | None = None

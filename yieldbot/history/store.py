@@ -75,7 +75,8 @@ class Asked:
     """Text columns to be read as codes (dictionaries)."""
 
     def within(self, span: str) -> Asked:
-        """The same without the bounds that a file of this day or month cannot exceed."""
+        """This query without the time bounds that contain the file's whole day or month, so that its rows need no
+        filter. span: the file's day or month."""
         first, last = files.bounds(span)
         start = None if self.start is None or self.start <= first else self.start
         end = None if self.end is None or self.end >= last else self.end

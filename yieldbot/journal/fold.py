@@ -47,7 +47,7 @@ class StoredPlan:
     plan: Plan
     """The plan as it was first written."""
     lines: tuple[str, ...]
-    """The description of every call, in order, as shown to whoever approves."""
+    """The description of every call, in order, as shown to the person who approves."""
     status: PlanStatus
     """The status by the newest mark; PROPOSED if there is none."""
     by: str

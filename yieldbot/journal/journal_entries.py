@@ -48,7 +48,7 @@ class PlanWritten:
     plan: Plan
     """The plan itself."""
     lines: tuple[str, ...] = ()
-    """The description of every call, in order, as it was shown to whoever decides."""
+    """The description of every call, in order, as it was shown to the person who approves or refuses."""
     changes: tuple[str, ...] = ()
     """Our balance changes in the rehearsal, one line each; empty in entries of older versions."""
     risks: tuple[str, ...] = ()

@@ -48,7 +48,7 @@ class V3Swap:
     amount0: int
     """Base units of token0 that the pool receives; negative: pays."""
     amount1: int
-    """The same of token1."""
+    """Base units of token1 that the pool receives; negative: pays."""
     sqrt_price_x96: int
     """Square root of the price afterwards."""
     tick: int

@@ -2,12 +2,12 @@
 or our own withdrawal would cause it.
 
 Beyond its kink a pool pays a rate that is designed to end, because borrowers repay and others deposit (Morpho's at 98
-%: 134 % a year over a month where 4 % is the target). So while utilisation is beyond the kink, the rate at the kink is
-the most that counts, whether we would enter, are there, or caused the spike by leaving. The same utilisation always
-counts with the same rate, so that money which has left a pool does not return because of the spike that it caused.
+%: 134 % a year over a month where 4 % is the target). So while utilisation is beyond the kink, no more than the rate at
+the kink is assumed, whether we would enter, are there, or caused the spike by leaving. The rate assumed depends on
+utilisation alone, so that money which has left a pool does not return because of the spike that it caused.
 
 Our withdrawal raises utilisation, and with it the rate of what stays; near full utilisation what stays cannot be
-withdrawn. So after our own withdrawal the most that counts is the rate at the kink, or the rate at
+withdrawn. So after our own withdrawal no more is assumed than the rate at the kink, or the rate at
 ``max_utilisation_entry`` if that is lower.
 """
 
@@ -33,8 +33,8 @@ def capped(curve: YieldCurve, held: float, at_max_utilisation: float, at_kink: f
     """The curve with the rates of a utilisation spike capped; the curve itself if nothing changes.
 
     held: what we hold there, in whole tokens. at_max_utilisation: our holding at which utilisation reaches the highest
-    value that may still count after our withdrawal (0 or less: no withdrawal exceeds it). at_kink: our holding at which
-    utilisation would be at the kink; it is more than ``held`` if the market is beyond the kink now.
+    value whose rate may be assumed after our withdrawal (0 or less: no withdrawal exceeds it). at_kink: our holding at
+    which utilisation would be at the kink; it is more than ``held`` if the market is beyond the kink now.
     """
     cap_end = max(at_kink, min(held, at_max_utilisation))
     return CappedCurve(curve, cap_end) if 0.0 < cap_end < math.inf else curve
@@ -42,8 +42,8 @@ def capped(curve: YieldCurve, held: float, at_max_utilisation: float, at_kink: f
 
 def capped_vault(curve: LookThroughCurve, utilisation: float, *, ignore_withdrawals: bool = False) -> LookThroughCurve:
     """A vault's curve with the curve of each of its markets capped, since the vault's money changes their utilisation.
-    utilisation: the highest that may still count after a withdrawal. ignore_withdrawals: treat rates as if withdrawals
-    did not change them."""
+    utilisation: the highest whose rate may be assumed after a withdrawal. ignore_withdrawals: treat rates as if
+    withdrawals did not change them."""
     slots = []
     for slot in curve.slots:
         inner = slot.curve

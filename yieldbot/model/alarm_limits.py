@@ -65,7 +65,8 @@ class AlarmLimits:
     cooldown_hours: float = 24.0
     """Least time that an alarm stands after its sign was last observed, in hours."""
     collateral_cooldown_hours: float = 48.0
-    """The same for COLLATERAL_LOCKED, if longer: for this long after a lock other markets are in greater danger."""
+    """The same least time for COLLATERAL_LOCKED, in hours, if it is longer than ``cooldown_hours``: for this long after
+    one collateral was locked, other markets are in greater danger."""
     clear_readings: int = 3
     """An alarm also stands until this many readings in a row do not show its sign."""
     utilisation: float = 0.95

@@ -84,8 +84,8 @@ class Controller:
 
     @property
     def last(self) -> str:
-        """The holder's own address in lower case: of a timelock without one, that of whoever is behind; empty where it
-        has none."""
+        """The first known address in the chain of controllers, in lower case: the holder's own, else that of the next
+        controller behind it; empty if none is known."""
         return next((one.address.lower() for one in self.chain if one.address is not None), "")
 
     @property
@@ -118,17 +118,17 @@ class Power(StrEnum):
     """What a role lets its holders do."""
 
     ADMIN = "admin"
-    """Give every role to anybody, or change everything."""
+    """Grant any role to any address, or change anything."""
     UPGRADE = "upgrade"
-    """Exchange the code."""
+    """Replace the contract's code."""
     MINT = "mint"
-    """Make tokens out of nothing."""
+    """Mint tokens."""
     PROPOSE = "propose"
-    """Announce a call that a timelock makes later."""
+    """Propose a call that a timelock executes after its delay."""
     PAUSE = "pause"
-    """Stop it, or an account."""
+    """Pause the contract, or freeze an account."""
     SETTINGS = "settings"
-    """Change settings within what its code allows."""
+    """Change parameters within the bounds that its code sets."""
     OTHER = "other"
     """Anything else, or not known."""
 

@@ -38,7 +38,7 @@ class ChainFees:
 
     @property
     def tx_cost(self) -> float:
-        """What one more transaction costs beside its gas, in whole asset tokens."""
+        """What one more transaction costs in addition to its gas, in whole asset tokens."""
         return self.tx_wei / 10**18 * self.native_price
 
 

@@ -72,7 +72,7 @@ class Exit:
     """What all suppliers together could withdraw now, in the market's asset; None: unknown, or stated by the market's
     ``liquidity``."""
     limit: str = ""
-    """What limits the exit beside the cash, as a phrase; empty: nothing."""
+    """What limits the exit in addition to the pool's cash, as a phrase; empty: nothing."""
     priced: bool = False
     """Whether a withdrawal needs a fresh oracle price. On a fork nobody updates prices, so such an exit is rehearsed
     without waiting."""
@@ -195,7 +195,7 @@ class MarketState:
     gas_deposit: int
     """Typical gas (Solana: compute units) of a deposit, its allowance included, before simulation."""
     gas_withdraw: int
-    """The same of a withdrawal."""
+    """Typical gas (Solana: compute units) of a withdrawal, before simulation."""
     flags: tuple[str, ...] = ()
     """Unusual facts about it, as short codes or phrases."""
     rent_deposit: int = 0

@@ -1,4 +1,4 @@
-"""Incentives that markets pay beside their yield, and the proofs that claims of them need."""
+"""Incentives that markets pay on top of their yield, and the proofs needed to claim them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reward:
-    """An incentive that a market pays beside its yield and that must be claimed."""
+    """An incentive that a market pays on top of its yield and that must be claimed."""
 
     token: Token
     """The token that is paid."""

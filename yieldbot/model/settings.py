@@ -25,7 +25,7 @@ class FeeKind(StrEnum):
     ETHEREUM = "ethereum"
     """Nothing."""
     OP_STACK = "op-stack"
-    """A fee for L1 data and an operator fee, both charged beside the gas and not part of the gas limit."""
+    """A fee for L1 data and an operator fee, both charged in addition to the gas and not part of the gas limit."""
     ARBITRUM = "arbitrum"
     """L1 data is charged as gas, which only the chain's own node can estimate."""
 
@@ -188,7 +188,7 @@ class ChainSettings:
     exchanges: tuple[Deployment, ...] = ()
     """Exchanges where tokens can be swapped."""
     price_oracles: tuple[Deployment, ...] = ()
-    """Price oracles beside the feeds (Solana; ``[[witnesses]]``)."""
+    """Price oracles in addition to the feeds (Solana; ``[[witnesses]]``)."""
     pegged: frozenset[Address] = frozenset()
     """Tokens that are pegged to the US dollar."""
     symbols: Mapping[Address, frozenset[str]] = field(default_factory=dict)

@@ -131,15 +131,15 @@ class RollupFee:
     """What a rollup charges a transaction for its L1 data."""
 
     l1_wei: int = 0
-    """OP stack: wei beside the gas."""
+    """OP stack: wei for data on L1, in addition to the gas."""
     operator_wei: int = 0
-    """OP stack: wei beside the gas, for the whole gas limit."""
+    """OP stack: wei of the operator fee, in addition to the gas, for the whole gas limit."""
     l1_gas: int = 0
     """Arbitrum: units of gas, inside the gas limit."""
 
     @property
     def wei(self) -> int:
-        """Wei that are paid beside the gas."""
+        """Wei that are paid in addition to the gas."""
         return self.l1_wei + self.operator_wei
 
     def __add__(self, other: RollupFee) -> RollupFee:
@@ -152,7 +152,7 @@ class RollupFee:
         return {"l1_fee_wei": str(self.l1_wei), "operator_fee_wei": str(self.operator_wei), "l1_gas": self.l1_gas}
 
     def words(self, native: Token) -> tuple[str, ...]:
-        """What is paid beside the EVM's gas, a line each; none if nothing is. native: the chain's coin."""
+        """What is paid in addition to the EVM's gas, a line each; none if nothing is. native: the chain's coin."""
         parts = [f"{self.l1_gas:,} gas more for data on L1"] if self.l1_gas else []
         parts += [f"{Amount(native, self.l1_wei)} beside the gas for data on L1"] if self.l1_wei else []
         parts += [f"an operator's fee of at most {Amount(native, self.operator_wei)}"] if self.operator_wei else []

@@ -70,7 +70,7 @@ def _keys(one: Controller) -> str:
 
 
 def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
-    """Changes for the worse in one contract, each as (what the alarm asks for, what was seen)."""
+    """Changes for the worse in one contract, each as (what the alarm asks for, what was observed)."""
     found: list[tuple[Act, str]] = []
     for what, then, at in (("upgrader", before.upgrade_by, now.upgrade_by), ("owner", before.owner, now.owner)):
         if (why := weaker(then, at)) is not None:
@@ -237,10 +237,8 @@ def alarms_of_controls(
     """The alarms that stand now, by market.
 
     before: the last accepted facts; now: the facts of this look; announced: what ``still_open`` returned; at: unix
-    seconds of the look; since: when alarms (by market, and what they saw) were first seen. A market that was not read
-    this time has no entry: its earlier alarms stay in force.
-
-
+    seconds of the look; since: when alarms (by market, and what they describe) were first raised. A market that was not
+    read this time has no entry: its earlier alarms stay in force.
     """
     known = since or {}
     found: dict[MarketId, tuple[Alarm, ...]] = {}

@@ -1,4 +1,4 @@
-"""Facts that a grade is computed from, beside the market's own state. Each may be unknown."""
+"""Facts that a grade is computed from, in addition to the market's own state. Each may be unknown."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Around:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that one market's grade is computed from, beside its state."""
+    """Everything that one market's grade is computed from, in addition to its state."""
 
     around: Around
     """Other markets and prices."""

@@ -18,8 +18,8 @@ from yieldbot.risk.sight import MarketName
 from yieldbot.risk.triggers import Found
 
 AGAIN_SECONDS = 3600
-"""Seconds after which an alarm whose sign is still seen is written to the journal again, so that after a restart it
-is known when the sign was last seen."""
+"""Seconds after which an alarm whose sign is still observed is written to the journal again, so that after a restart it
+is known when the sign was last observed."""
 LIVE = frozenset({"BLACKLIST", "CONTROL_WEAKER", "PENDING_CHANGE", "ORACLE", "LOW_GRADE", "MISSING", "SUPPLY_JUMP"})
 """Signs that stored readings cannot show: only a look at the chain can lift their alarms."""
 
@@ -32,11 +32,11 @@ class Latch:
     """One alarm that stands."""
 
     saw: str
-    """Description of the sign as it was last seen."""
+    """Description of the sign as it was last observed."""
     since: int
-    """Unix seconds at which it was first seen."""
+    """Unix seconds at which the sign was first observed."""
     last: int
-    """Unix seconds at which it was seen last."""
+    """Unix seconds at which the sign was last observed."""
     clear: int = 0
     """Number of consecutive looks since then without the sign."""
     evidence: tuple[Evidence, ...] = ()
@@ -112,7 +112,7 @@ def news(
     before: Mapping[MarketName, Latches], after: Mapping[MarketName, Latches], now: int
 ) -> list[AlarmRaised | AlarmLifted]:
     """Journal entries for the changes in ``after`` that the journal does not have yet: alarms that are new, or whose
-    sign was seen again; and alarms that were lifted."""
+    sign was observed again; and alarms that were lifted."""
     found = list[AlarmRaised | AlarmLifted]()
     for (chain, market), latches in after.items():
         known = before.get((chain, market), {})

@@ -1,6 +1,6 @@
 """Which alarms of one market keep new money out of others. Pure.
 
-Danger goes upwards, to whatever stands on what is in danger, and never down to what it holds:
+Danger goes upwards, from what is in danger to the markets that depend on it, and never down to what those hold besides:
 
 - An alarm about a collateral bars every market that rests on it, and every market of it.
 - An alarm about a market's own share or contract bars every market whose money goes through it. What the market itself

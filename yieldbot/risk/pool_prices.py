@@ -1,4 +1,4 @@
-"""The dollar price of a pegged token in pools: the second source of a peg, beside its feed. Pure.
+"""The dollar price of a pegged token in pools: the second source of a peg, in addition to its feed. Pure.
 
 Each pool's price is weighted by its depth, because a pool without trades keeps an old price. The other token of a pool
 is valued by its own feed; a pool against a dollar token that is itself off its peg is not used.

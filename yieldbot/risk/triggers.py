@@ -35,7 +35,7 @@ class Found:
     act: Act
     """What it asks for."""
     saw: str
-    """What was seen, with numbers."""
+    """What was observed, with numbers."""
     evidence: tuple[Evidence, ...] = ()
     """What it rests on."""
     about: str = ""

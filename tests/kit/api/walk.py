@@ -1,4 +1,5 @@
-"""Every example of docs/api-examples.md against one server on the sandbox; what they stand on is made first."""
+"""Runs every example of docs/api-examples.md against one server on the sandbox, after preparing the data that the
+examples refer to."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ DAY, DAYS = 86_400, 10
 
 
 def remembered(sandbox: Sandbox) -> str:
-    """Gives memory of some days to a market of the sandbox, so that it can be forecast; returns its key."""
+    """Stores some days of readings of one of the sandbox's markets, so that it can be forecast; returns the market's
+    key."""
     usdc, pool = sandbox.addresses["usdc"], sandbox.addresses["aave_pool"]
     market = f"aave_v3/31337/{pool}/{usdc}".lower()
     key = MarketKey(chain="eip155:31337", market=market, protocol="aave_v3", asset="USDC", asset_address=usdc)
@@ -44,7 +46,7 @@ def remembered(sandbox: Sandbox) -> str:
 
 
 class Walk:
-    """The examples, and what became of them."""
+    """The examples, and their results so far."""
 
     def __init__(self, sandbox: Sandbox, url: str, market: str) -> None:
         self.journal = sandbox.directory / JOURNAL
@@ -69,7 +71,7 @@ class Walk:
         return shown
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """A request of this test's own."""
+        """Send a request that is part of no example; returns the decoded answer."""
         named = {"Authorization": f"Bearer {self.values['KEY']}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         asked = Request(self.values["API"] + path, data, named | headers, method=method)
@@ -77,7 +79,8 @@ class Walk:
             return json.loads(answer.read())
 
     def begin(self) -> Plan:
-        """A run, which ends at once because a halt is in force, and a plan that waits."""
+        """Make a run, which ends at once because a halt is in force, and a plan that waits for approval; returns that
+        plan."""
         self.first("PUT /v1/halt")
         self.values["RUN"] = self.first("POST /v1/runs")
         until = time.monotonic() + 120
@@ -94,7 +97,7 @@ class Walk:
         return found.plan
 
     def for_language(self, plan: Plan, number: int) -> None:
-        """An alert, and a copy of the plan that waits, for the examples of one language."""
+        """Make an alert and a copy of the waiting plan for the examples of one language."""
         copy = identified(replace(plan, expires_at=plan.expires_at + number))
         with Journal.open(self.journal) as journal:
             journal.append(PlanWritten(copy, ("a copy",)), PlanMarked(copy.id, PlanStatus.QUEUED, "queue"))
@@ -103,13 +106,13 @@ class Walk:
         self.values |= {"PLAN": copy.id, "SIGNATURE": signature(copy, ANNA), "ALERT": made["alert"]["id"]}
 
     def of(self, language: str) -> list[Example]:
-        """The examples of a language that are still to run."""
+        """The examples in this language that have not run yet."""
         return [one for one in self.left if one.language == language]
 
 
 def every_example(sandbox: Sandbox, url: str, market: str, folder: Path) -> Any:
     """Runs every example in every language, and asserts that each made one request, to its own call, with the status
-    that the page names. Returns what was answered to the request for plans, in every language the same."""
+    that the page names. Returns the answer to the request for plans, which is the same in every language."""
     walk = Walk(sandbox, url, market)
     plan = walk.begin()
     walk.for_language(plan, 1)

@@ -53,7 +53,7 @@ async def look(
 ) -> Look:
     """Facts about the contracts that the markets (and those in ``lost``, which cannot be read any more) depend on at
     ``block``, and their events after block ``since`` (None: no events). known: ``Look.known`` of the last look, or
-    empty. beside: further flows to run in the same rounds. Raises TransientError when the node fails."""
+    empty. beside: further flows, whose reads are made in the same rounds. Raises TransientError when the node fails."""
     tables = {table.name: table.params for table in chain.deployments}
     found, searched = kept.configurators_of(known)
     where = {}

@@ -34,7 +34,7 @@ class Surroundings:
     usd: Mapping[Address, Price] = field(default_factory=dict)
     """US dollar prices by token address, for those of the chain's tokens that have a feed; used to value rewards."""
     beside: TypicalFee = NOTHING_BESIDE
-    """What transactions pay beside their gas."""
+    """What transactions pay in addition to their gas."""
 
     def fees(self, base_fee_wei: int, priority_fee_wei: int) -> ChainFees:
         """Gas prices in terms of the first asset. Raises MarketError if a feed is missing, so that gas has no price."""

@@ -75,7 +75,7 @@ class AgeReads:
     """The round's reads as (handle, block, addresses)."""
 
     def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
-        """As of ``Companion``."""
+        """See ``Companion.ask``."""
         runs = {runs_of(readings[one], readings) for one in self.wanted if one in readings}
         for one in (*self.wanted, *sorted(one for one in runs if one is not None)):
             if one not in self.ages:

@@ -53,7 +53,7 @@ class CometSearch:
     """Whether the events were requested."""
 
     def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
-        """As of ``Companion``."""
+        """See ``Companion.ask``."""
         if not self.begun:
             self.begun = True
             for comet in self.comets:

@@ -130,7 +130,7 @@ class QueueReads:
     """Reads of proposals by number."""
 
     def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
-        """As of ``Companion``."""
+        """See ``Companion.ask``."""
         if not self.begun:
             self.begun = True
             for stood in self.open[:MOST_OPEN]:

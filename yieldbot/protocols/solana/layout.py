@@ -42,7 +42,8 @@ SLOTS_PER_EPOCH = 432_000
 """Mainnet's epochs have had this length from its first slot (EpochSchedule: no warm-up)."""
 USUAL_SLOT_SECONDS = 0.4
 PRIOR_SLOTS = 20_000
-"""Slots of usual length that count beside those of the present epoch, so that its first ones do not dominate."""
+"""Number of slots of usual length that are averaged with those of the present epoch, so that its first ones do not
+dominate."""
 
 SLOTS_AHEAD, SECONDS_AHEAD = 200, 120
 """How long after a reading its withdrawal may land: a blockhash's life and some more. What is withdrawn from a market

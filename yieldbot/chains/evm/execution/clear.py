@@ -66,7 +66,7 @@ class DecodedTx:
     nested: tuple[DecodedTx, ...] = ()
     """The decoded calls within its bytes."""
     warnings: tuple[str, ...] = ()
-    """What a person should know beside the fields."""
+    """What a person should know in addition to the fields."""
     dangers: tuple[str, ...] = ()
     """What nobody should sign without a second look: an allowance without limit, control given to a stranger."""
     owner: str | None = None

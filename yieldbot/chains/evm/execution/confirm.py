@@ -26,8 +26,8 @@ from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 LONGEST_PAUSE_SECONDS = 30.0
 """Longest pause before bytes that the node keeps forgetting are sent again: it may refuse them because of their fee."""
 MOST_L1_FEE_WEI = 10**20
-"""A receipt that charges more wei beside the gas than this (100 coins) is not believed; an honest rollup takes far
-less."""
+"""A receipt that charges more wei than this (100 coins) in addition to the gas is not believed; an honest rollup
+charges far less."""
 FOREIGN_POLLS = 3
 """Number of polls in a row that must find our nonce used without a receipt of ours before a foreign transaction is
 assumed: a node's receipts can lag behind its nonces."""
@@ -198,7 +198,7 @@ async def _settled(account: Account, group: Sequence[StoredTx], observed: Inclus
 
 def gas_used_of(signed: TxSigned, receipt: Mapping[str, Any], host: str) -> int:
     """The gas used by a receipt. Raises TransientError for a receipt that cannot be true: more gas than the signed
-    limit, a higher price than the signed maximum, or more than MOST_L1_FEE_WEI beside the gas."""
+    limit, a higher price than the signed maximum, or more than MOST_L1_FEE_WEI in addition to the gas."""
     try:
         gas_used = number(receipt["gasUsed"])
         price_wei = number(receipt.get("effectiveGasPrice") or "0x0")

@@ -1,7 +1,8 @@
 """A rollup's fee for a transaction's data on L1, fetched from the chain for exactly the bytes that will be signed.
 
-No fork charges it. The OP stack takes it beside the gas (GasPriceOracle); Arbitrum takes it as additional gas, which
-only Arbitrum's own node can estimate (NodeInterface). Limits leave room for a rise until the transaction is mined.
+No fork charges it. The OP stack charges it in addition to the gas (GasPriceOracle); Arbitrum takes it as additional
+gas, which only Arbitrum's own node can estimate (NodeInterface). Limits leave room for a rise until the transaction is
+mined.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ async def liquidity_markets(
 ) -> tuple[list[MarketState], list[Quarantined]]:
     """(the markets of pools of two of the job's assets, pools that could not be read); both empty if the job's base
     does not allow liquidity. states: the job's other markets, whose holdings determine the range. beside: what
-    transactions pay beside their gas.
+    transactions pay in addition to their gas.
 
     Raises TransientError if the chain cannot be read; a pool that cannot be read is quarantined.
     """

@@ -111,7 +111,7 @@ class Provides:
     steps: Steps
     """Its steps."""
     tally: Tally
-    """What it still has to put in; updated by whoever runs the steps."""
+    """What the order still has to deposit; updated by the caller after each step."""
     manager: Address
     """The position manager."""
     router: Address

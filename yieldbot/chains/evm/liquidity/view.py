@@ -93,8 +93,8 @@ async def fetch_view(
     """Read pools, their history and our positions, at the newest block or ``at`` (block, base fee in wei).
 
     only_ours: read the history only of pools in which we have positions. tables, tokens: exchanges and tokens to read;
-    None: all. beside: what transactions pay beside their gas; None: read it. Raises TransientError if the chain cannot
-    be read; a pool that cannot be read is named in ``unread``.
+    None: all. beside: what transactions pay in addition to their gas; None: read it. Raises TransientError if the chain
+    cannot be read; a pool that cannot be read is named in ``unread``.
     """
     block, base_fee_wei = at or await node.block_and_base_fee()
     known, tokens = liquidity(), list(chain.tokens.values()) if tokens is None else tokens

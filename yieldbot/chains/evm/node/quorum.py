@@ -90,7 +90,7 @@ class Quorum(Node):
 
     @property
     def refuses_alone(self) -> bool:
-        """As of ``Node``: not where a quorum must agree on a batch."""
+        """See ``Node.refuses_alone``: False if several endpoints must agree on a batch."""
         return len(self.endpoints) == 1
 
     @property
