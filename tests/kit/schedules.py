@@ -230,7 +230,7 @@ class Arena:
 
 @contextmanager
 def arena(verbose: bool = False) -> Iterator[Arena]:
-    """A node with a market, and the proxies before it."""
+    """Context manager: a node with a market, behind proxies that inject faults."""
     with tempfile.TemporaryDirectory() as name:
         anvil, market = asyncio.run(build(Path(name)))
         try:

@@ -247,7 +247,7 @@ class Arena:
 
 @contextmanager
 def arena(verbose: bool = False) -> Iterator[Arena]:
-    """A cluster with a market, and the proxies before it."""
+    """Context manager: a cluster with a market, behind proxies that inject faults."""
     with tempfile.TemporaryDirectory() as name, running(Path(name)) as sandbox, proxies(sandbox.rpc_url, 3) as ends:
         sandbox.rpc("svm_setPace", FAST_SLOT_SECONDS)
         sandbox.rpc("svm_snapshot")

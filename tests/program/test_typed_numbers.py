@@ -1,4 +1,4 @@
-"""Numbers as people type them, at the program's doors: what may be misread is refused with the right spelling."""
+"""Numbers as people type them, to commands: what may be misread is refused with the right spelling."""
 
 from __future__ import annotations
 

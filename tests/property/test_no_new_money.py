@@ -1,7 +1,8 @@
-"""No new money enters a market that a veto names, by any door: random snapshots of several assets, in which every kind
+"""No new money enters a market that a veto names, in any way: random snapshots of several assets, in which every kind
 of veto falls on random markets, through runs, plans, what-ifs, approvals, exits, paper wallets and backtests.
 
-The tests with programs on both sandboxes are tests/evm/test_vetoed_doors.py and tests/solana/test_vetoed_doors.py.
+The tests with programs on both sandboxes are tests/evm/test_vetoed_commands.py and
+tests/solana/test_vetoed_commands.py.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ class Kept:
     same: bool
     """Whether it was the same request; one key must not be used for two different ones."""
     status: int | None
-    """The HTTP status of its answer; None: it is still in progress."""
+    """The HTTP status of the earlier answer; None: that request is still in progress."""
     body: str
-    """Its answer's body."""
+    """The body of the earlier answer."""
 
 
 class Answers:

@@ -1,4 +1,4 @@
-"""Scopes, and the caller for whom every use case behind a networked door is run."""
+"""Scopes, and the caller on whose behalf a use case is run for a request over the network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Caller:
     name: str
     """The key's name, as in the journal's audit."""
     scopes: frozenset[Scope]
-    """Its rights."""
+    """The scopes of the caller's key."""
     accounts: frozenset[str] | None = None
     """Addresses of the only accounts that it may see, in lower case on EVM chains; None: all."""
 

@@ -19,13 +19,13 @@ MOST_KEYS = 10_000
 @dataclass(slots=True)
 class _Minute:
     at: int
-    """Number of the minute."""
+    """The minute's number since 1970."""
     count: int = 0
-    """Requests in it."""
+    """Requests in this minute."""
     mean: float = 0.0
-    """Mean number of requests in earlier minutes of use."""
+    """Mean number of requests in earlier minutes in which the key was used."""
     minutes: int = 0
-    """Number of those minutes."""
+    """Number of earlier minutes in which the key was used."""
 
 
 class Usage:

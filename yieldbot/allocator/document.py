@@ -148,7 +148,7 @@ class GroupRow(Strict):
     members: tuple[Name, ...]
     """Ids of markets."""
     max_share: Share
-    """Largest fraction of the wealth in all of them."""
+    """Largest fraction of the wealth, 0 to 1, in all these markets together."""
 
 
 class AssetRow(Strict):

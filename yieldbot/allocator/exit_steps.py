@@ -102,9 +102,9 @@ def request_steps(
     outlasts a wait (docs/execution.md says what longer horizons lost). For a queue of unknown length no lost yield is
     deducted. While something is on its way out, nothing more is requested.
     """
-    doors = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED and not s.barred]
-    asks = [s for s in doors if s.leaving is None and s.inside]
-    calls = [s for s in doors if s.leaving is not None and s.leaving.cancels and s.leaving.requested]
+    slow = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED and not s.barred]
+    asks = [s for s in slow if s.leaving is None and s.inside]
+    calls = [s for s in slow if s.leaving is not None and s.leaving.cancels and s.leaving.requested]
     if not asks and not calls:
         return []
     free = _with(snapshot, (replace(s, offered=s.held) for s in (*asks, *calls)))

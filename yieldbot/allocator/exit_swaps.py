@@ -29,11 +29,11 @@ class Proceeds:
     """Proceeds of an exit that are to be swapped."""
 
     given: Amount
-    """The amount of it that lies in the wallet."""
+    """The amount that the wallet holds."""
     into: Token
-    """The token that it is to be swapped into."""
+    """The token to be received."""
     name: str
-    """Name of the market that it came out of, or "all"."""
+    """Name of the market from which the amount was withdrawn, or "all"."""
 
 
 @dataclass(frozen=True, slots=True)

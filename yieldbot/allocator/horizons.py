@@ -15,7 +15,7 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 IDLE = "idle/"
-"""How the ids of wallets begin."""
+"""Prefix of the market ids of wallets (idle money)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Answer:
     problem: Problem
     """The problem that was solved."""
     exact: Exact
-    """Its constraints in base units."""
+    """The problem's constraints in base units."""
     bound: float
     """Upper bound of the objective, in the first asset a year."""
     price: float

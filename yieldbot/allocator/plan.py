@@ -166,7 +166,7 @@ class _End:
     market_id: MarketId
     """The market."""
     token: Token
-    """Its asset."""
+    """The market's asset."""
     value: int
     """The part that is not yet paired with another end, in base units of the first asset."""
     whole: int

@@ -1,1 +1,2 @@
-"""REST: the use cases' documents as resources under ``/v1``. A door: it parses and renders, and holds no rules."""
+"""REST: the use cases' documents as resources under ``/v1``. An interface: it parses and renders, and holds no
+rules."""

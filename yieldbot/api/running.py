@@ -34,7 +34,7 @@ BACKLOG = 512
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """A door that callers reach through the REST interface, with its keys and limits."""
+    """An application mounted in the REST interface, behind the same keys and limits (MCP over HTTP)."""
 
     path: str
     """Its path, as ``/mcp``."""
@@ -81,9 +81,9 @@ async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] 
     tracing.start("yieldbot-serve", service.context.complain)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(tracing.end)
-        for door in inner:
-            await stack.enter_async_context(door.running())
-        app = application(service, {door.path: door.app for door in inner})
+        for one in inner:
+            await stack.enter_async_context(one.running())
+        app = application(service, {one.path: one.app for one in inner})
         try:
             return await _serve(service, request, app, (*use.tasks(service, request), *more))
         except YieldbotError as failure:  # raised outside of the task group, which would wrap it in an ExceptionGroup

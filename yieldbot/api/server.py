@@ -66,19 +66,19 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _bug)
-    for path, door in (inner or {}).items():
-        app.mount(path, _apart(door))
+    for path, mounted in (inner or {}).items():
+        app.mount(path, _apart(mounted))
     app.middleware("http")(_passage)
     described(app)
     return app
 
 
-def _apart(door: ASGIApp) -> ASGIApp:
+def _apart(mounted: ASGIApp) -> ASGIApp:
     """An inner application that gets a copy of the ASGI scope: frameworks store themselves in ``scope["app"]``, and our
     own application's state is still needed once the inner one has answered."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await door(dict(scope), receive, send)
+        await mounted(dict(scope), receive, send)
 
     return answer
 

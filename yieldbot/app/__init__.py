@@ -1,1 +1,1 @@
-"""Use cases: the functions that the doors (command line and others) call."""
+"""Use cases: the functions that the interfaces call: the command line, REST, MCP and chats."""

@@ -1,4 +1,4 @@
-"""Lets callers of a networked door in: by key, within their limits, with an audit in the journal."""
+"""Admits callers over the network: by key, within their limits, with an audit in the journal."""
 
 from __future__ import annotations
 

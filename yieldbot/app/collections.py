@@ -1,4 +1,4 @@
-"""The documents' rows as collections: what a networked door lists, filters and pages."""
+"""The documents' rows as collections: what REST and MCP list, filter and page."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ LONGEST_RELAYED = 500
 
 class Context:
     """The context of one use case: configuration, progress, and how a person is asked for secrets. Progress goes to
-    stderr; a door that wants it elsewhere overrides ``say``."""
+    stderr; an interface that shows it elsewhere overrides ``say``."""
 
     secret: Callable[[str], str] | None = None
     """Asks a person for a secret such as a passphrase; None: nobody can be asked."""

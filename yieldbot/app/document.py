@@ -1,4 +1,4 @@
-"""Documents: the typed results of use cases, whose JSON is the same at every door (docs/decisions, 0003)."""
+"""Documents: the typed results of use cases, whose JSON is the same in every interface (docs/decisions, 0003)."""
 
 from __future__ import annotations
 

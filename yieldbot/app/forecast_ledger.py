@@ -42,12 +42,12 @@ class Entered:
     """The third parties that take part in a run."""
 
     means: Mapping[str, Cube]
-    """Forecasts of each, (times, markets, horizons): those registered before their horizons began, and the present
-    ones."""
+    """Each third party's forecasts, as an array (times, markets, horizons): those registered before their horizons
+    began, and the present ones."""
     says: Mapping[str, str]
-    """One line about each."""
+    """One line about each third party."""
     notes: tuple[str, ...]
-    """What was wrong with some of them."""
+    """Faults in some of their forecasts."""
 
 
 def enter(source: Path, panel: Panel, now: int, used: Sequence[str], *, installed: bool = True) -> Entered:

@@ -1,4 +1,4 @@
-"""Times and amounts as text, the same at each door."""
+"""Times and amounts as text, the same in every interface."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class NewPassphrase:
     file: Path | None = None
     """The file whose first line is the passphrase; must have mode 0600."""
     variable: str | None = None
-    """A variable of the environment or .env that holds it."""
+    """A variable of the environment or .env that holds the passphrase."""
 
 
 def passphrase_of(given: NewPassphrase, context: Context) -> str:

@@ -48,9 +48,9 @@ class ListedMarkets:
     job: Job
     """The job."""
     snapshot: Snapshot
-    """Its markets."""
+    """The snapshot with the job's markets."""
     assessments: Sequence[Assessment]
-    """The policy's assessment of each."""
+    """The policy's assessment of each market."""
     allocation: Allocation | None
     """The best allocation; None: none was computed."""
     wealth: Amount | None = None

@@ -26,17 +26,17 @@ class Side:
     seconds: float
     """Length of the time, in seconds."""
     wealth: float
-    """Integral over time of all its money, in token-seconds."""
+    """Integral over time of all the wallet's money, in token-seconds."""
     invested: float
-    """Integral over time of its money in markets, in token-seconds."""
+    """Integral over time of the wallet's money in markets, in token-seconds."""
     earned: float
-    """What markets paid it."""
+    """Yield that markets paid to the wallet."""
     expected: float | None
     """What these holdings were expected to earn; None: unknown."""
     costs: float
     """Gas, swaps and entry fees."""
     other: float
-    """Rewards, and what other assets gained against the first one."""
+    """Rewards, and the gain of other assets against the first asset."""
     moves: int
     """Number of plans that were carried out."""
     failed: int

@@ -135,7 +135,7 @@ class Stepped:
     """The result of a decision."""
 
     state: PaperState
-    """The wallet after it."""
+    """The wallet after the decision."""
     failure: str = ""
     """Why the plan could not be simulated; empty: it was, or there was no plan."""
 

@@ -42,11 +42,11 @@ class HeldByJob:
     job: Job
     """The job."""
     snapshot: Snapshot | None = None
-    """Its markets; None: its chain could not be served."""
+    """The snapshot with the job's markets; None: the chain could not be served."""
     skipped: str | None = None
     """Why the chain could not be served; None: it was."""
     positions: tuple[MeasuredPosition, ...] = ()
-    """Its holdings by market."""
+    """The job's holdings by market."""
     earned: tuple[Earned, ...] = ()
     """Profit and loss of each market that it is or was in."""
     unread: tuple[UnreadHolding, ...] = ()

@@ -57,7 +57,7 @@ class Requested:
     """A run that a caller requested."""
 
     row: RunRow
-    """What is known of it."""
+    """The run's state so far."""
     accounts: frozenset[str] | None
     """The accounts that the caller may see; None: all."""
 

@@ -51,7 +51,7 @@ class RiskAnswer:
     """Every market with its grades."""
 
     document: RiskDocument
-    """For every door."""
+    """The document that every interface shows."""
     exit_code: int
     """1 where a chain could not be served, else 0."""
 

@@ -1,4 +1,4 @@
-"""Counts of requests to RPC endpoints in worker processes, for doors."""
+"""Counts of requests to RPC endpoints in worker processes, for the metrics."""
 
 from __future__ import annotations
 

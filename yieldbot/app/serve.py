@@ -109,7 +109,7 @@ def tasks(service: Service, request: ServeRequest) -> tuple[Task, ...]:
 
 
 def schedule(service: Service) -> Schedule:
-    """The schedule that runs them."""
+    """The schedule that runs the server's periodic tasks."""
     return Schedule(service.context.say, jitter_seconds=service.context.settings.serving.jitter_seconds)
 
 

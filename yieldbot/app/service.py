@@ -156,7 +156,8 @@ class Service:
         return next((dict(row) for row in rows if row["market"] == market_id), None)
 
     def forecast_skill(self) -> dict[tuple[str, ...], float]:
-        """Skill by forecaster, class of markets and horizon in days, of the newest forecasts."""
+        """Skill of the newest forecasts, by (forecaster, class of markets, horizon in days): 1 less their mean absolute
+        error divided by that of the quote."""
         rows = (self._forecast or {}).get("standings", ())
         return {(row["forecaster"], row["market_class"], str(row["horizon_days"])): row["skill"] for row in rows}
 

@@ -16,9 +16,9 @@ class Line:
     """One key of the policy."""
 
     key: str
-    """Its name."""
+    """The key's name."""
     value: str
-    """Its value in TOML syntax."""
+    """The key's value in TOML syntax."""
     why: str
     """The reason for the value, written as a comment."""
     on: bool = True

@@ -61,9 +61,9 @@ class SweepProgress:
     total: int = 0
     """Number of all pieces; 0 before it is known."""
     folder: Path = field(default_factory=Path)
-    """The folder that they are stored in."""
+    """The folder in which finished pieces are stored."""
     command: str = ""
-    """The command that continues it."""
+    """The command that continues an interrupted sweep."""
 
 
 Progress = Callable[[int, int], None]

@@ -32,7 +32,7 @@ LEVEL = 0.9
 """Level of the interval."""
 NORMAL_95 = 1.6448536269514722
 LEAST_INDEPENDENT = 3.0
-"""Least number of windows without a common day; with fewer, luck cannot be told from skill."""
+"""Least number of windows without a common day; with fewer, luck and skill cannot be separated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +44,13 @@ class Deflated:
     gain_pp: float
     """Its observed mean gain over all dates."""
     luck_pp: float
-    """What the best of as many worthless variants would show on average."""
+    """Expected gain of the best of as many variants if none of them were better than the reference."""
     deflated_pp: float
     """``gain_pp`` minus ``luck_pp``."""
     low_pp: float
     """Lower end of the 90 % interval of ``deflated_pp``."""
     high_pp: float
-    """Upper end of it."""
+    """Upper end of the 90 % interval of ``deflated_pp``."""
     p_value: float
     """Probability that luck alone would show at least this gain."""
 

@@ -52,7 +52,7 @@ class Window:
     foresight_apy: float
     """What the best strategy found with perfect foresight would have earned."""
     bound_apy: float
-    """No strategy would have earned more than this."""
+    """Upper bound of what any strategy could have earned, a simple annual fraction."""
     rules: Mapping[str, float]
     """What the other simple rules earned, by name."""
     plans: int
@@ -136,7 +136,7 @@ class Benchmarks:
     foresight: float
     """What the best strategy found with perfect foresight would have earned."""
     bound: float
-    """No strategy would have earned more than this."""
+    """Upper bound of what any strategy could have earned, a simple annual fraction."""
 
 
 def bounds_of(world: World, wealth: float, first: int, rows: int) -> Benchmarks:

@@ -35,13 +35,13 @@ class SimulatedMove:
     source: str
     """The market that the money left; empty where the plan names no move."""
     target: str
-    """The market that it went into; empty where the plan names no move."""
+    """The market that received the money; empty where the plan names no move."""
     dollars: float
-    """How much was to move."""
+    """Dollars to be moved."""
     gain_per_year: float
-    """Dollars a year that the plan expected from it."""
+    """Dollars a year that the plan expected to gain by the move."""
     cost: float
-    """Dollars that the plan expected it to cost."""
+    """Dollars that the plan expected the move to cost."""
     break_even_days: float | None
     """Expected days until it has earned its cost; None if it gains nothing."""
     reason: str

@@ -185,8 +185,8 @@ def hit_rates(said: Sequence[DatedSignal], panel: Panel, groups: Groups, seed: i
 def _plain(
     paid: NDArray[np.float64], middle: NDArray[np.float64], quoted: NDArray[np.float64], quotes: NDArray[np.float64]
 ) -> dict[Signal, float]:
-    """Fraction of hits, by signal, of expecting each market to stay on the side of its asset's median that its quote is
-    on."""
+    """For each signal, the fraction of hits of a simple forecast: a market whose quote is above (below) its asset's
+    median will also pay more (less) than the median."""
     import numpy as np
 
     there = np.isfinite(paid) & np.isfinite(middle) & np.isfinite(quoted) & np.isfinite(quotes)

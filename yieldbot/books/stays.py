@@ -69,7 +69,7 @@ class Noted:
     asset: str = ""
     """The asset's address."""
     expected: float | None = None
-    """The expected rate that was recorded for it."""
+    """The yearly rate that the run expected of the holding, as a fraction; None: not recorded."""
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ class GrantedAllowance:
     token: Token
     """The token that may be taken."""
     spender: Address
-    """Who may take it."""
+    """Who may spend the token."""
     raw: int
     """How much, in base units; 0 if ``right`` describes the right instead."""
     listed: bool

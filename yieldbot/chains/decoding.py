@@ -80,11 +80,11 @@ class DecodedCall(Decoded, Protocol):
 
     @property
     def dangers(self) -> tuple[str, ...]:
-        """What a person should not sign without thinking."""
+        """What a person should not sign without checking it."""
 
     @property
     def fields(self) -> Sequence[Field]:
-        """Its arguments."""
+        """The call's arguments."""
 
     @property
     def nested(self) -> Sequence[DecodedCall]:

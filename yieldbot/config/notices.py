@@ -43,19 +43,19 @@ class NoticesTable(BaseModel):
     url_env: EnvName | None = None
     """Environment variable with the address of a webhook or an ntfy topic."""
     url_file: FilePath | None = None
-    """File with it."""
+    """File with that address."""
     token_env: EnvName | None = None
     """Environment variable with the token of a bot, or of ntfy."""
     token_file: FilePath | None = None
-    """File with it."""
+    """File with that token."""
     secret_env: EnvName | None = None
     """Environment variable with the key that signs what a webhook gets."""
     secret_file: FilePath | None = None
-    """File with it."""
+    """File with that key."""
     password_env: EnvName | None = None
     """Environment variable with the password of the mail account."""
     password_file: FilePath | None = None
-    """File with it."""
+    """File with that password."""
     chat: str | None = None
     """Telegram's chat id."""
     allowed_users: Annotated[list[Annotated[int, Field(ge=1, lt=2**53)]] | None, Field(min_length=1, max_length=50)] = (

@@ -55,7 +55,7 @@ class Approval:
     plan: Plan
     """The approved plan; nothing else may be done."""
     approver: str
-    """Who approved it: terminal, auto, approve, or the name of a door."""
+    """Who approved it: terminal, auto, approve, or the name of an interface."""
     expires_at: int
     """Unix seconds of the chain from which nothing more of the plan is signed."""
 

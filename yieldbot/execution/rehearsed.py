@@ -1,4 +1,4 @@
-"""The result of running a plan on a fork, on any chain: the part of a rehearsal that approvers and doors use."""
+"""The result of running a plan on a fork, on any chain: the part of a rehearsal that approvers and interfaces use."""
 
 from __future__ import annotations
 

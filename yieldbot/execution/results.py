@@ -90,5 +90,5 @@ class Proposed:
 
     @property
     def note(self) -> str:
-        """The reason that the journal keeps beside HANDED_OVER; ``safe.waiting`` reads it."""
+        """The reason that the journal stores with HANDED_OVER; ``safe.waiting`` reads it."""
         return ", ".join(f"{one.hash} nonce {one.document['nonce']}" for one in self.every)

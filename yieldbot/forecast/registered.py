@@ -55,11 +55,11 @@ class Registered:
     forecaster: str
     """The forecaster's name."""
     time: int
-    """Unix seconds from which its horizons count."""
+    """Unix seconds at which the file's horizons begin."""
     registered_at: int
     """Unix seconds of our clock at the registration."""
     said: tuple[FiledForecast, ...]
-    """Its forecasts."""
+    """The file's forecasts."""
 
 
 def parse(text: str) -> tuple[str, int, tuple[FiledForecast, ...]]:

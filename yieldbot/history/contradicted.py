@@ -46,7 +46,7 @@ class Remembered:
     index: float | None
     """The last index before the snapshot's block; None: none was read."""
     index_at: int | None
-    """Unix seconds of it."""
+    """Unix seconds of the reading of that index."""
     rate: float | None
     """The quoted rate of a reading at the snapshot's very block (for a recording without block numbers: at its
     second); None: there is none. Other blocks of the same second do not count, since a deposit between them changes

@@ -26,7 +26,7 @@ class Stored:
     """One file of readings."""
 
     path: Path
-    """Its path."""
+    """The file's path."""
     span: str
     """The day or month that it covers: ``2026-01-31`` or ``2026-01``."""
     number: int

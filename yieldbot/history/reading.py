@@ -85,14 +85,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something odd or wrong in a file or a series; it is always reported."""
+    """Something suspicious or wrong in a file or a series; it is always reported."""
 
     where: str
     """File and line, or market and time."""
     what: str
     """What is wrong, in one line."""
     taken: bool = False
-    """Whether the reading is used in spite of it."""
+    """Whether the reading is used in spite of the fault."""
     kind: str = ""
     """Kind, for counting:"""
 

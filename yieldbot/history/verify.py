@@ -39,9 +39,9 @@ class Verdict:
     files: int
     """Number of files that are in effect and can be read."""
     rows: int
-    """Number of readings in them."""
+    """Number of readings in these files."""
     faults: tuple[Fault, ...]
-    """Everything wrong or odd."""
+    """Everything that is wrong or suspicious."""
 
     @property
     def sound(self) -> bool:

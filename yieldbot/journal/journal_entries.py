@@ -64,7 +64,7 @@ class PlanMarked:
     status: PlanStatus
     """The status from now on."""
     by: str
-    """Who set it: terminal, auto, queue, approve, execution, or the name of a door."""
+    """Who set it: terminal, auto, queue, approve, execution, or the name of an interface."""
     reason: str = ""
     """Why, in one line for a person; empty where the status says it all."""
 
@@ -130,13 +130,13 @@ class TxSent:
     """An attempt to submit, written before it is made."""
 
     chain: ChainId
-    """Its chain."""
+    """The transaction's chain."""
     owner: Address
-    """Its account."""
+    """The account that signed the transaction."""
     hash: str
     """The transaction's hash."""
     attempt: int
-    """Counted from 1."""
+    """Number of the attempt, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +144,9 @@ class TxNoted:
     """A fact about a transaction that is still open: a node's refusal, or a receipt that a reorganisation removed."""
 
     chain: ChainId
-    """Its chain."""
+    """The transaction's chain."""
     owner: Address
-    """Its account."""
+    """The account that signed the transaction."""
     hash: str
     """The transaction's hash."""
     note: str
@@ -158,9 +158,9 @@ class TxSettled:
     """The final outcome of a transaction."""
 
     chain: ChainId
-    """Its chain."""
+    """The transaction's chain."""
     owner: Address
-    """Its account."""
+    """The account that signed the transaction."""
     outcome: Outcome
     """The outcome."""
 
@@ -308,7 +308,7 @@ class ExitOrdered:
     name: str
     """The market's name at that time, for people."""
     by: str
-    """Where the order came from: terminal, or the name of a door."""
+    """Where the order came from: terminal, or the name of an interface."""
     into: str
     """Address of the token that the proceeds are swapped into; empty: they are not swapped."""
     time: int

@@ -36,9 +36,9 @@ class OldReserveIndices(ReserveIndices):
     stable_principal_raw: int
     """Stable-rate debt at ``stable_updated``, in base units."""
     stable_rate_ray: int
-    """Its average rate."""
+    """Average rate of the stable-rate debt, a year, in rays (1e27 = 100 %)."""
     stable_updated: int
-    """Unix seconds."""
+    """When the stable-rate debt was last updated, in unix seconds."""
 
     @property
     def supplied_raw(self) -> int:

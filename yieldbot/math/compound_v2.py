@@ -18,13 +18,13 @@ class JumpRate:
     """A JumpRateModel: the borrow rate by utilisation."""
 
     base: int
-    """Rate at utilisation 0."""
+    """Rate at utilisation 0, scaled by 1e18, a block or a second as the market accrues."""
     multiplier: int
-    """Slope up to the kink."""
+    """Slope of the rate up to the kink, in the unit of ``base``."""
     jump: int
-    """Slope beyond it."""
+    """Slope of the rate beyond the kink, in the unit of ``base``."""
     kink: int
-    """Utilisation at the kink."""
+    """Utilisation at the kink, scaled by 1e18."""
 
     def borrow(self, utilisation: int) -> int:
         """JumpRateModel.getBorrowRate."""

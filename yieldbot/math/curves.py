@@ -279,9 +279,9 @@ class VaultSlot:
     """One market that a vault lends to, as a function of the VAULT's holding there."""
 
     curve: YieldCurve
-    """Its rate."""
+    """The market's rate as a function of the vault's holding."""
     held: float
-    """What the vault holds there, in whole tokens."""
+    """What the vault holds in the market now, in whole tokens."""
     room: float
     """How much more the vault would put there, in whole tokens."""
     liquidity: float

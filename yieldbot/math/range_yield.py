@@ -175,9 +175,9 @@ class BestRange:
     ticks: Range
     """The range."""
     net: Interval
-    """Its net yield."""
+    """Net yield of the range."""
     at_mean: RangeYield
-    """Its yield at the mean estimates."""
+    """Yield of the range at the mean estimates."""
     full: bool
     """Whether it is the full range."""
 

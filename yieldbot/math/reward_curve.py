@@ -61,7 +61,7 @@ class RewardedCurve:
     base: YieldCurve
     """The market's own curve."""
     terms: tuple[RewardTerm, ...]
-    """Its rewards."""
+    """The market's rewards."""
 
     @property
     def others(self) -> float:

@@ -37,7 +37,7 @@ class Alert:
     """One alert."""
 
     id: str
-    """Its id."""
+    """The alert's id."""
     measure: Measure
     """What it measures."""
     subject: str

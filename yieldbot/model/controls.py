@@ -219,7 +219,7 @@ class ContractFacts:
     part: Part
     """Its role for the market."""
     name: str = ""
-    """Its name in the protocol: "PoolAddressesProvider"."""
+    """The contract's name in the protocol, as "PoolAddressesProvider"."""
     code_hash: str = ""
     """keccak256 of ``eth_getCode`` in hex; on Solana SHA-256 of the deployed bytes, or slot and authority; empty where
     there is no code."""
@@ -308,17 +308,17 @@ class ControlEvent:
     """An event (or a difference between two looks) that shows that a contract was changed, or will be."""
 
     contract: Address
-    """The contract that was changed, or that announces it."""
+    """The contract that was changed, or that announces the change."""
     what: str
     """The event's name, or "difference" if two looks differ."""
     words: str
     """Description for a person, with the values before and after if known."""
     block: int
-    """Its block (slot)."""
+    """Number of the block (slot) of the event."""
     index: int = 0
-    """Its position in the block, to tell events of one block apart."""
+    """The event's position in the block, which distinguishes events of one block."""
     tx: str = ""
-    """Its transaction's hash; empty if it comes from comparing two looks."""
+    """Hash of the event's transaction; empty if the event comes from comparing two looks."""
     pending: Pending | None = None
     """The change that it announces; None: it reports something that has happened."""
     closes: str = ""
@@ -339,7 +339,7 @@ class Look:
     block: int
     """The block (slot) of the look."""
     time: int
-    """Its unix seconds."""
+    """Time of that block, in unix seconds."""
     controls: Mapping[MarketId, Controls]
     """The contracts that each market depends on, by the market's id."""
     events: tuple[ControlEvent, ...] = ()

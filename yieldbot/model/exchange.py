@@ -33,7 +33,7 @@ class Venue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A pool of two tokens, in the pool's own order."""
+    """A pool of two tokens; token0 and token1 as the pool orders them."""
 
     protocol: str
     """Name of the exchange's adapter."""
@@ -123,7 +123,7 @@ class Price:
     usd: float
     """US dollars for one whole token."""
     updated_at: int
-    """Unix seconds at which the feed last published it."""
+    """Unix seconds at which the feed last published the price."""
     unsure: float = 0.0
     """Half of the feed's confidence interval, as a fraction of the price; 0 if the feed publishes none."""
     traded: float | None = None

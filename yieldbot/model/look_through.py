@@ -12,7 +12,7 @@ class Backer:
     """One token or pool that backs a market's money in the end."""
 
     backing: str
-    """A token's address; else the key of a pool that could not be read further."""
+    """A token's address; for a pool whose composition could not be read, the pool's key."""
     symbol: str = ""
     """The symbol that the token's contract returns; empty: it returns none."""
     share: float
@@ -20,10 +20,11 @@ class Backer:
     through: tuple[str, ...] = ()
     """Addresses (or keys) of the vaults and pools in between, the market's own first."""
     utilisation: float | None = None
-    """Utilisation of its own market on the chain; None: it has none that was read."""
+    """Utilisation, 0 to 1, of the market on the chain that lends out the token itself; None: no such market was
+    read."""
     shared: bool = False
-    """Whether that is the market's own pool, where the collateral is lent to others and cannot be sold while that
-    market is locked."""
+    """Whether the token's own market is in the pool that lends against it: the collateral is then lent out, and cannot
+    be sold while that market is locked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,11 +20,11 @@ class MoneyFlow:
     others: tuple[Address, ...] = ()
     """Other accounts that take part, such as payer and receiver."""
     block: int
-    """Its block."""
+    """Number of the flow's block."""
     index: int
-    """Its place among the block's events."""
+    """The event's position among those of its block."""
     tx: str = ""
-    """Its transaction's hash."""
+    """Hash of the flow's transaction."""
     lost: bool = False
     """Whether it is bad debt that suppliers lost, and not a withdrawal."""
 
@@ -67,9 +67,9 @@ class Holders:
     block: int = 0
     """The block of the balances."""
     time: int = 0
-    """Its unix seconds."""
+    """Time of ``block``, in unix seconds."""
     by: str = "events"
-    """What depositors are named by."""
+    """Where the depositors' names come from: ``events``, or the snapshot of all token accounts (Solana)."""
     pledged: float = 0.0
     """Fraction in the market's own account of pledged shares; its depositors are named only if a transaction of theirs
     was read."""

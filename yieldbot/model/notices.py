@@ -92,12 +92,12 @@ class QuietHours:
     """A part of each day, in minutes after midnight; it may go over midnight."""
 
     begin: int
-    """Its first minute."""
+    """The first minute of the day in these hours."""
     end: int
-    """The first minute after it."""
+    """The first minute of the day after these hours."""
 
     def covers(self, minute: int) -> bool:
-        """Whether a minute of the day is in it."""
+        """Whether a minute of the day is in these hours."""
         if self.begin <= self.end:
             return self.begin <= minute < self.end
         return minute >= self.begin or minute < self.end

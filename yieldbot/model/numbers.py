@@ -1,4 +1,4 @@
-"""Numbers as people write them, with one grammar for every door: digits, one optional point between digits, nothing
+"""Numbers as people write them, with one grammar in every interface: digits, one optional point between digits, nothing
 else.
 
 A comma is a decimal point in half of the world and separates thousands in the other half, so it is refused with the

@@ -174,15 +174,15 @@ class EthLog:
     address: Address
     """The contract that emitted it."""
     topics: tuple[bytes, ...]
-    """Its topics, 32 bytes each, the event's own first."""
+    """The event's topics, 32 bytes each; the first is the hash of its signature."""
     data: bytes
-    """Its data."""
+    """The event's data: its arguments without an index, ABI-encoded."""
     block: int
-    """Its block."""
+    """Number of the event's block."""
     index: int
-    """Its position among the block's logs."""
+    """The event's position among the block's logs."""
     tx: str
-    """Its transaction's hash."""
+    """Hash of the event's transaction."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class KmsKey:
     """A key in AWS KMS."""
 
     key_id: str
-    """Its id, ARN or alias/NAME."""
+    """The key's id, ARN or alias/NAME."""
     region: str | None = None
     """The AWS region; None: that of the ARN, or of AWS's own settings."""
     endpoint_url: str | None = None
@@ -47,7 +47,7 @@ class LedgerKey:
     """A key of a Ledger."""
 
     path: str
-    """Its BIP-32 path."""
+    """The key's BIP-32 path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ class Allowance:
     token: Token
     """The token."""
     spender: Address
-    """Who may take it."""
+    """Who may spend the token."""
     raw: int
     """How much, in base units."""
     onward: Onward | None = None
@@ -68,11 +68,11 @@ class SvmInstruction:
     """One instruction of a Solana transaction of ours."""
 
     program: Address
-    """The program that runs it."""
+    """The program that executes the instruction."""
     accounts: tuple[SvmMeta, ...]
-    """The accounts that it names, in order."""
+    """The accounts that the instruction names, in order."""
     data: bytes
-    """Its bytes."""
+    """The instruction's data, as bytes."""
     description: str
     """What it does, for the person who approves; empty for an instruction that only prepares the next one (a
     refresh)."""

@@ -34,9 +34,9 @@ class PoolKey:
     """The five values that identify a pool."""
 
     zero: Address
-    """Its first token."""
+    """The pool's first token (currency0)."""
     one: Address
-    """Its second token."""
+    """The pool's second token (currency1)."""
     fee: int
     """Fee of the liquidity providers, in hundredths of a bp."""
     spacing: int

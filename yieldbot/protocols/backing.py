@@ -37,7 +37,7 @@ class _Found:
     """The backing of one market as far as it has been found."""
 
     shares: dict[str, float] = field(default_factory=dict)
-    """By token key, the fraction of the money that rests on it."""
+    """By token key, the fraction of the market's money that the token backs."""
     through: dict[str, dict[str, None]] = field(default_factory=dict)
     """By token key, the vaults and pools in between."""
     used: dict[str, tuple[float, bool]] = field(default_factory=dict)

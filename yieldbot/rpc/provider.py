@@ -17,7 +17,7 @@ KEEP_ALIVE_SECONDS = 4.0
 theirs."""
 MAX_ANSWER_BYTES = 32 * 2**20
 """An answer longer than this (after decompression) is cut off, since one answer could fill the memory. The longest
-honest answer, thousands of reads of a few hundred bytes in hex, is below a tenth of it."""
+legitimate answer, thousands of reads of a few hundred bytes in hex, is below a tenth of it."""
 
 
 class Unusable(Exception):

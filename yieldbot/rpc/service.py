@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SECONDS = 20.0
 """Timeout."""
 MOST_BYTES = 2**20
-"""Longest answer that is read; no honest quote comes near it."""
+"""Longest answer that is read, in bytes; real quotes are far shorter."""
 DEEPEST = 100
 """Levels that the JSON of an answer may nest."""
 

@@ -36,7 +36,8 @@ def named(example: Example) -> str:
 
 
 def wrong(example: Example, got: Iterable[Got]) -> list[str]:
-    """What is not as the page says: one request, to this call, with this status."""
+    """Faults of an example's requests: it must send exactly one, to this call, and get the status that the page
+    states."""
     method, _, template = example.call.partition(" ")
     form = re.compile(re.sub(r"\{\w+\}", "[^/]+", template))
     got = list(got)

@@ -22,7 +22,7 @@ from yieldbot.errors import SafetyError, YieldbotError
 
 
 class Served:
-    """A server with functions that make keys for it."""
+    """A running server, and functions that make API keys for it."""
 
     def __init__(self, context: Context) -> None:
         self.service = Service(context, 300.0)

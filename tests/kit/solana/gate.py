@@ -78,8 +78,8 @@ KEYS = [str(key) for key in VersionedTransaction.from_bytes(RAW).message.account
 
 
 def told(usdc: tuple[int, int] = (9_000, 4_000), err: Any = None, **meta: Any) -> dict[str, Any]:
-    """The answer of getTransaction for a transaction whose fee of 5,000 lamports our wallet pays. usdc: balances before
-    and after of an account of ours, whose address is the stranger's in the message."""
+    """A node's answer to getTransaction: our wallet pays the fee of 5,000 lamports. usdc: base units of USDC before and
+    after in our token account, which the message lists under the address STRANGER."""
     at = KEYS.index(STRANGER)
     pre = [10**9 if key == OWNER else 0 if key == SYSTEM else 1_000 for key in KEYS]
     post = [10**9 - 5_000 if key == OWNER else old for key, old in zip(KEYS, pre, strict=True)]

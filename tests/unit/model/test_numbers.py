@@ -1,5 +1,5 @@
 """Amounts as people type them: what is read is what was written, and what may be misread is refused with the right
-spelling, at every door."""
+spelling, in every interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words of others reach a person as one line of printable characters, through every door."""
+"""Words of others reach a person as one line of printable characters, through every interface."""
 
 from __future__ import annotations
 

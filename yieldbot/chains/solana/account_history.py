@@ -38,9 +38,9 @@ class Balances:
     address)."""
 
     before: Mapping[Address, int]
-    """Before it."""
+    """Base units by mint before the transaction."""
     after: Mapping[Address, int]
-    """After it."""
+    """Base units by mint after the transaction."""
 
 
 async def fetch_account_history(

@@ -32,7 +32,7 @@ KNOWN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What who imports a file says of it."""
+    """What the user states about a file to be imported."""
 
     chain: str = ""
     """Id, number or name of a chain: readings of others are left out and named; a chart needs it."""

@@ -160,7 +160,7 @@ def reserve_discovery(
 
 
 def _rate_reads(strategy: Address, asset: Address, *, has_stable: bool) -> list[EthCall]:
-    """One read, and four more if the reserve may be a v3.0 one."""
+    """Reads of the reserve's rate strategy: one, and four more if the reserve may be of Aave v3.0."""
     now = abi("aave_v3").read(strategy, RATES, asset, optional=has_stable)
     return [now, *strategy_reads(strategy)] if has_stable else [now]
 
@@ -184,7 +184,7 @@ def reserve_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
 
 
 def is_old(where: Mapping[str, Any]) -> bool:
-    """Whether a market's reserve is a v3.0 one."""
+    """Whether a market's reserve is of Aave v3.0. where: the market's params."""
     return "rates_ray" in where
 
 

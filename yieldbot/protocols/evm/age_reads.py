@@ -46,7 +46,7 @@ class Age:
     since: int
     """The first block at which it is known to have existed."""
     time: int
-    """Its unix seconds."""
+    """Time of block ``since``, in unix seconds."""
     refused: int = 0
     """Unix seconds of the look to which the node served no block of the span; 0: there was none."""
 
@@ -64,7 +64,7 @@ class AgeReads:
     head: int
     """The block of the look."""
     now: int
-    """Its unix seconds."""
+    """Time of block ``head``, in unix seconds."""
     wanted: frozenset[Address]
     """The contracts whose age is searched, and with them the implementations that they run."""
     known: Mapping[Address, Age] = field(default_factory=dict)

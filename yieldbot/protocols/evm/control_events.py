@@ -38,7 +38,7 @@ class ScheduledCall:
     target: Address
     """The contract that would be called."""
     value: int
-    """Wei sent with it."""
+    """Wei sent with the call."""
     data: bytes
     """Calldata."""
 
@@ -66,9 +66,9 @@ class _Kind:
     """One kind of event."""
 
     name: str
-    """Its name."""
+    """The event's name."""
     words: str
-    """Its text, with names of arguments in braces."""
+    """Text that describes the event, with names of arguments in braces."""
     fields: tuple[tuple[str, str, bool], ...]
     """Each argument's type, name, and whether it is indexed."""
 

@@ -115,7 +115,7 @@ class Reading:
     address: Address
     """The address."""
     code: CodeHead | None
-    """Its code; None: not readable."""
+    """The contract's code; None: it could not be read."""
     slots: Mapping[str, int | None] = field(default_factory=dict)
     """The number in each of SLOTS; None: not readable; no key: not read."""
     answers: Mapping[str, bytes] = field(default_factory=dict)
@@ -272,11 +272,11 @@ class _Plan:
     address: Address
     """The address."""
     code: ReadHandle
-    """Its code."""
+    """The read of the contract's code."""
     slots: Mapping[str, ReadHandle]
-    """Slots by name."""
+    """Reads of storage slots, by the slot's name."""
     views: Mapping[str, ReadHandle]
-    """Views by name, a dependency's own among them."""
+    """Reads of view functions by name, those of the dependency itself among them."""
     partial: bool
     """Whether some views are left out because the code is known."""
 

@@ -43,7 +43,7 @@ class Listening:
     market: MarketId
     """The market."""
     address: Address
-    """The contract that emits them."""
+    """The contract that emits these events."""
     second: bytes | None
     """The second topic of the market's events (a reserve or a market id); None: all events of the contract belong to
     the market."""

@@ -74,7 +74,7 @@ class OpenCall:
     contract: Address
     """The contract at which it is queued."""
     what: str
-    """The event that queued it."""
+    """The event that queued the call."""
     id: str
     """As ``Pending.id``; for a payload of Aave "call/" and its number."""
     words: str = ""
@@ -100,7 +100,7 @@ class QueueReads:
     head: int
     """The block of the look."""
     now: int
-    """Its unix seconds."""
+    """Time of block ``head``, in unix seconds."""
     known: Mapping[Address, KnownQueue] = field(default_factory=dict)
     """The blocks that earlier looks read, by contract."""
     open: tuple[OpenCall, ...] = ()

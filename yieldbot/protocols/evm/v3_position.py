@@ -21,11 +21,11 @@ class V3Position:
     """A position at one block. Pairs are base units of token0 and token1."""
 
     token_id: int
-    """The manager's number."""
+    """The position's number at the manager (its NFT)."""
     pool: Address
-    """Address of its pool."""
+    """Address of the position's pool."""
     ticks: Range
-    """Its range."""
+    """The position's range."""
     liquidity: int
     """Units of the pool's liquidity."""
     sqrt_price_x96: int

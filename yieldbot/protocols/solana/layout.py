@@ -86,7 +86,7 @@ class Clock:
     slot: int
     """The slot that reads are made at."""
     timestamp: int
-    """Its time, in unix seconds."""
+    """Time of that slot, in unix seconds."""
     slot_seconds: float
     """Recent length of a slot."""
     epoch: int

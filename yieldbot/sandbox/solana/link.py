@@ -40,19 +40,19 @@ class _Section:
     """One section header of an ELF object."""
 
     name: str
-    """Its name."""
+    """The section's name."""
     kind: int
-    """sh_type."""
+    """The section's type (sh_type)."""
     flags: int
-    """sh_flags."""
+    """The section's flags (sh_flags)."""
     offset: int
-    """Where it lies in the file, in bytes."""
+    """Where the section begins in the file, in bytes."""
     size: int
-    """Its length in bytes."""
+    """The section's length in bytes."""
     link: int
-    """sh_link."""
+    """Index of a section that this one refers to (sh_link): for a symbol table, that of its strings."""
     info: int
-    """sh_info."""
+    """Index of the section that relocations apply to (sh_info)."""
     align: int
     """Alignment in bytes."""
 
@@ -62,15 +62,15 @@ class _Symbol:
     """One symbol of an ELF object."""
 
     name: str
-    """Its name."""
+    """The symbol's name."""
     is_section: bool
-    """Whether it stands for a section."""
+    """Whether the symbol stands for a section."""
     is_global: bool
-    """Whether other objects see it."""
+    """Whether other objects can refer to the symbol."""
     section: int
-    """Index of its section; 0: undefined."""
+    """Index of the symbol's section; 0: undefined."""
     value: int
-    """Its offset in the section, in bytes."""
+    """The symbol's offset in the section, in bytes."""
 
 
 @dataclass(slots=True)
@@ -80,9 +80,9 @@ class _Object:
     data: bytes
     """The whole file."""
     sections: list[_Section] = field(default_factory=list)
-    """Its section headers."""
+    """The file's section headers."""
     symbols: list[_Symbol] = field(default_factory=list)
-    """Its symbols."""
+    """The file's symbols."""
 
     def __post_init__(self) -> None:
         if self.data[:5] != b"\x7fELF\x02" or struct.unpack_from("<H", self.data, 18)[0] != EM_BPF:

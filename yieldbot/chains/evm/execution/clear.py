@@ -68,7 +68,7 @@ class DecodedTx:
     warnings: tuple[str, ...] = ()
     """What a person should know in addition to the fields."""
     dangers: tuple[str, ...] = ()
-    """What nobody should sign without a second look: an allowance without limit, control given to a stranger."""
+    """What a person should not sign without checking it: an allowance without limit, control given to a stranger."""
     owner: str | None = None
     """The contract's owner, by the descriptor."""
     sentence: str = ""

@@ -177,7 +177,8 @@ def control_of(names: Names, to: str, data: bytes) -> Iterator[Handover]:
 
 
 def control_in(names: Names, primary: str, contract: str | None, root: DecodedValue) -> Iterator[Handover]:
-    """What a typed message hands over, by the names of its fields, whichever contract it is for."""
+    """The rights or money that a typed message hands over, recognised by the names of its fields, whatever its
+    contract."""
     values, to = _plain(root.value), contract or "an unnamed contract"
     if {"operation", "to", "data"} <= set(values):
         yield from _run(names, values)

@@ -38,11 +38,11 @@ class Inclusion:
     """What one poll observed of our transactions that share a nonce."""
 
     mined: StoredTx | None = None
-    """The one that was mined; None: none of ours was."""
+    """The transaction of ours that was mined; None: none was."""
     receipt: Mapping[str, Any] | None = None
-    """Its receipt."""
+    """The receipt of the mined transaction."""
     block: BlockRef | None = None
-    """Its block, confirmed to be the chain's block at that height."""
+    """The block of the mined transaction, confirmed to be the chain's block at that height."""
     nonce_taken: bool = False
     """Whether the nonce is used, by any transaction."""
     final: bool = False

@@ -50,7 +50,7 @@ class RehearsedLeg:
 
     @property
     def gas_used(self) -> int:
-        """Gas of all of them."""
+        """Sum of the gas used by all transactions."""
         return sum(tx.gas_used for tx in self.txs)
 
 
@@ -69,7 +69,7 @@ class Rehearsal:
 
     @property
     def gas_used(self) -> int:
-        """Gas of all of them."""
+        """Sum of the gas used by all transactions."""
         return sum(leg.gas_used for leg in self.legs)
 
     @property

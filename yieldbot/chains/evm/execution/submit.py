@@ -66,10 +66,10 @@ def stored(account: Account, tx_hash: str) -> StoredTx:
 
 
 async def submit(account: Account, tx: StoredTx) -> None:
-    """Send journalled bytes once. No answer of the node, and no missing answer, raises anything.
+    """Send a journalled transaction once. Raises nothing, whatever the node answers or if it does not answer.
 
-    "already known", "nonce too low", "underpriced", a lost reply: each is noted in the journal, and ``confirm`` finds
-    the truth by hash and nonce.
+    A refusal ("already known", "nonce too low", "underpriced") or a lost answer is noted in the journal; ``confirm``
+    then finds by hash and nonce what became of the transaction.
     """
     signed = tx.signed
     attempt = stored(account, signed.hash).attempts + 1

@@ -68,7 +68,7 @@ class OrderCall:
     call: EvmCall
     """The call."""
     order: LiquidityOrder
-    """Its order."""
+    """The order that the call belongs to."""
     moves: tuple[Token, ...] = ()
     """Tokens that the call may take from us."""
     least: Mapping[Token, int] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Provides:
     """A plan's liquidity leg: its steps, and what their orders may name."""
 
     steps: Steps
-    """Its steps."""
+    """The leg's steps."""
     tally: Tally
     """What the order still has to deposit; updated by the caller after each step."""
     manager: Address

@@ -33,7 +33,7 @@ class Prepared:
     order: LiquidityOrder
     """The order."""
     steps: Steps
-    """Its steps."""
+    """The order's steps."""
     expected: Pair
     """Expected balance change of token0 and token1 in the wallet, in base units."""
 

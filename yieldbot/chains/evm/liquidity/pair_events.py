@@ -31,7 +31,7 @@ class ShareChange:
     """One change of our LP tokens."""
 
     height: int
-    """Its block."""
+    """Number of the block of the change."""
     shares: int
     """LP tokens minted (positive) or burnt (negative), in base units."""
     amounts: tuple[int, int]

@@ -31,13 +31,13 @@ class PositionHistory:
     """A position's history since it was last empty. Pairs are base units of token0 and token1."""
 
     put: tuple[int, int]
-    """Put into its liquidity."""
+    """Amounts added to the position's liquidity."""
     taken: tuple[int, int]
-    """Taken out of its liquidity."""
+    """Amounts removed from the position's liquidity."""
     collected: tuple[int, int]
-    """Paid out: fees, and liquidity that was removed."""
+    """Amounts paid out to the owner: fees and removed liquidity."""
     since: int
-    """Height from which on it is not empty."""
+    """Number of the block from which the position has had liquidity without a break."""
     grown: tuple[int, int] = (0, 0)
     """Fees that are part of its present amounts (LP tokens of a pair, whose fees stay in the pool)."""
     hashes: frozenset[str] = field(default=frozenset(), compare=False)

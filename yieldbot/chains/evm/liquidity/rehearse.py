@@ -34,11 +34,11 @@ class OrderRehearsal:
     txs: tuple[RehearsedTx, ...]
     """Its transactions, in order."""
     deltas: tuple[Delta, ...]
-    """Our balance changes by all of them."""
+    """Our balance changes by all transactions together."""
 
     @property
     def gas_used(self) -> int:
-        """Gas of all of them."""
+        """Sum of the gas used by all transactions."""
         return sum(tx.gas_used for tx in self.txs)
 
     @property

@@ -47,13 +47,13 @@ class LiquidityView:
     usd: Mapping[Token, float]
     """US dollars for one whole token, of tokens that have a feed."""
     usd_at: Mapping[Token, int]
-    """When each feed published that price, in unix seconds."""
+    """When each feed published its price, in unix seconds."""
     gas_usd: float | None
     """US dollars for one unit of gas; None: the native token has no feed."""
     unread: tuple[str, ...] = field(default=())
     """What could not be read, each with the reason."""
     failed: tuple[tuple[Pool, str], ...] = field(default=())
-    """(pool, reason) of the pools among them."""
+    """(pool, reason) of each pool that could not be read."""
 
     def worth(self, pool: Pool, amounts: tuple[int, int]) -> float | None:
         """US dollars of base units of a pool's two tokens; a token without a feed is valued at the pool's price. None

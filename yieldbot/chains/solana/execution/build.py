@@ -62,7 +62,7 @@ class TxStep:
     instructions: tuple[SvmInstruction, ...]
     """The instructions, in order, without those for the compute budget."""
     about: Address
-    """Its main program."""
+    """The program that the transaction is about: the market's, or the exchange's."""
 
     @property
     def description(self) -> str:

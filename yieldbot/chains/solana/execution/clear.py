@@ -80,7 +80,7 @@ class InstructionReading:
     warnings: tuple[str, ...] = ()
     """What the payer should know."""
     dangers: tuple[str, ...] = ()
-    """What nobody should sign without a second look: control, money or an allowance for a stranger, an allowance
+    """What a person should not sign without checking it: control, money or an allowance for a stranger, an allowance
     without limit, a signature that never expires."""
 
 

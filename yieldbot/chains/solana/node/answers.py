@@ -17,13 +17,13 @@ class AccountImage:
     """An account's content on the chain."""
 
     lamports: int
-    """Its SOL."""
+    """The account's balance in lamports."""
     program: Address
-    """The program that owns it."""
+    """The program that owns the account."""
     data: bytes
-    """Its bytes."""
+    """The account's data, as bytes."""
     executable: bool = False
-    """Whether it is a program."""
+    """Whether the account is a program."""
 
 
 @dataclass(frozen=True, slots=True)

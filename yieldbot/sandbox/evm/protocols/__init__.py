@@ -21,7 +21,7 @@ class SandboxProtocol:
     protocol: str
     """The adapter's name."""
     deploy: Callable[[Site], Awaitable[Deployed]]
-    """Deploys and populates it."""
+    """Deploys the protocol and its initial deposits and loans."""
     tolerance_bp: Mapping[str, float] = field(default_factory=dict)
     """How far predicted and accrued yield over 30 days may differ, in bp of APY, by the protocol's name or the flavour
     of its vaults; a missing one is not checked, since its yield is only an estimate."""

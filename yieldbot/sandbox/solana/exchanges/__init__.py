@@ -66,7 +66,7 @@ class ExchangeListing:
     oracles: tuple[Mapping[str, object], ...] = ()
     """Rows of [[witnesses]]: price oracles."""
     images: Images = field(default_factory=dict)
-    """The accounts behind them."""
+    """The accounts of these exchanges and oracles."""
     published: Published = field(default_factory=dict)
     """Accounts that are rewritten at every slot."""
     addresses: Mapping[str, str] = field(default_factory=dict)

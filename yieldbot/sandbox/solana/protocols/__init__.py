@@ -23,7 +23,7 @@ class Setting:
     slot: int
     """The first slot of the sandbox."""
     timestamp: int
-    """Its time, in unix seconds."""
+    """Time of that slot, in unix seconds."""
     tokens: Mapping[str, Token]
     """The sandbox's tokens by symbol."""
 

@@ -60,13 +60,13 @@ class Inner:
     """A call within another call's arguments."""
 
     data: bytes
-    """Its calldata."""
+    """The inner call's calldata."""
     to: str | None
-    """The contract; None where the descriptor does not name it, or it is on another chain."""
+    """The contract called; None where the descriptor does not name it, or it is on another chain."""
     value: int = 0
-    """Wei sent along."""
+    """Wei sent with the inner call."""
     sender: str | None = None
-    """Who makes it; None: unknown."""
+    """The account that makes the inner call; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,10 +381,10 @@ class _Near:
     """The place of a value in the decoded arguments."""
 
     prefix: str
-    """Its group's path."""
+    """The path of the value's group."""
     place: str
-    """Its own full path."""
+    """The value's full path."""
     order: int
-    """Its place among the values of its field, from 0."""
+    """The value's position among those of its field, from 0."""
     of: int
     """How many values its field has."""

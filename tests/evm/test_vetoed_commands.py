@@ -1,5 +1,5 @@
-"""No door of the program puts money into a market that a veto names: on real contracts, a plan that waited from before
-the veto, runs, plans, what-ifs, paper wallets, exits and liquidity."""
+"""No command puts money into a market that a veto names: on real contracts, a plan that waited from before the veto,
+runs, plans, what-ifs, paper wallets, exits and liquidity."""
 
 from __future__ import annotations
 

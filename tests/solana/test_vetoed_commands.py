@@ -1,4 +1,4 @@
-"""On Solana too no door puts money into a market that a veto names, not even a plan that waited from before it."""
+"""On Solana too no command puts money into a market that a veto names, not even a plan that waited from before it."""
 
 from __future__ import annotations
 
