@@ -1,5 +1,5 @@
-"""The journal's rows for networked doors, kept in memory and grown by what is appended: what a request costs does not
-grow with the journal."""
+"""The journal's rows for REST and MCP, kept in memory and grown by what is appended: what a request costs does not grow
+with the journal."""
 
 from __future__ import annotations
 

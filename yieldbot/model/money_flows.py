@@ -69,7 +69,8 @@ class Holders:
     time: int = 0
     """Time of ``block``, in unix seconds."""
     by: str = "events"
-    """Where the depositors' names come from: ``events``, or the snapshot of all token accounts (Solana)."""
+    """What names the depositors, for a person: ``events``, or on Solana the transactions and accounts that were
+    read."""
     pledged: float = 0.0
     """Fraction in the market's own account of pledged shares; its depositors are named only if a transaction of theirs
     was read."""
