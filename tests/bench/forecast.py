@@ -34,7 +34,7 @@ RECORDINGS = {
     "Compound v2": ("compound_v2_daily.csv.gz", "2022-06-30"),
 }
 """Name: file, and the last day of the development part."""
-VARIANTS = 210
+VARIANTS = 225
 """Sets of features, trees, half-lives, temperatures, windows and widths that were compared on the development part."""
 STRESS = 0.1
 """The share of days, the most restless ones by the class's median move over a week, that is called a stress."""

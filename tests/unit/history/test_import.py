@@ -199,6 +199,12 @@ def test_gzip_and_parquet_say_the_same(tmp_path: Path) -> None:
     assert read_file(tmp_path / "some.parquet", now=NOW).readings == plain.readings
 
 
+def test_rates_that_look_like_percent_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "f.csv"
+    file.write_text("\n".join([HEAD, *(line(START + day * DAY, rate) for day, rate in enumerate((2.1, 2.2, 2.3)))]))
+    assert [one.what for one in read_file(file, now=NOW).faults if "fractions" in one.what and one.taken] != []
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     file = tmp_path / "f"
     packed = gzip.compress(("\n".join([HEAD, *days(2000)])).encode())
@@ -211,6 +217,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         (HEAD.encode(), "holds no reading"),
         (b"\x1f\x8bno gzip at all", "cannot be unpacked"),
         ((HEAD + "\nx,y\n").encode(), "has 2 cells, not 14"),
+        ((HEAD + "\n" + line(START, 5.2)).encode(), "520.0000% a year of m is not taken.: rates are fractions"),
+        (HEAD.replace(",", ";").encode(), "semicolons or tabs"),
     ):
         file.write_bytes(content)
         with pytest.raises(ConfigError, match=says):

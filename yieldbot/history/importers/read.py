@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ KINDS = (
     (frozenset(table.NEEDED), table.reading),
 )
 """Each kind of table by the columns that it is known by."""
+FRACTIONS = "rates are fractions, 0.05 is 5 %"
+IN_PERCENT = 1.0
+"""Median supply rate (1.0 is 100 % a year) above which a file's rates are probably in percent."""
 KNOWN = (
     f"a table with the columns of {table.SCHEMA} (docs/history.md), a chart of DefiLlama, or one of the recordings "
     "that docs/history.md names"
@@ -62,8 +66,16 @@ def read_file(path: Path, given: Given = Given(), now: int | None = None) -> Tak
     readings, odd = in_order(path.name, _of_chain(path, found, asked, faults), last_of_block=events)
     readings = list(since_before(readings))
     if not readings:
-        first_fault = f" ({faults[0].where}: {faults[0].what})" if faults else ""
-        raise ConfigError(f"{path} holds no reading that can be taken{first_fault}")
+        left_out = [one for one in (*faults, *odd) if not one.taken]
+        why = f" ({left_out[0].where}: {left_out[0].what})" if left_out else ""
+        if any(one.kind == "rate" for one in left_out):
+            why += f": {FRACTIONS}"
+        raise ConfigError(f"{path} holds no reading that can be taken{why}")
+    rates = [one.supply_rate for one in readings if one.supply_rate is not None]
+    if rates and (usual := statistics.median(rates)) > IN_PERCENT:
+        odd.append(
+            Fault(path.name, f"half of the supply rates are above {usual:.0%} a year: {FRACTIONS}", True, "note")
+        )
     guessed = sum(any("is a guess" in flag for flag in one.flags) for one in readings)
     if guessed:
         words = f"the supply of {guessed} readings is a guess, as their flags say"
@@ -88,6 +100,8 @@ def _table(path: Path, now: int, faults: list[Fault]) -> tuple[Iterator[Numbered
     convert = next((convert for known, convert in KINDS if columns >= known), None)
     if convert is None:
         lacking = ", ".join(name for name in table.NEEDED if name not in columns)
+        if len(columns) == 1 and any(mark in next(iter(columns)) for mark in (";", "\t")):
+            lacking += "; are its cells apart by semicolons or tabs? commas are wanted"
         raise ConfigError(f"{path} is of no known kind (it has no column {lacking}): it must be {KNOWN}")
     if convert is recordings.aave_daily:
         faults.append(Fault(path.name, recordings.WRONG_CAPS, True, "note"))
