@@ -108,6 +108,11 @@ class Admission:
             line = ("many", "", "requests of many kinds", "refused")
         self._noted[line] = self._noted.get(line, 0) + times
 
+    @property
+    def noted(self) -> bool:
+        """Whether there are lines that ``taken`` would return."""
+        return bool(self._noted)
+
     def taken(self) -> tuple[AccessNoted, ...]:
         """Removes and returns the lines added since the last call; pass those that cannot be written to ``note``
         again."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from yieldbot.app import job_reports
 from yieldbot.app.approvers import signed_plans
 from yieldbot.app.run import ApproveRequest, RunAnswer, approve
 from yieldbot.app.run_documents import ApproveDocument
+from yieldbot.app.signer_work import close
 from yieldbot.errors import ConfigError, YieldbotError
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ def approve_signed(context: Context, *, show: Callable[[Proposal], None]) -> Run
         raise ConfigError(
             "approve --signed needs policy.approvals_needed = 1 or more; without it name a plan: `yieldbot approve ID`"
         )
+    with suppress(YieldbotError):  # another run: each plan is refused for it below
+        close(context)
     done, codes = list[RunAnswer](), list[int]()
     for plan_id in signed_plans(context):
         try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.app.graded import risks_of
+from yieldbot.app.interrupted import settle
 from yieldbot.app.judged import judged
 from yieldbot.app.left_out import failing, not_all, of_its_market
 from yieldbot.app.looks import refresh
@@ -148,7 +149,7 @@ async def _observed(world: Wiring, live: Session, look: Job | None = None) -> Sn
 
 
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None, by: Decide) -> Report:
-    settled = await live.settle() if world.settles else none_open(world, job)
+    settled = await settle(world, job, live) if world.settles else none_open(world, job)
     world.say(f"observing {job.chain.name}")
     snapshot = await _observed(world, live, None if ordering else job)
     policy = world.settings.policy
@@ -288,7 +289,7 @@ async def approve_queued(world: Wiring, plan_id: str) -> Report:
 
 
 async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
-    settled = await live.settle()
+    settled = await settle(world, job, live)
     snapshot = await _observed(world, live, job)
     unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)

@@ -157,10 +157,16 @@ def _amount(doc: dict[str, Any]) -> str:
 
 
 def _signed(journal: Journal, plans: tuple[StoredPlan, ...], data_dir: Path) -> dict[str, tuple[str, ...]]:
-    """Who has signed each plan that waits; empty where nobody is in the register."""
+    """Who has signed each plan: of one that waits, the persons in the register whose signatures are valid now; of one
+    that was approved by signatures, those that were valid then."""
     register = read_register(data_dir)
-    waiting = [one for one in plans if one.status is PlanStatus.QUEUED] if register else []
-    return {one.plan.id: signers(journal, one, register) for one in waiting}
+    found = dict[str, tuple[str, ...]]()
+    for one in plans:
+        if one.status is PlanStatus.QUEUED and register:
+            found[one.plan.id] = signers(journal, one, register)
+        elif one.approved_by and journal.approvals(one.plan.id):
+            found[one.plan.id] = tuple(one.approved_by.split(", "))
+    return found
 
 
 def plan_of(stored: StoredPlan, signed_by: tuple[str, ...]) -> JournalPlan:

@@ -44,7 +44,7 @@ class JournalPlan(Part):
     why: tuple[str, ...] = Field(description="for a plan that leaves markets: what was observed; else empty")
     changes: tuple[str, ...] = Field(description="our balance changes in the rehearsal")
     risks: tuple[str, ...] = Field(description="the risk of each market that gets money, a line each")
-    signed_by: tuple[str, ...] = Field(description="the persons who have signed it, if it waits for signatures")
+    signed_by: tuple[str, ...] = Field(description="the persons who have signed it, or whose signatures approved it")
 
 
 class HistoryDocument(Document):

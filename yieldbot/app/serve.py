@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.app.admission import AUDIT_SECONDS
+from yieldbot.app.audit_pace import LOOK_SECONDS
 from yieldbot.app.ending import INTERRUPTED, at_end
 from yieldbot.app.job_reports import worst
 from yieldbot.app.schedule import Schedule, Task, every
@@ -105,7 +105,7 @@ def tasks(service: Service, request: ServeRequest) -> tuple[Task, ...]:
     jobs = tuple(Task(name, when, service.jobs.work(name)) for name, when in due.items())
     link = service.signer
     hand_over = () if link is None else (every("signer", EVERY_SECONDS, link.work),)
-    return (*jobs, *hand_over, every("audit", AUDIT_SECONDS, service.write_audit, at_once=False))
+    return (*jobs, *hand_over, every("audit", LOOK_SECONDS, service.write_due_audit, at_once=False))
 
 
 def schedule(service: Service) -> Schedule:

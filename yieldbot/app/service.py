@@ -18,7 +18,8 @@ from yieldbot.access.answers import Answers
 from yieldbot.access.database import url_of
 from yieldbot.access.ring import KeyRing
 from yieldbot.app import approvers, collections
-from yieldbot.app.admission import Admission, Caller, Scope
+from yieldbot.app.admission import AUDIT_SECONDS, Admission, Caller, Scope
+from yieldbot.app.audit_pace import AuditPace
 from yieldbot.app.collections import NOTHING, Collection, visible
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
 from yieldbot.app.journal_rows import JournalRows
@@ -70,6 +71,10 @@ class Service:
     """Authentication and rate limits of callers."""
     answers: Answers = field(init=False)
     """Answers kept for requests that may be repeated with an Idempotency-Key."""
+    _pace: AuditPace = field(init=False, default_factory=lambda: AuditPace(AUDIT_SECONDS))
+    """When audit entries are written."""
+    _unwritten: str = field(init=False, default="")
+    """Why the audit could not be written the last time; empty: it was."""
     failing: str | None = field(init=False, default=None)
     """Why the last reading failed; None if it did not."""
     read_at: int = field(init=False, default=0)
@@ -272,6 +277,11 @@ class Service:
         signer = {"signer": True} if self.signer is not None else {}
         return await self.workers.run("queue", {**request, **signer}, JOB_SECONDS)
 
+    async def write_due_audit(self) -> None:
+        """``write_audit``, at once while lines are few and gathered while they are many."""
+        if self.admission.noted and self._pace.due(time.monotonic()):
+            await self.write_audit()
+
     async def write_audit(self) -> None:
         """Write audit entries that are not yet written. Those that cannot be written are logged, and kept for the next
         attempt."""
@@ -282,7 +292,13 @@ class Service:
         except YieldbotError as failure:
             for one in lines:
                 self.admission.note(one.by, one.where, one.what, one.outcome, one.times)
-            self.context.complain(f"the audit cannot be written: {failure}")
+            if str(failure) != self._unwritten:
+                self.context.complain(f"the audit cannot be written: {failure}")
+            self._unwritten = str(failure)
+        else:
+            if self._unwritten:
+                self.context.say("the audit is written again")
+            self._unwritten = ""
 
     async def to_sign(self, plan_id: str) -> ToSignDocument:
         """What a person signs of a plan that waits, and who has. Raises ConfigError, SafetyError."""

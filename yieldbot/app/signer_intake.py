@@ -88,6 +88,11 @@ class Intake:
             line = ("many", "requests of many kinds", "refused")
         self._noted[line] = self._noted.get(line, 0) + 1
 
+    @property
+    def noted(self) -> bool:
+        """Whether there are lines for ``write_audit``."""
+        return bool(self._noted)
+
     def write_audit(self) -> None:
         """Write the audit's lines into the journal. Raises as ``Journal.append``; the lines are then kept for the next
         attempt."""
@@ -99,8 +104,10 @@ class Intake:
                     for (who, what, outcome), times in lines
                 )
             )
-            for line, _ in lines:
-                del self._noted[line]
+            for line, times in lines:
+                self._noted[line] -= times  # more may have come meanwhile
+                if not self._noted[line]:
+                    del self._noted[line]
 
     def work_waits(self) -> bool:
         """Whether there is something to carry out or to settle."""

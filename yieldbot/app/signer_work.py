@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from yieldbot.app.approvers import signed_plans
 from yieldbot.app.context import Context
 from yieldbot.app.cycle import Report
+from yieldbot.app.interrupted import mark_interrupted
+from yieldbot.app.interrupted import settle as settle_account
 from yieldbot.app.run import ApproveRequest, approve, cycles
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.chains.open import session
@@ -69,7 +71,7 @@ def settle(context: Context) -> None:
     async def settled(world: Wiring, job: Job) -> Report:
         async with session(world, job) as live:
             await live.verify_chain()
-            return Report(job=job, settled=await live.settle())
+            return Report(job=job, settled=await settle_account(world, job, live))
 
     for ended in cycles(chosen, context, lambda journal: DeclineAll(), work=settled):
         if isinstance(ended, tuple):
@@ -80,20 +82,17 @@ def close(context: Context) -> None:
     """Mark plans that have expired, and plans that an earlier process began and did not finish, once they have no open
     transaction."""
     file, now = context.settings.data_dir / JOURNAL, time.time()
+    if not file.exists():
+        return
     with run_lock(context.settings.data_dir), Journal.open(file) as journal:
-        open_ones = {tx.signed.plan_id for tx in journal.transactions() if tx.outcome is None}
         late = [
             PlanMarked(one.plan.id, PlanStatus.EXPIRED, "clock", one.reason)
             for one in journal.plans(PlanStatus.QUEUED)
             if one.plan.expires_at <= now
         ]
-        stopped = [
-            PlanMarked(one.plan.id, PlanStatus.FAILED, BY, "the signer ended before it was done")
-            for one in journal.plans(PlanStatus.APPROVED)
-            if one.plan.id not in open_ones
-        ]
-        if late or stopped:
-            journal.append(*late, *stopped)
+        if late:
+            journal.append(*late)
+        mark_interrupted(journal, int(now))
 
 
 def keep_reason(context: Context, plan_id: str, reason: str) -> None:

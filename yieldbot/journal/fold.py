@@ -60,6 +60,8 @@ class StoredPlan:
     """Our balance changes in its rehearsal, one line each."""
     risks: tuple[str, ...] = ()
     """The risk of each market that gets money, a line each."""
+    approved_by: str = ""
+    """Who approved it last; empty: nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,10 @@ def fold_plans(records: Iterable[Record], before: Mapping[str, StoredPlan] | Non
             case PlanMarked(plan_id, status, by, reason):
                 if plan_id not in plans:
                     raise ValueError(f"plan {plan_id} is marked but was never written")
-                plans[plan_id] = replace(plans[plan_id], status=status, by=by, reason=reason, at=record.at)
+                who = by if status is PlanStatus.APPROVED else plans[plan_id].approved_by
+                plans[plan_id] = replace(
+                    plans[plan_id], status=status, by=by, reason=reason, at=record.at, approved_by=who
+                )
             case _:
                 pass
     return plans

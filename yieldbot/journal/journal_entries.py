@@ -39,6 +39,8 @@ class PlanStatus(StrEnum):
     """We signed it as one owner of a Safe; the other owners have to do the rest."""
     FAILED = "failed"
     """It was begun but not finished: a leg was declined or reverted."""
+    INTERRUPTED = "interrupted"
+    """The process that carried it out was ended midway. What it sent is settled; the rest is left."""
 
 
 @dataclass(frozen=True, slots=True)

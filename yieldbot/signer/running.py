@@ -8,10 +8,12 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
+from yieldbot.app.audit_pace import LOOK_SECONDS, AuditPace
 from yieldbot.app.signer import SignerRequest, opened
 from yieldbot.errors import YieldbotError
 from yieldbot.resources import keep_memory_private
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
     from yieldbot.app.signer_intake import Intake
 
 AUDIT_SECONDS = 10.0
-"""Seconds between two writes of the audit of refused requests; a process that is killed loses those of its last
-interval."""
+"""Seconds between two writes of the audit while very many requests come."""
 KILL_AFTER_SECONDS = 2.0
 """Seconds after which the process that signs is killed if it was asked to end."""
 
@@ -72,12 +73,22 @@ async def _run(context: Context, request: SignerRequest, intake: Intake, listeni
 
 
 async def _audit(context: Context, intake: Intake) -> None:
+    """Writes the audit: at once while its lines are few. Lines that cannot be written are kept; that is said once."""
+    pace, complaint = AuditPace(AUDIT_SECONDS), ""
     while True:
-        await asyncio.sleep(AUDIT_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
+        if not intake.noted or not pace.due(time.monotonic()):
+            continue
         try:
             await asyncio.to_thread(intake.write_audit)
         except YieldbotError as failure:
-            context.complain(f"the audit cannot be written: {failure}")
+            if str(failure) != complaint:
+                context.complain(f"the audit cannot be written: {failure}")
+            complaint = str(failure)
+        else:
+            if complaint:
+                context.say("the audit is written again")
+            complaint = ""
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from yieldbot.app import cycle
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.results import LegResult
 from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.controls import Look
@@ -95,13 +96,15 @@ class SessionDouble:
 
 
 class Yes:
-    """An approver that approves every proposal and records it."""
+    """An approver that approves every proposal and records it; in a journal that is given, too."""
 
-    def __init__(self, no: Declined | None = None) -> None:
-        self.no, self.asked = no, list[Proposal]()
+    def __init__(self, no: Declined | None = None, journal: Journal | None = None) -> None:
+        self.no, self.asked, self.journal = no, list[Proposal](), journal
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         self.asked.append(proposal)
+        if self.journal is not None:
+            self.journal.append(PlanWritten(proposal.plan, ()))
         return self.no or Approval(proposal.plan, "a person", proposal.plan.expires_at)
 
 

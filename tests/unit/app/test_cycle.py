@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from tests.kit.app.cycle import DONE, IN_A, REHEARSED, SEEN, A, B, SessionDouble, Yes, wired
 from tests.kit.app.cycle import journal as journal
+from tests.kit.journal.store import plan
 from tests.kit.market_builder import snapshot, usdc
 from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
@@ -95,7 +96,7 @@ async def test_where_nothing_is_to_be_done_it_is_written_down_and_nothing_opened
         "ACCOUNT_STOPPED", "it lost something: `yieldbot resume --clear` lets it sign again"
     )
     failing = wired(monkeypatch, journal, SessionDouble([IN_A]), max_failures=1)
-    journal.append(PlanMarked("p", PlanStatus.FAILED, "execution"))
+    journal.append(PlanWritten(plan("p"), ()), PlanMarked("p", PlanStatus.FAILED, "execution"))
     found = (await run_job(failing, JOB)).declined
     assert found is not None and found.code == "TOO_MANY_FAILURES"
 
@@ -145,11 +146,14 @@ async def test_a_safes_plan_is_handed_over_and_marked(journal: Journal, monkeypa
     @dataclass
     class Handed:
         note: str = "0xaa nonce 4"
+        left_out: Any = field(default_factory=dict)
 
     safe = replace(JOB, wallet=replace(JOB.wallet, held=SafeOwner(wallet="main")))
     handed: Any = Handed()
     live = SessionDouble(proposed=handed)
-    report = await run_job(wired(monkeypatch, journal, live, [safe]), safe)
+    world = wired(monkeypatch, journal, live, [safe])
+    world.approver = Yes(journal=journal)
+    report = await run_job(world, safe)
     assert report.proposed is handed and "hand over" in live.did and ("execute", 0) not in live.did
     marks = [row.entry for row in journal.history() if isinstance(row.entry, PlanMarked)]
     assert [(mark.status, mark.by, mark.reason) for mark in marks] == [(PlanStatus.HANDED_OVER, "safe", "0xaa nonce 4")]

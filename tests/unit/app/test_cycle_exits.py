@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit.app.cycle import DONE, REHEARSED, A, B, SessionDouble, wired
 from tests.kit.app.cycle import journal as journal
+from tests.kit.journal.store import plan
 from tests.kit.market_builder import snapshot, usdc
 from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
@@ -98,6 +99,7 @@ async def test_where_no_leg_can_be_done_the_first_reason_is_the_answer(
 async def test_protections_stop_new_money_and_no_exit(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     journal.append(
         AccountStopped(BOTH.block.chain, BOTH.owner, "it lost something"),
+        PlanWritten(plan("p"), ()),
         PlanMarked("p", PlanStatus.FAILED, "execution"),
     )
     live = SessionDouble([BOTH, BOTH, BOTH, OUT])

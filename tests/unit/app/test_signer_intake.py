@@ -13,14 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.journal.store import signed
 from tests.kit.signer import ANNA, BEN, CHAIN, EVE, USDC, Signer, handed, plan, signature
 from yieldbot.app import signer_work
 from yieldbot.app.approvers import remove, signed_plans
+from yieldbot.app.history import HistoryRequest, history
+from yieldbot.app.history_documents import PlansDocument
+from yieldbot.app.interrupted import mark_interrupted
 from yieldbot.app.signer_requests import MOST_ROWS
 from yieldbot.execution.halt import halted
-from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, TxSettled
 from yieldbot.model.ids import Address
-from yieldbot.model.plan import Leg, LegKind, identified
+from yieldbot.model.plan import Leg, LegKind, Plan, identified
+from yieldbot.model.tx import Reverted
 
 BOTH: dict[str, Any] = {"anna": ANNA, "ben": BEN}
 
@@ -194,19 +199,52 @@ def test_rows_come_in_pages(signer: Signer) -> None:
     assert found["head"] == found["rows"][-1][::9] and signer.ask({"request": "since", "seq": 10**6})["rows"] == []
 
 
-def test_what_waits_says_why_and_what_was_left_half_way_is_closed(signer: Signer) -> None:
-    waits, half, late = plan(), plan(height=8), plan(height=9)
+def test_what_waits_says_why(signer: Signer) -> None:
+    waits, late = plan(), plan(height=9)
     signer.ask(handed(waits, **BOTH))
     signer_work.keep_reason(signer.context, waits.id, "GAIN_GONE: gas is too high")
     rows = signer.journal.head()
     signer_work.keep_reason(signer.context, waits.id, "GAIN_GONE: gas is too high")
     assert signer.journal.head() == rows and signer.ask(handed(waits))["reason"].startswith("GAIN_GONE")
-    signer.ask(handed(half, **BOTH))
-    signer.journal.append(PlanMarked(half.id, PlanStatus.APPROVED, "anna, ben"))
-    signer_work.close(signer.context)
-    assert signer.ask(handed(half))["status"] == "failed"
     signer.ask(handed(late, **BOTH))
     assert signer.ask(handed(late))["status"] == "queued"
+
+
+def test_a_signer_that_was_killed_midway_knows_at_its_next_start_what_became_of_the_plan(signer: Signer) -> None:
+    """Before it signed anything: the plan waits again. While a transaction is open: as it was. After some are settled:
+    interrupted. Who signed is kept in each case, at the server too."""
+    early, midway = plan(), plan(height=8)
+
+    def row(wanted: Plan) -> tuple[str, tuple[str, ...], str]:
+        signer_work.close(signer.context)
+        document = history(HistoryRequest(plans=True), signer.context)
+        assert isinstance(document, PlansDocument)
+        return next((one.status, one.signed_by, one.reason) for one in document.plans if one.id == wanted.id)
+
+    signer.ask(handed(early, **BOTH))
+    signer.journal.append(PlanMarked(early.id, PlanStatus.APPROVED, "anna, ben"))
+    assert row(early) == (
+        "queued",
+        ("anna", "ben"),
+        "the process was ended before it signed a transaction: it waits again",
+    )
+    assert signed_plans(signer.context) == (early.id,), "and is carried out"
+
+    signer.ask(handed(midway, **BOTH))
+    assert row(early)[0] == "expired", "a newer one takes its place"
+    tx = replace(signed(), plan_id=midway.id, chain=CHAIN, owner=midway.owner)
+    signer.journal.append(PlanMarked(midway.id, PlanStatus.APPROVED, "anna, ben"), tx)
+    assert row(midway) == ("approved", ("anna", "ben"), "") and signer.intake.work_waits()
+    signer.journal.append(TxSettled(CHAIN, tx.owner, Reverted(tx.hash, midway.block, 5, "no")))
+    reason = "the process was ended at leg 1 of 1: 1 transactions are settled, the rest is left"
+    assert row(midway) == ("interrupted", ("anna", "ben"), reason) and not signer.intake.work_waits()
+    assert signer.ask(handed(midway, **BOTH))["status"] == "interrupted", "and is not begun again"
+
+    late = plan(height=9)
+    signer.ask(handed(late, **BOTH))
+    signer.journal.append(PlanMarked(late.id, PlanStatus.APPROVED, "anna, ben"))
+    mark_interrupted(signer.journal, late.expires_at)
+    assert row(late)[:2] == ("expired", ("anna", "ben"))
 
 
 MALFORMED = [
