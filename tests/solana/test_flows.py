@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from tests.kit.program import yieldbot
-from tests.kit.solana.others import Depositor
+from tests.kit.solana.others import Depositor, put
 from tests.kit.solana.world import sandbox as sandbox
+from yieldbot.config.load import load
+from yieldbot.model.known import TOKEN_PROGRAM
+from yieldbot.sandbox.solana.images import image
 from yieldbot.sandbox.solana.node import SvmSandbox
 
 
@@ -30,6 +34,14 @@ def lines(job: Any, protocol: str) -> list[str]:
     return [line for one in job["messages"] if one["market_id"].startswith(protocol) for line in one["lines"]]
 
 
+def issued_by(sandbox: SvmSandbox, authority: bytes | None) -> None:
+    """Give the asset's mint another authority; None: nobody."""
+    asset = load(sandbox.config).jobs[0].asset
+    data = base64.b64decode(sandbox.rpc("getAccountInfo", asset.address, {"encoding": "base64"})["value"]["data"][0])
+    head = bytes(36) if authority is None else b"\1\0\0\0" + authority
+    put(sandbox, {asset.address: image(TOKEN_PROGRAM, head + data[36:])})
+
+
 def test_flows_and_holders_are_said_once_followed_and_graded(sandbox: SvmSandbox) -> None:
     whale, minnow = Depositor(sandbox, 40), Depositor(sandbox, 41)
     whale.fund(9_000_000)
@@ -37,6 +49,7 @@ def test_flows_and_holders_are_said_once_followed_and_graded(sandbox: SvmSandbox
     whale.deposit("save", 1_500_000)
     text = sandbox.config.read_text()
     sandbox.config.write_text(f'{text}\n[watch]\naddresses = ["{minnow.address}"]\n')
+    issued_by(sandbox, None)
     first = looked(sandbox)
     assert first["first"] and not first["messages"]
     assert any("deposit of 1,500,000 USDC" in line for line in of(first, "save")["recent"])
@@ -62,9 +75,16 @@ def test_flows_and_holders_are_said_once_followed_and_graded(sandbox: SvmSandbox
         (line,) = [line for line in lines(third, protocol) if "deposit of" in line or "withdrawal of" in line]
         assert line.startswith("withdrawal of 1,000,000 USDC"), line
     assert not lines(third, "kamino_lend") and of(third, "kamino_lend")["flows"] is None
+    issued_by(sandbox, bytes(whale.key.pubkey()))
+    alarms = [one for one in looked(sandbox)["alarms"] if one["market_id"].startswith("kamino_lend")]
+    assert [(one["code"], one["act"]) for one in alarms] == [("CONTROL_WEAKER", "leave")], alarms
+    assert "mint" in alarms[0]["saw"] and "one key" in alarms[0]["saw"]
+
     (grades,) = document(sandbox, "risk")["jobs"]
     (mine,) = [one for one in grades["markets"] if one["id"].startswith("kamino_lend")]
     (side,) = [one for one in mine["components"] if one["name"] == "exit_liquidity"]
     (seen,) = [one for one in side["evidence"] if one["what"] == "largest depositor seen"]
     assert whale.address in seen["value"] and "token accounts and transactions" in seen["source"]
     assert "largest depositor" not in side["missing"]
+    (side,) = [one for one in mine["components"] if one["name"] == "asset"]
+    assert side["score"] == 70.0 and any("one key" in one["value"] for one in side["evidence"])

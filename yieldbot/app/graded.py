@@ -40,14 +40,16 @@ def with_grades(
     controls: Mapping[MarketId, Controls] | None = None,
     holders: Mapping[MarketId, Holders] | None = None,
     lost: Mapping[MarketId, float] | None = None,
+    growth: Mapping[str, tuple[float, float]] | None = None,
 ) -> Snapshot:
     """The snapshot with each market's grade, which is also written to the ledger. If memory cannot be read or written,
     the fault is one line by ``say``, and grades are computed as without memory.
 
     controls: who can change the contracts that markets depend on, where it was read. holders: the depositors of each
-    market. lost: bad debt that was realised in each market, in whole tokens.
+    market. lost: bad debt that was realised in each market, in whole tokens. growth: of tokens' supplies
+    (``risk/issuance.growth_of``).
     """
-    facts = facts_of(snapshot, data_dir, say, controls, holders, lost)
+    facts = facts_of(snapshot, data_dir, say, controls, holders, lost, growth)
     states = {
         key: replace(state, grade=grade(state, facts[key], _reward_share(state, policy))) if key in facts else state
         for key, state in snapshot.states.items()
@@ -105,6 +107,7 @@ def facts_of(
     controls: Mapping[MarketId, Controls] | None = None,
     holders: Mapping[MarketId, Holders] | None = None,
     lost: Mapping[MarketId, float] | None = None,
+    growth: Mapping[str, tuple[float, float]] | None = None,
 ) -> Mapping[MarketId, Facts]:
     """By market, the facts, besides its state, from which its grade is computed. Arguments as in ``with_grades``."""
     past, known, whose = _past(snapshot, data_dir, say), controls or {}, holders or {}
@@ -117,6 +120,7 @@ def facts_of(
             holders=whose.get(market_id),
             audits=reports,
             lost=(lost or {}).get(market_id, 0.0),
+            growth=growth or {},
         )
         for market_id, around in _around(snapshot).items()
     }

@@ -25,6 +25,7 @@ from yieldbot.model.controls import Dependency
 from yieldbot.model.risk import Act
 from yieldbot.model.text import one_line
 from yieldbot.risk.controls import WEAKER
+from yieldbot.risk.issuance import growth_of
 from yieldbot.risk.supplies import jumps
 from yieldbot.risk.triggers import Found
 from yieldbot.risk.watching import Message, WatchMemory, advance
@@ -168,6 +169,8 @@ class Standing:
     """What backs each market's money in the end, seen through vaults (look-through)."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
     """The depositors of each market."""
+    growth: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By a token's address, (growth of its supply as a fraction, days over which it was seen)."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt that was realised in each market since the first look, in whole tokens."""
 
@@ -184,6 +187,7 @@ def standing(
     backing: dict[MarketId, Backing] = {}
     holders: dict[MarketId, Holders] = {}
     debts: dict[MarketId, float] = {}
+    growth: dict[str, tuple[float, float]] = {}
     for file in sorted(folder.glob(f"{_safe(snapshot.block.chain)}-*.json")) if folder.is_dir() else ():
         try:
             memory = load(file)
@@ -197,6 +201,7 @@ def standing(
             continue
         controls |= {m: c for m, c in memory.last.items() if m not in controls or controls[m].block < c.block}
         backing |= {m: b for m, b in memory.backing.items() if m not in backing or backing[m].block < b.block}
+        growth |= growth_of(memory.daily)
         debts |= {m: max(amount, debts.get(m, 0.0)) for m, amount in memory.lost.items()}
         holders |= {m: h for m, h in memory.holders.items() if m not in holders or holders[m].block < h.block}
         for market, alarms in memory.alarms.items():
@@ -206,7 +211,7 @@ def standing(
             signs.setdefault(market, []).extend(grown)
     idle = {state.market.id for state in snapshot.idle}
     mine = {market: tuple(found) for market, found in signs.items() if market in snapshot.states and market not in idle}
-    return Standing(controls, mine, backing, holders, debts)
+    return Standing(controls, mine, backing, holders, growth, debts)
 
 
 def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from yieldbot.math.curves import LookThroughCurve
+from yieldbot.model.controls import Part
 from yieldbot.model.look_through import Backer, Backing
 from yieldbot.model.market import MarketState
 from yieldbot.model.risk import Component, Evidence
 from yieldbot.risk.facts import Facts
+from yieldbot.risk.issuance import MUCH, grown, issued
 from yieldbot.risk.other_sides import NO_LOANS, made, read_at
 from yieldbot.risk.scales import Scales, score
 
@@ -74,8 +76,21 @@ def _backed(state: MarketState, backing: Backing, facts: Facts, scales: Scales) 
         if used is not None:
             seen.append(read_at("utilisation of its largest market", f"{used:.1%}", where, state.block.height))
             found = min(found, score(of["locked"], used))
+    tokens = [one for one in backing.parts if one.share >= MUCH and ":" not in one.backing]
+    for what, judged in (
+        ("who may mint", [issued(facts, Part.COLLATERAL, one.backing, _name(one), scales) for one in tokens]),
+        ("growth of the supply of", [grown(facts, one.backing, _name(one), scales) for one in tokens]),
+    ):
+        found = min((found, *(by for by, _, _ in judged)))
+        seen += [row for _, proof, _ in judged for row in proof]
+        unknown = [_name(one) for one, (_, _, lacking) in zip(tokens, judged, strict=True) if lacking]
+        missing += [f"{what} {', '.join(unknown)}"] if unknown else []
     found = (1.0 - backing.unknown) * found + backing.unknown * float(of["unknown"])
     return made(name, found, scales, seen, missing)
+
+
+def _name(one: Backer) -> str:
+    return one.symbol or one.backing
 
 
 def _part(one: Backer, where: str, block: int) -> Evidence:

@@ -78,7 +78,7 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
     old = dict(before.rights)
     for name, holder in now.rights:
         if name in old and (why := weaker(old[name], holder)) is not None:
-            found.append((why[0] if name == "curator" else Act.STOP, f"{name}: {why[1]}"))
+            found.append((why[0] if name in TAKING else Act.STOP, f"{name}: {why[1]}"))
     found += given(before, now)
     warned = before.upgrade_by.warning_seconds >= LEAST_WARNING
     for what, was, code in (
@@ -109,6 +109,8 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
     return found
 
 
+TAKING = ("curator", "mint", "permanent delegate")
+"""Rights beside an owner's whose holders can take the money, or make tokens that are worth nothing."""
 STRONG = (Power.ADMIN, Power.UPGRADE, Power.MINT, Power.PROPOSE)
 """Powers whose holders can take the money, so that a weaker holder is a danger."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from yieldbot.model.controls import Controls
 from yieldbot.model.money_flows import Holders
@@ -66,5 +67,8 @@ class Facts:
     """Its largest depositors; None: not read."""
     audits: tuple[Audit, ...] = ()
     """The user's own audit reports."""
+    growth: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By the address of a collateral or reward token, (growth of its supply as a fraction, days over which it was
+    seen)."""
     lost: float = 0.0
     """Bad debt that events reported since looks began, in whole tokens of its asset."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from yieldbot.model.controls import Part
 from yieldbot.model.market import Kind, MarketState
 from yieldbot.model.risk import Component, Evidence
 from yieldbot.model.units import BPS
 from yieldbot.risk.facts import Facts
+from yieldbot.risk.issuance import grown, issued
 from yieldbot.risk.loss import incidents
 from yieldbot.risk.scales import Scales, score
 
@@ -54,7 +53,7 @@ def oracle(state: MarketState, facts: Facts, scales: Scales) -> Component:
 
 
 def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
-    """min(score of the asset's kind, score of its distance from its peg)."""
+    """min(score of the asset's kind, score of its distance from its peg, score of who may mint it)."""
     name, of = "asset", scales.sections["asset"]
     symbol, around = state.market.asset.symbol, facts.around
     known = of["kinds"].get(symbol)
@@ -74,7 +73,8 @@ def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
                 Evidence(what="off its peg", value=f"{off:.0f} bp", source="its feed", block=state.block.height)
             )
             found = min(found, score(of["peg_bps"], off))
-    return made(name, found, scales, seen, missing)
+    by, proof, unknown = issued(facts, Part.ASSET, str(state.market.asset.address), symbol, scales)
+    return made(name, min(found, by), scales, [*seen, *proof], [*missing, *unknown])
 
 
 def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share: float) -> Component:
@@ -104,7 +104,7 @@ def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share
         seen.append(Evidence(what="quote over its peers", value=f"{quote / facts.around.peers_rate:.2f}",
                              source="the markets of its asset", block=state.block.height))  # fmt: skip
     if reward_share > 0.0 and state.rewards:
-        found = _reward_end(state, of, seen, missing)
+        found = _rewards(state, facts, scales, seen, missing)
         parts.append((1.0 - reward_share) * 100.0 + reward_share * found)
     if past is not None and past.supply_growth is not None:
         parts.append(score(of["supply_growth"], past.supply_growth))
@@ -113,13 +113,18 @@ def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share
     return made(name, sum(parts) / len(parts), scales, seen, missing)
 
 
-def _reward_end(state: MarketState, of: Mapping[str, Any], seen: list[Evidence], missing: list[str]) -> float:
-    """Score of the days until the first reward programme ends."""
-    found = 100.0
+def _rewards(state: MarketState, facts: Facts, scales: Scales, seen: list[Evidence], missing: list[str]) -> float:
+    """Score of the reward programmes: of the days until the first one ends, and of the growth of their tokens'
+    supplies."""
+    of, found = scales.sections["yield_quality"], 100.0
     for reward in state.rewards:
         symbol, where = reward.token.symbol, str(reward.distributor)
         if reward.raw_per_second <= 0.0:
             continue
+        seasoned, proof, unknown = grown(facts, str(reward.token.address), symbol, scales)
+        found = min(found, seasoned)
+        seen += proof
+        missing += unknown
         if reward.ends_at is None:
             missing.append(f"when rewards in {symbol} end")
             found = min(found, float(of["reward_end_unknown"]))

@@ -13,6 +13,7 @@ from yieldbot.model.look_through import Backing
 from yieldbot.model.money_flows import Holders
 from yieldbot.model.risk import Alarm
 from yieldbot.risk.controls import WEAKER, alarms_of_controls, differences, held, holders, still_open
+from yieldbot.risk.issuance import daily
 from yieldbot.risk.supplies import remembered
 
 MOST_SEEN = 5000
@@ -54,6 +55,8 @@ class WatchMemory:
     """Bad debt realised in each market since the first look, in whole tokens."""
     supplies: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     """What existed of each token that markets rest on, by looks of the last days (``risk/supplies.py``)."""
+    daily: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+    """Supplies of the same tokens and of reward tokens, one for each of the last days (``risk/issuance.py``)."""
     concentration: Mapping[MarketId, float] = field(default_factory=dict)
     """The fraction of the largest depositor that was last reported."""
 
@@ -107,6 +110,7 @@ def advance(
         holders={**before.holders, **look.holders},
         lost={**before.lost, **{m: before.lost.get(m, 0.0) + more for m, more in look.lost.items()}},
         supplies=remembered(before.supplies, look.supplies, look.time),
+        daily=daily(before.daily, look.supplies, look.time),
         concentration=before.concentration,
     )
     messages = (

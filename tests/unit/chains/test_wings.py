@@ -87,6 +87,7 @@ ONLY = {
         "execution/swaps_v4": "another router's bytes",
     },
     SOLANA: {
+        "issuers": "a token's issuer is in its mint's account; on EVM chains among the look's contracts",
         "multisigs": "who may exchange a program lies in accounts of other programs",
         "node/answers": "accounts as they lie, and what is told of a transaction",
         "node/transport": "solana-py's client needs its own bounds; EVM's is web3's, in rpc/provider.py",

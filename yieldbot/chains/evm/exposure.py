@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from yieldbot.chains.evm.supplies import known, supply_of
 from yieldbot.errors import MarketError
 from yieldbot.model.controls import Look
 from yieldbot.model.ids import Address, MarketId
@@ -25,6 +26,8 @@ from yieldbot.rpc.flows import Flows, Handle
 ANEW_SECONDS = 86_400
 """Tokens that were found to hold nothing are read again after this time: the implementation behind a proxy may
 change."""
+MOST_REWARDS = 200
+"""Most reward tokens whose supplies are read."""
 KEY = "holdings"
 """Key in ``Look.known`` for what markets are exposed to."""
 FLOWS = "flows"
@@ -53,6 +56,8 @@ class ExposureLook:
     """What each market holds."""
     holdings: Handle[Graph] | None = None
     """The flow that reads what markets hold."""
+    minted: tuple[tuple[Address, Handle[int | None]], ...] = ()
+    """Reads of the reward tokens' supplies."""
     heard: Handle[Heard] | None = None
     """The flow that reads deposits and withdrawals."""
 
@@ -68,10 +73,15 @@ class ExposureLook:
         follow = frozenset(one.lower() for one in self.follow)
         heard = read_flows(listened, owner, block.height, block.timestamp, _heard(self.known.get(FLOWS)), follow)
         self.heard = self.flows.add(heard)
+        rewards = dict.fromkeys(reward.token.address for one in states for reward in one.rewards)
+        self.minted = tuple((token, self.flows.add(supply_of(token))) for token in list(rewards)[:MOST_REWARDS])
 
     def added(self, look: Look) -> Look:
         """The look with exposure and flows added. Where a flow failed, the last look's result is kept."""
-        return self._with_holdings(self._with_flows(look))
+        look = self._with_holdings(self._with_flows(look))
+        found = known((token, handle.answer) for token, handle in self.minted)
+        rewards = {str(token): float(raw) for token, raw in found.items() if raw}
+        return replace(look, supplies={**rewards, **look.supplies})
 
     def _with_flows(self, look: Look) -> Look:
         heard = self.heard.answer if self.heard is not None else None

@@ -20,6 +20,7 @@ from yieldbot.chains.solana.execution.rehearse import rehearse
 from yieldbot.chains.solana.execution.settle import read_outcomes, settle
 from yieldbot.chains.solana.exits import fingerprints
 from yieldbot.chains.solana.exposure import with_exposure, with_flows
+from yieldbot.chains.solana.issuers import with_issuers
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.observe import observe
@@ -81,6 +82,7 @@ class JobWatch:
         node = self.nodes.first
         taken = await look(node, limits, looked_at(snapshot), snapshot.block, known)
         taken = await with_exposure(node, self.job.chain, snapshot, known, taken)
+        taken = await with_issuers(node, self.job.chain, snapshot, taken)
         return await with_flows(node, snapshot, known, follow, taken)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
