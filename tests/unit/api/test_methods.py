@@ -100,7 +100,7 @@ def test_head_of_a_write_writes_nothing(served: Served) -> None:
 
 def test_unknown_ids_and_refusals_of_a_key_are_one_line_each_of_the_audit(served: Served, context: Quiet) -> None:
     without, headers = served.key("plan", name="without"), served.key(*Scope, name="all")
-    for number in range(30):
+    for number in range(5):
         for method, path in ROUTES:
             url = "/v1" + path.replace("{", "x{").format(
                 key=number, plan_id=number, kind=number, alert_id=number, run_id=number, prefix=number
@@ -117,7 +117,7 @@ def test_unknown_ids_and_refusals_of_a_key_are_one_line_each_of_the_audit(served
     document = history(HistoryRequest(limit=0), context)
     assert isinstance(document, EventsDocument)
     lines = Counter(row.text.partition(", ")[0] for row in document.events if row.kind == "access.noted")
-    assert len(lines) < 30 and sum(row.body["times"] for row in document.events) > 300, lines
+    assert len(lines) < 30 and sum(row.body["times"] for row in document.events) > 50, lines
 
 
 def test_what_is_about_a_plan_is_its_accounts(served: Served, context: Quiet) -> None:

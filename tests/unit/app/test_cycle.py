@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from yieldbot.app import cycle
 from yieldbot.app.cycle import approve_queued, observe_job, run_job
 from yieldbot.decision.decide import decide
 from yieldbot.errors import ConfigError, SafetyError, TransientError
-from yieldbot.execution.results import LegResult
+from yieldbot.execution.results import LegResult, Proposed
 from yieldbot.journal.journal_entries import (
     AccountStopped,
     Observed,
@@ -143,18 +143,15 @@ async def test_a_market_without_a_way_out_does_not_keep_the_rest_of_the_money(
 
 
 async def test_a_safes_plan_is_handed_over_and_marked(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    @dataclass
-    class Handed:
-        note: str = "0xaa nonce 4"
-        left_out: Any = field(default_factory=dict)
-
     safe = replace(JOB, wallet=replace(JOB.wallet, held=SafeOwner(wallet="main")))
-    handed: Any = Handed()
+    refused = Declined("NOT_THE_REHEARSAL", "it pays less than rehearsed")
+    handed = Proposed("0xaa", 2, (), {"nonce": 4}, left_out={0: refused})
     live = SessionDouble(proposed=handed)
     world = wired(monkeypatch, journal, live, [safe])
     world.approver = Yes(journal=journal)
     report = await run_job(world, safe)
     assert report.proposed is handed and "hand over" in live.did and ("execute", 0) not in live.did
+    assert [why for _, why in report.left_undone] == [refused], "what no Safe transaction carries out is named"
     marks = [row.entry for row in journal.history() if isinstance(row.entry, PlanMarked)]
     assert [(mark.status, mark.by, mark.reason) for mark in marks] == [(PlanStatus.HANDED_OVER, "safe", "0xaa nonce 4")]
     live = SessionDouble(proposed=Declined("NO_SAFE", "none"))
