@@ -41,7 +41,8 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.policy import Policy
 from yieldbot.model.reads import EthCall
 from yieldbot.protocols.backing import Root, backing_of
-from yieldbot.protocols.evm.backing_reads import Known, next_known, read_holdings, token_key
+from yieldbot.protocols.evm.backing_pools import Known, token_key
+from yieldbot.protocols.evm.backing_reads import next_known, read_holdings
 
 CHAIN, TRIES = "eip155:1", 5
 TODAY = 22

@@ -84,7 +84,7 @@ def backing_of(root: Root, nodes: Mapping[str, HeldBy], block: int, time: int) -
 
 
 def _lost(root: Root, nodes: Mapping[str, HeldBy]) -> float:
-    """Bad debt of the pool that a market is, as a fraction; 0 for a market of several pools, which shares it with
+    """Bad debt of the pool that a market is, in base units; 0 for a market of several pools, which shares it with
     others."""
     keys = [key for key, _ in root.held.children]
     return nodes[keys[0]].lost if len(keys) == 1 and keys[0] in nodes else 0.0

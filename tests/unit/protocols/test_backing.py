@@ -14,16 +14,8 @@ from yieldbot.model.look_through import HeldBy
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.protocols.backing import Root, backing_of
 from yieldbot.protocols.evm.abi import checksum
-from yieldbot.protocols.evm.backing_reads import (
-    MOST_KEYS,
-    MOST_READS,
-    MOST_ROUNDS,
-    Graph,
-    Known,
-    next_known,
-    read_holdings,
-    token_key,
-)
+from yieldbot.protocols.evm.backing_pools import Known, token_key
+from yieldbot.protocols.evm.backing_reads import MOST_KEYS, MOST_READS, MOST_ROUNDS, Graph, next_known, read_holdings
 from yieldbot.protocols.evm.view_words import call
 
 
@@ -208,6 +200,60 @@ def test_a_comet_whose_reserves_are_below_zero_owes_what_it_lacks(reserves: int,
     key = f"comet:{at(0x34)}"
     graph, _, _ = read(answers, key)
     assert backing_of(root(key), graph.nodes, 0, 0).lost == lost
+
+
+def test_a_comet_that_lends_to_nobody_rests_on_nothing_and_an_unread_price_counts_as_the_largest() -> None:
+    """As the real one answers (held against compound-finance/comet on a node): getPrice reverts without a price."""
+    key, feeds = f"comet:{at(0x34)}", (at(0x91), at(0x92))
+    answers: Answers = {call(at(0x34), "getReserves()"): words(0), call(at(0x34), "totalBorrow()"): words(0)}
+    for place, (asset, feed) in enumerate(zip((WETH, DAI), feeds, strict=True)):
+        info = words(place, asset, feed, 10**18, 0, 0, 0, 0)
+        answers[call(at(0x34), "getAssetInfo(uint8)", place)] = info
+        answers[call(at(0x34), "totalsCollateral(address)", asset)] = words(0, 0)
+        answers[call(at(0x34), "getPrice(address)", feed)] = words(3000 * 10**8)
+    graph, _, _ = read(answers, key)
+    assert (found := backing_of(root(key), graph.nodes, 0, 0)).idle == 1.0 and not found.missing
+    answers[call(at(0x34), "totalBorrow()")] = words(7)
+    graph, _, _ = read(answers, key)
+    assert backing_of(root(key), graph.nodes, 0, 0).unknown == 1.0, "it lent, and nothing is pledged"
+    for asset in (WETH, DAI):
+        answers[call(at(0x34), "totalsCollateral(address)", asset)] = words(10**18, 0)
+    del answers[call(at(0x34), "getPrice(address)", feeds[1])]
+    graph, _, _ = read(answers, key)
+    found = backing_of(root(key), graph.nodes, 0, 0)
+    assert {one.backing: one.share for one in found.parts} == {WETH: 0.5} and found.unknown == 0.5
+    assert found.missing == (f"1 collaterals of the Comet {at(0x34)}",)
+
+
+def test_a_vault_of_euler_rests_on_the_assets_of_its_collateral_vaults() -> None:
+    """As real ones answer (held against euler-xyz/euler-vault-kit on a node), two that lend against each other."""
+    answers: Answers = {}
+    usdc_vault, weth_vault, dai_vault, old, oracle = (at(n) for n in (0x61, 0x62, 0x63, 0x64, 0x65))
+
+    def evault(one: Address, asset: Address, total: int, lent: int, *collaterals: Address) -> None:
+        vault(answers, one, asset, total, idle=total - lent)
+        said = {"cash()": words(total - lent), "totalSupply()": words(total), "totalBorrows()": words(lent)}
+        said |= {"oracle()": words(oracle), "unitOfAccount()": words(at(0x348)), "LTVList()": listed(*collaterals)}
+        answers.update({call(one, view): answer for view, answer in said.items()})
+        for other in collaterals:
+            answers[call(one, "LTVLiquidation(address)", other)] = words(0 if other == old else 8500)
+
+    quote = "getQuote(uint256,address,address)"
+    evault(usdc_vault, USDC, 1000, 150, weth_vault, dai_vault, old)
+    evault(weth_vault, WETH, 100, 99, usdc_vault)
+    evault(dai_vault, DAI, 200, 0)
+    evault(old, WETH, 50, 0)
+    for one, shares, worth in ((weth_vault, 100, 300), (dai_vault, 200, 100), (usdc_vault, 1000, 1000)):
+        answers[call(oracle, quote, shares, one, at(0x348))] = words(worth)
+    graph, rounds, _ = read(answers, token_key(usdc_vault))
+    found = backing_of(root(token_key(usdc_vault)), graph.nodes, 0, 0)
+    parts = {one.backing: (round(one.share, 9), one.utilisation, one.shared) for one in found.parts}
+    assert parts == {WETH: (0.1125, 0.99, True), DAI: (0.0375, 0.0, True)} and rounds <= MOST_ROUNDS
+    assert (found.idle, found.unknown, found.cycle) == (0.85, 0.0, ())
+    del answers[call(oracle, quote, 200, dai_vault, at(0x348))]
+    graph, _, _ = read(answers, token_key(usdc_vault))
+    found = backing_of(root(token_key(usdc_vault)), graph.nodes, 0, 0)
+    assert (found.parts[0].share, found.unknown) == (0.075, 0.075) and "collaterals of" in found.missing[0]
 
 
 def test_metamorphos_queue_is_read_of_a_vault_within_a_vault() -> None:

@@ -17,7 +17,8 @@ from yieldbot.model.reads import EthCall
 from yieldbot.model.settings import ChainSettings
 from yieldbot.protocols.backing import Root, backing_of, bare
 from yieldbot.protocols.evm.backing import NO_BACKING, keys_of, providers_of, root_of, shares_of
-from yieldbot.protocols.evm.backing_reads import Graph, Known, next_known, read_holdings
+from yieldbot.protocols.evm.backing_pools import Known
+from yieldbot.protocols.evm.backing_reads import Graph, next_known, read_holdings
 from yieldbot.protocols.evm.flow_events import listening
 from yieldbot.protocols.evm.flow_reads import KnownFlows, read_flows
 from yieldbot.protocols.flows import Heard

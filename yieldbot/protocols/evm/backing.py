@@ -13,7 +13,7 @@ from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import Kind, MarketState
 from yieldbot.protocols.backing import Root
 from yieldbot.protocols.evm.abi import checksum
-from yieldbot.protocols.evm.backing_reads import aave_key, token_key
+from yieldbot.protocols.evm.backing_pools import aave_key, token_key
 
 
 def root_of(state: MarketState, where: Mapping[str, Any]) -> Root:

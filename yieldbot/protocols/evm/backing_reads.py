@@ -8,16 +8,27 @@ last look are all made in the first round, so that a look at what has not change
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from yieldbot.model.ids import Address
 from yieldbot.model.look_through import HeldBy
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.protocols.backing import TOKEN
 from yieldbot.protocols.evm.abi import checksum, label, selector_of
+from yieldbot.protocols.evm.backing_pools import (
+    MOST_LISTED,
+    Known,
+    Reading,
+    aave,
+    aave_key,
+    comet,
+    comptroller,
+    euler,
+    token_key,
+)
 from yieldbot.protocols.evm.view_words import LARGEST, address, addresses, amount, call, number
 
-MOST_ROUNDS = 6
+MOST_ROUNDS = 8
 """Most rounds of one look."""
 MOST_KEYS = 500
 """Most vaults, pools and tokens of one look."""
@@ -25,32 +36,12 @@ MOST_READS = 8000
 """Most reads of one look."""
 MOST_REPEATED = 6000
 """Most reads of the last look that are repeated in the first round."""
-MOST_LISTED = 128
-"""Most reserves of one pool (Aave's own limit), or markets of one comptroller."""
 MOST_QUEUED = 30
 """Most markets in one vault's queue (MetaMorpho's own limit)."""
-MOST_ASSETS = 24
-"""Most collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
 MOST_SHARES = 16
 """Most share tokens for which a vault of unknown kind is asked."""
 ENOUGH = 0.999
 """Fraction of a vault's total that must be found for its holdings to count as known."""
-
-Reading = Generator[Sequence[EthCall], Sequence[bytes], HeldBy]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known before a look."""
-
-    providers: Mapping[str, tuple[Address, Address]] = field(default_factory=dict)
-    """By key of an Aave pool, its data provider and oracle, as the chain's table has them."""
-    shares: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
-    """By key of an asset, share tokens of its markets: a vault of unknown kind is asked what it holds of them."""
-    leaves: Mapping[str, str] = field(default_factory=dict)
-    """By key, symbols of tokens that hold nothing."""
-    calls: tuple[EthCall, ...] = ()
-    """The reads of the last look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,111 +153,11 @@ def _supply(answer: bytes) -> float | None:
     return None if raw is None or not 0 <= raw < LARGEST else float(raw)
 
 
-def aave_key(pool: str) -> str:
-    """The key of an Aave pool."""
-    return f"aave:{checksum(pool)}"
-
-
-def token_key(token: str) -> str:
-    """The key of a token."""
-    return f"{TOKEN}{checksum(token)}"
-
-
-def _aave(at: Address, known: Known) -> Reading:
-    """Every reserve that may be collateral, by the value supplied, with its utilisation. Sources: Pool.getReservesList,
-    AaveProtocolDataProvider.getReserveConfigurationData (word 2: liquidation threshold) and getReserveData (words 2 and
-    4: aTokens and variable debt), AaveOracle.getAssetPrice."""
-    listed, provider = yield [call(at, "getReservesList()"), call(at, "ADDRESSES_PROVIDER()")]
-    reserves, book = addresses(listed, MOST_LISTED), address(provider)
-    data, oracle = known.providers.get(f"aave:{at}", (None, None))
-    if (data is None or oracle is None) and book is not None:
-        one, two = yield [call(book, "getPoolDataProvider()"), call(book, "getPriceOracle()")]
-        data, oracle = data or address(one), oracle or address(two)
-    if not reserves or data is None or oracle is None:
-        return HeldBy(unknown=1.0, why=f"reserves of the pool {at}")
-    answers = yield [
-        read
-        for token in reserves
-        for read in (
-            call(data, "getReserveConfigurationData(address)", token),
-            call(data, "getReserveData(address)", token),
-            call(oracle, "getAssetPrice(address)", token),
-        )
-    ]
-    children, used, unread = list[tuple[str, float]](), list[tuple[str, float]](), list[str]()
-    for index, token in enumerate(reserves):
-        terms, totals, price = answers[3 * index : 3 * index + 3]
-        supplied, debt = amount(totals, 2), amount(totals, 3) + amount(totals, 4)
-        if supplied > 0.0:
-            used.append((token_key(token), min(1.0, debt / supplied)))
-        if len(terms) < 96 or len(totals) < 160 or not price:
-            unread.append(token)
-        elif amount(terms, 2) > 0.0:
-            children.append((token_key(token), supplied / 10 ** min(amount(terms), 36.0) * amount(price)))
-    why = f"{len(unread)} reserves of the pool {at}" if unread else ""
-    return HeldBy(children=tuple(children), used=tuple(used), why=why, unknown=0.0 if children else 1.0)
-
-
-def _comptroller(at: Address, known: Known) -> Reading:
-    """Every cToken that may be collateral. Sources: Comptroller.getAllMarkets, markets (word 1: collateral factor),
-    PriceOracle.getUnderlyingPrice (36 less the token's decimals)."""
-    listed, named = yield [call(at, "getAllMarkets()"), call(at, "oracle()")]
-    markets, oracle = addresses(listed, MOST_LISTED), address(named)
-    if not markets or oracle is None:
-        return HeldBy(unknown=1.0, why=f"markets of the comptroller {at}")
-    views = ("underlying()", "totalSupply()", "exchangeRateStored()", "totalBorrows()", "getCash()", "totalReserves()")
-    answers = yield [
-        read
-        for one in markets
-        for read in (
-            call(at, "markets(address)", one),
-            call(oracle, "getUnderlyingPrice(address)", one),
-            *(call(one, view) for view in views),
-        )
-    ]
-    children, used = list[tuple[str, float]](), list[tuple[str, float]]()
-    size = len(views) + 2
-    for index, one in enumerate(markets):
-        terms, price, under, shares, rate, debt, cash, kept = answers[size * index : size * (index + 1)]
-        token = token_key(address(under) or one)  # a market of the chain's own coin names no token
-        lent = amount(cash) + amount(debt) - amount(kept)
-        if lent > 0.0:
-            used.append((token, min(1.0, amount(debt) / lent)))
-        if amount(terms, 1) > 0.0:
-            children.append((token, amount(shares) * amount(rate) / 1e18 * amount(price) / 1e36))
-    return HeldBy(children=tuple(children), used=tuple(used), unknown=0.0 if children else 1.0)
-
-
-def _comet(at: Address, known: Known) -> Reading:
-    """Every collateral of a Comet by its value. Sources: CometCore.sol AssetInfo (words 1 to 3: asset, price feed,
-    scale), totalsCollateral, getPrice; getReserves, which is below 0 where bad debt has eaten them."""
-    reserves, *infos = yield [
-        call(at, "getReserves()"),
-        *(call(at, "getAssetInfo(uint8)", place) for place in range(MOST_ASSETS)),
-    ]
-    signed = int.from_bytes(reserves[:32], "big", signed=True) if len(reserves) >= 32 else 0
-    lost = float(-signed) if -LARGEST < signed < 0 else 0.0
-    named = [(address(info, 1), address(info, 2), amount(info, 3)) for info in infos if len(info) >= 256]
-    rows = [(asset, feed, scale) for asset, feed, scale in named if asset and feed and scale]
-    if not rows:
-        return HeldBy(unknown=1.0, why=f"collaterals of the Comet {at}", lost=lost)
-    answers = yield [
-        read
-        for asset, feed, _ in rows
-        for read in (call(at, "totalsCollateral(address)", asset), call(at, "getPrice(address)", feed))
-    ]
-    children = tuple(
-        (token_key(asset), amount(answers[2 * i]) / scale * amount(answers[2 * i + 1]))
-        for i, (asset, _, scale) in enumerate(rows)
-    )
-    some = any(weight > 0.0 for _, weight in children)
-    return HeldBy(children=children, unknown=0.0 if some else 1.0, lost=lost)
-
-
 TOTAL_SUPPLY = "totalSupply()"
 PROBES = (
     *("symbol()", "asset()", "totalAssets()", "UNDERLYING_ASSET_ADDRESS()", "POOL()", "underlying()", "comptroller()"),
     *("MORPHO()", "withdrawQueueLength()", "get_default_queue()", "aToken()", "token0()", "token1()", "baseToken()"),
+    "LTVList()",
     TOTAL_SUPPLY,
     "yieldbotReadsWhatNoContractHas()",
 )
@@ -297,6 +188,8 @@ def _token(at: Address, known: Known) -> Reading:
         return HeldBy(unknown=1.0, asset=token_key(asset), symbol=symbol, why=f"{symbol or at}: it holds nothing")
     if (a_token := named["aToken()"]) is not None:
         return HeldBy(children=((token_key(a_token), 1.0),), asset=token_key(asset), symbol=symbol)
+    if collaterals := addresses(answers["LTVList()"], MOST_LISTED):
+        return (yield from euler(at, collaterals, asset, symbol, total))
     count, lying = (
         min(number(answers["withdrawQueueLength()"]) or 0, MOST_QUEUED),
         call(asset, "balanceOf(address)", at),
@@ -376,9 +269,9 @@ def _shares(at: Address, vaults: Sequence[Address]) -> Generator[Sequence[EthCal
 
 
 KINDS: dict[str, Callable[[Address, Known], Reading]] = {
-    "aave": _aave,
-    "comptroller": _comptroller,
-    "comet": _comet,
+    "aave": aave,
+    "comptroller": comptroller,
+    "comet": comet,
     "token": _token,
 }
 """By kind of key, the flow that reads its holdings."""
