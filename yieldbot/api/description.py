@@ -65,7 +65,7 @@ _ONCE = {
 
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi_json(request: Request) -> Response:
-    """The description. Needs no key."""
+    """The OpenAPI description as JSON. Needs no key."""
     return tagged(request, "openapi.json", request.app.openapi)
 
 

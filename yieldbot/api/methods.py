@@ -11,7 +11,7 @@ KNOWN = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))
 
 
 class Methods:
-    """Which methods each path takes."""
+    """The HTTP methods that each path accepts."""
 
     def __init__(self, routers: Iterable[APIRouter], prefix: str) -> None:
         """prefix: the path below which the routers are, as /v1."""
@@ -19,7 +19,7 @@ class Methods:
         self._routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
     def of(self, path: str) -> str | None:
-        """Value of the header Allow; None: there is no such resource."""
+        """Value of the header Allow for a path; None: there is no such resource."""
         if not path.startswith(self._prefix + "/"):
             return None
         below = path.removeprefix(self._prefix)
@@ -30,13 +30,14 @@ class Methods:
 
 
 def known(method: str) -> str:
-    """A method as the audit names it: what strangers write makes no new lines."""
+    """The method as it is written to the audit: an unknown method becomes one fixed word, so that callers cannot fill
+    the audit with invented ones."""
     return method if method in KNOWN else "another method"
 
 
 def template_of(request: Request) -> str:
-    """The template of the route that answers, as ``/v1/plans/{plan_id}``: as many as there are routes, whatever is
-    asked."""
+    """The template of the matching route, as ``/v1/plans/{plan_id}``; its number of different values is bounded by the
+    routes, whatever callers request."""
     found: str | None = getattr(request.scope.get("route"), "path", None)
     if found is None:
         return "/mcp" if request.url.path.startswith("/mcp/") else "other"
@@ -44,7 +45,7 @@ def template_of(request: Request) -> str:
 
 
 def without_body(response: Response) -> Response:
-    """The answer to HEAD: the status and headers of the one to GET."""
+    """The answer to HEAD: status and headers of the answer to GET, without its body."""
     bare = Response(status_code=response.status_code)
     bare.raw_headers = [one for one in response.raw_headers if one[0] != b"transfer-encoding"]
     return bare

@@ -131,7 +131,8 @@ class TransactionRow(Part):
 
 
 def newer(before: Collection | None, now: Collection) -> Collection:
-    """The rows as they are now; the earlier ones where they are the same, so that whoever has them needs no others."""
+    """The new rows; the earlier collection where the rows are equal, so that its time and ETag stay and callers who
+    have it get 304."""
     return before if before is not None and before.rows == now.rows and before.unread == now.unread else now
 
 

@@ -23,17 +23,18 @@ from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
 
 WHOLE_SECONDS = 600.0
-"""After this time a change makes the whole journal be read and verified again, not only what was appended."""
+"""After this many seconds the next change makes the whole journal be read and verified again, not only the appended
+rows."""
 
 
 @dataclass(slots=True)
 class _Known:
-    """What was read so far."""
+    """The state of the journal as read so far."""
 
     head: tuple[int, str]
-    """Number and hash of the last row."""
+    """(number, hash) of the last row that was read."""
     read_at: float
-    """When the whole journal was read, by a clock that never goes back."""
+    """When the whole journal was last read, in seconds of a monotonic clock."""
     events: list[dict[str, Any]] = field(default_factory=list)
     """Every entry as a JSON object, the oldest first."""
     plans: dict[str, StoredPlan] = field(default_factory=dict)

@@ -41,7 +41,7 @@ class PlannedJob:
     job: Job
     """The job."""
     snapshot: Snapshot | None = None
-    """Its markets; None: its chain could not be served."""
+    """The snapshot with the job's markets; None: the chain could not be served."""
     skipped: str | None = None
     """Why the chain could not be served; None: it was."""
     unread: tuple[UnreadHolding, ...] = ()

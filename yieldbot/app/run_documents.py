@@ -121,7 +121,7 @@ LegTransaction = Annotated[LegConfirmed | LegReverted | LegExpired | LegReplaced
 
 
 class FurtherTransaction(Part):
-    """A Safe transaction of the same plan, with a later nonce."""
+    """Another Safe transaction of the same plan, with a later nonce."""
 
     hash: str = Field(description="the Safe transaction's hash")
     safe_transaction: dict[str, Any] = Field(description="the body that Safe's transaction service takes")

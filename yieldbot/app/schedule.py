@@ -19,7 +19,8 @@ from yieldbot.model.timing import JITTER, MOST_JITTER_SECONDS, Timing
 LOOK_SECONDS = 30.0
 """Seconds between two checks of the clock while waiting for a time of it, since the clock may be set."""
 SET_BACK_SECONDS = 3600.0
-"""A clock that is set back by more than this is believed, and the times are awaited again."""
+"""If the clock is set back by more than this, the next time is computed from the new time; smaller steps back are
+ignored, so that no task runs twice."""
 
 
 @dataclass(frozen=True, slots=True)

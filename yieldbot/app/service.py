@@ -98,7 +98,7 @@ class Service:
     _journal_is: tuple[int, int, int] | None = field(init=False, default=None)
     """A stamp that changes with the journal's file."""
     _accounts: Collection = field(init=False, default=NOTHING)
-    """Our accounts, since when they are as they are."""
+    """Our accounts, with the time since which their rows are unchanged."""
     _reading: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     """Held while the journal is read."""
     _remembered: dict[tuple[Any, ...], Collection] = field(init=False, default_factory=dict)
@@ -301,7 +301,8 @@ class Service:
             self._unwritten = ""
 
     async def to_sign(self, plan_id: str) -> ToSignDocument:
-        """What a person signs of a plan that waits, and who has. Raises ConfigError, SafetyError."""
+        """What a person signs to approve a waiting plan, and the persons who have signed it. Raises ConfigError,
+        SafetyError."""
         return await asyncio.to_thread(approvers.to_sign, plan_id, self.context)
 
     async def sign(self, plan_id: str, name: str, signature: str) -> SignedPlanDocument:
@@ -351,7 +352,7 @@ class Service:
 
     async def decode(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A call, transaction or message in words: ``chain``, ``data``, ``contract``, ``value``, or ``message``. Raises
-        ConfigError for what names no call, and where its target is not in the chain's file, or WorkerFailed."""
+        ConfigError for text that is no call, or a target that is not in the chain's file, and WorkerFailed."""
         data, known = asked.get("data"), chain_names(self.context.config)
         if (data is None) == (asked.get("message") is None):
             raise ConfigError("give data, or a message")

@@ -110,7 +110,7 @@ def quote(context: Context, request: Mapping[str, Any]) -> Answer:
 
 
 def rehearse(context: Context, request: Mapping[str, Any]) -> Answer:
-    """A cycle that ends after the rehearsal on a fork; no plan is stored. ``by``: who asks."""
+    """A cycle that ends after the rehearsal on a fork; no plan is stored. ``by``: the name of the caller's key."""
     from yieldbot.app.run import DryRunRequest, dry_run
 
     settles = not request.get("signer")

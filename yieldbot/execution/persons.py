@@ -39,7 +39,8 @@ def signers(journal: Journal, stored: StoredPlan, register: Mapping[str, Approve
 def signers_among(
     approvals: Iterable[ApprovalGiven], stored: StoredPlan, register: Mapping[str, Approver]
 ) -> tuple[str, ...]:
-    """As ``signers``. approvals: the signatures that were given for this plan, in order."""
+    """The persons among the given signatures whose signature is valid (see ``signers``). approvals: the signatures on
+    this plan, in order."""
     asked = to_approve(stored)
     found = dict[str, None]()
     for given in approvals:

@@ -79,9 +79,9 @@ class Proposed:
     document: dict[str, Any]
     """The JSON object that Safe's transaction service takes for a new transaction."""
     further: tuple[Proposed, ...] = ()
-    """Safe transactions of the same plan that follow it, by nonce: where one of them fails, the others go on."""
+    """Further Safe transactions of the same plan, by nonce; if one of them fails, the others can still be executed."""
     left_out: Mapping[int, Declined] = field(default_factory=dict)
-    """Legs, by index, that none of them carries out, since they cannot be carried out now."""
+    """Legs, by index, that no Safe transaction carries out because they cannot be carried out now, with the reason."""
 
     @property
     def every(self) -> tuple[Proposed, ...]:

@@ -1,4 +1,4 @@
-"""Reads what was appended to a journal since it was read before."""
+"""Reads the rows appended to a journal since it was last read."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ def read_into_memory(path: Path) -> sqlite3.Connection:
 def read_from(
     path: Path, take: Callable[[sqlite3.Connection], Taken], drop: Callable[[Taken], object] = lambda _: None
 ) -> Taken:
-    """What ``take`` reads from the journal's file as it is at one moment. drop: frees what was taken in vain.
+    """What ``take`` reads from the journal's file as it is at one moment. drop: frees a result of ``take`` that is
+    discarded because a writer interfered.
 
     Without a write-ahead log beside it, the file alone is read (SQLite's ``immutable``: no lock, no file made),
     and read again when a writer came in between. With one, SQLite itself must join the two, for which it may need space

@@ -259,7 +259,7 @@ class Desk:
         return RunDocument.model_validate(await self._service.queue(asked))
 
     async def page(self, file: Path) -> str:
-        """A page of the documentation, for a resource."""
+        """A page of the documentation, as an MCP resource."""
         self._need(Scope.READ)
         return read_text(file)
 

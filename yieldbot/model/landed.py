@@ -1,4 +1,5 @@
-"""Transactions that landed on a Solana cluster, and who holds most of a token: answers to reads of its past."""
+"""Transactions that landed on a Solana cluster, and the largest accounts of a token: answers to reads of the cluster's
+past."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from yieldbot.model.ids import Address
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """The answer to SvmSignatures."""
+    """The answer to the read SvmSignatures."""
 
     rows: tuple[tuple[str, int], ...]
     """(signature, slot) of each transaction that succeeded, the oldest first."""
     more: bool
-    """Whether older ones are missing."""
+    """Whether the list is cut off, so that older transactions are missing."""
 
     def encoded(self) -> bytes:
         """The bytes that ``decoded`` reads."""
@@ -35,13 +36,13 @@ class TokenChange:
     account: Address
     """The token account."""
     mint: Address
-    """Its mint."""
+    """The account's mint."""
     owner: Address
-    """Whose it is; empty where the node does not say."""
+    """The account's owner; empty where the node does not state it."""
     before: int
-    """Base units before it."""
+    """Base units before the transaction."""
     after: int
-    """Base units after it."""
+    """Base units after the transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,13 @@ class ProgramCall:
     """One instruction, called by the transaction itself or by another instruction."""
 
     depth: int
-    """1: by the transaction itself; n + 1: by the instruction of depth n before it."""
+    """1: called by the transaction itself; n + 1: called by the preceding instruction of depth n."""
     program: Address
-    """The program."""
+    """The program that executes the instruction."""
     accounts: tuple[Address, ...]
-    """Its accounts, in its order."""
+    """The instruction's accounts, in the instruction's order."""
     data: bytes
-    """Its data."""
+    """The instruction's data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +64,19 @@ class Landing:
     """A transaction that landed and succeeded: the answer to SvmTransaction."""
 
     signature: str
-    """Its signature."""
+    """The transaction's signature."""
     slot: int
-    """Its slot."""
+    """The transaction's slot."""
     payer: Address
-    """Who paid its fee."""
+    """The account that paid the fee."""
     writable: tuple[Address, ...]
-    """Accounts that it could change."""
+    """The accounts that the transaction could change."""
     lamports: tuple[tuple[Address, int, int], ...]
-    """Accounts whose lamports changed, with those before and after."""
+    """(account, lamports before, lamports after) of each account whose lamports changed."""
     tokens: tuple[TokenChange, ...]
-    """Every token account that it names."""
+    """Every token account that the transaction names."""
     calls: tuple[ProgramCall, ...]
-    """Its instructions, each followed by those that it called."""
+    """The transaction's instructions, each followed by those that it called."""
 
     def encoded(self) -> bytes:
         """The bytes that ``decoded`` reads."""
@@ -105,6 +106,6 @@ class Landing:
 
 
 def largest_of(answer: bytes) -> tuple[tuple[Address, int], ...]:
-    """The answer to SvmLargest: token accounts with what is in each, in base units, the largest first. Raises
-    ValueError (or TypeError) if it is malformed."""
+    """The answer to SvmLargest: (token account, base units in it), the largest first. Raises ValueError (or TypeError)
+    if it is malformed."""
     return tuple((Address(at), int(raw)) for at, raw in json.loads(answer))

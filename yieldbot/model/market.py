@@ -49,15 +49,15 @@ class ExitKind(StrEnum):
     """How money leaves a market."""
 
     INSTANT = "instant"
-    """In one transaction, as far as there is cash."""
+    """Money leaves in one transaction, as far as there is cash."""
     COOLDOWN = "cooldown"
-    """Requested, then paid after a fixed time."""
+    """A withdrawal is requested, then paid after a fixed time."""
     REQUEST = "request"
-    """Requested, then paid when the protocol's operator serves the queue."""
+    """A withdrawal is requested, then paid when the protocol's operator serves the queue."""
     WINDOW = "window"
-    """Only at certain times."""
+    """Money leaves only at certain times."""
     MATURITY = "maturity"
-    """Only at one time."""
+    """Money leaves only from one date on, the maturity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

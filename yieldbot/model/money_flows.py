@@ -72,8 +72,8 @@ class Holders:
     """What names the depositors, for a person: ``events``, or on Solana the transactions and accounts that were
     read."""
     pledged: float = 0.0
-    """Fraction in the market's own account of pledged shares; its depositors are named only if a transaction of theirs
-    was read."""
+    """Fraction held by the market's own account of pledged shares, 0 to 1; those who pledged are named only if a
+    transaction of theirs was read."""
 
     def largest(self, assumed: float) -> float:
         """Upper bound of the largest depositor's fraction: that of the largest named one, or of an unnamed one, for

@@ -129,7 +129,7 @@ class SvmSignatures:
     last: int
     """Slot up to which they are."""
     most: int
-    """Most of them; where there are more, the newest."""
+    """Most transactions in the answer; if there are more, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +137,13 @@ class SvmTransaction:
     """A landed transaction; ``model/landed.Landing`` decodes the answer. ``b""``: the node does not know it."""
 
     signature: str
-    """Its signature."""
+    """The transaction's signature."""
 
 
 @dataclass(frozen=True, slots=True)
 class SvmLargest:
     """The largest token accounts of a mint, 20 at most; ``model/landed.largest_of`` decodes the answer. ``b""``: the
-    node does not say."""
+    node does not list them."""
 
     mint: Address
     """The mint."""
@@ -240,7 +240,7 @@ CODE_WORDS = 4
 """Words in the answer to EthCode: the hash, the length, the first 64 bytes (zero-padded)."""
 
 SvmBeside = SvmImage | SvmSignatures | SvmTransaction | SvmLargest
-"""Reads of a cluster beside a snapshot: none of them is of the snapshot's slot, and nodes may refuse them."""
+"""Reads of a cluster that belong to no snapshot: their slot is not the snapshot's, and nodes may refuse them."""
 Read = EthCall | EthSlot | EthCode | EthLogs | EthCodeAtBlock | SvmAccount | SvmLamports | SvmBeside
 Flow = Generator[Sequence[Read], Sequence[bytes], T]
 """Each ``yield`` is one round: a sequence of reads, answered by the same number of byte strings in the same order."""

@@ -51,7 +51,7 @@ class SvmSimulated:
     units: int
     """Compute units used."""
     deltas: tuple[Delta, ...]
-    """Our balance changes there."""
+    """Our balance changes on the fork."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,14 +29,14 @@ class Heard:
     read: tuple[MarketId, ...]
     """Markets whose events were read."""
     past: tuple[int, int] = (0, 0)
-    """As ``KnownFlows.past`` of EVM chains."""
+    """See ``KnownFlows.past`` of EVM chains; (0, 0) elsewhere."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """By market, whole tokens of bad debt that were realised since the last look."""
 
 
 def held(found: Sequence[tuple[Address, float]], since: int, block: int, time: int) -> Holders:
-    """The largest holders of those whose fraction was read. since: block from which events were read. block, time: of
-    the balances."""
+    """The largest depositors. found: (account, fraction) of those whose balance was read. since: block from which
+    events were read; block, time: number and unix seconds of the block of the balances."""
     top = tuple(sorted((one for one in found if one[1] > 0.0), key=lambda one: (-one[1], one[0]))[:KEPT])
     return Holders(top=top, seen=min(1.0, sum(share for _, share in top)), since=since, block=block, time=time)
 

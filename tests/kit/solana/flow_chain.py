@@ -22,7 +22,7 @@ ONE = 10**6
 
 
 def key(number: int) -> Address:
-    """An address."""
+    """A fixed address for each number."""
     return Address(str(Pubkey.from_bytes(number.to_bytes(32, "big"))))
 
 
@@ -32,7 +32,7 @@ MARKET = MarketId("kamino_lend/test/reserve")
 
 
 def listening(supplied: int = 1_000_000, own: int = 0) -> Listening:
-    """The reserve; a share is worth one token."""
+    """The reserve, with an exchange rate of one token for a share."""
     return Listening(
         market=MARKET,
         protocol="kamino_lend",
@@ -52,7 +52,7 @@ def listening(supplied: int = 1_000_000, own: int = 0) -> Listening:
 
 
 def reserve_image(shares: int) -> bytes:
-    """The reserve's account with so many shares."""
+    """Data of the reserve's account with this total of shares."""
     fields = {
         "lending_market": LENDING,
         "collateral_mint": SHARES,
@@ -63,7 +63,7 @@ def reserve_image(shares: int) -> bytes:
 
 
 def obligation_image(owner: Address, shares: int, lending: Address = LENDING) -> bytes:
-    """A position with shares of the reserve in its second place."""
+    """Data of a position's account with shares of the reserve as its second deposit."""
     data = bytearray(3344)
     data[:8] = bytes.fromhex("a8ce8d6a584caca7")
     data[32:64], data[64:96] = key_bytes(lending), key_bytes(owner)
@@ -73,34 +73,34 @@ def obligation_image(owner: Address, shares: int, lending: Address = LENDING) ->
 
 
 def wallet_image(owner: Address, mint: Address = SHARES) -> bytes:
-    """A token account."""
+    """Data of a token account."""
     return key_bytes(Address(TOKEN_PROGRAM)) + key_bytes(mint) + key_bytes(owner) + bytes(101)
 
 
 @dataclass(slots=True)
 class Past:
-    """Transactions, in order, and accounts."""
+    """The cluster's past: transactions, in order, and accounts."""
 
     cash: int = 300_000 * ONE
     """The reserve's cash now."""
     shares: int = 1_000_000 * ONE
-    """All its shares now."""
+    """The total of the reserve's shares now."""
     slot: int = 1_000_000
     """The slot of the next transaction."""
     landed: list[tuple[Landing, tuple[Address, ...]]] = field(default_factory=list)
-    """Each with the accounts in whose lists it stands."""
+    """Each transaction with the accounts in whose lists it appears."""
     images: dict[Address, bytes] = field(default_factory=dict)
     """Other accounts."""
     largest: list[tuple[Address, int]] = field(default_factory=list)
-    """Token accounts of shares."""
+    """(account, balance) of token accounts of shares."""
     refuses: tuple[type, ...] = ()
     """Kinds of reads that are not served."""
     asked: list[Read] = field(default_factory=list)
-    """Every read."""
+    """Every read that was made."""
 
     def move(self, who: Address, whole: float, *, position: Address | None = None, lent: float = 0.0) -> Landing:
-        """A deposit (or, below 0, a withdrawal) by ``who``; into a position, where one is named. lent: what the same
-        transaction takes out as a loan beside it."""
+        """A deposit (negative: a withdrawal) by ``who``; into ``position`` if one is given. lent: whole tokens that the
+        same transaction borrows as well."""
         raw, before = round(whole * ONE), self.cash
         self.cash += raw - round(lent * ONE)
         self.shares += raw
@@ -130,7 +130,7 @@ class Past:
         return landing
 
     def run(self, flow: Flow[T]) -> T:
-        """Answers a flow's reads until it ends."""
+        """Answer a flow's reads until it ends; returns its result."""
         try:
             reads = next(flow)
             while True:

@@ -1,4 +1,4 @@
-"""Other depositors of the Solana sandbox: they deposit and withdraw by transactions of their own, and pledge."""
+"""Other depositors of the Solana sandbox: they deposit, withdraw and pledge shares by their own transactions."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ TRANSFER = 3
 
 @dataclass(frozen=True, slots=True)
 class Depositor:
-    """Somebody else with play money."""
+    """Another account with play money."""
 
     sandbox: SvmSandbox
     """The sandbox."""
     seed: int
-    """Makes the key, from 1 to 255."""
+    """Number from 1 to 255 from which the key is made."""
 
     @property
     def key(self) -> Keypair:
@@ -42,7 +42,7 @@ class Depositor:
         return Address(str(self.key.pubkey()))
 
     def fund(self, whole: int) -> None:
-        """Give them tokens of the job's asset, and SOL."""
+        """Give the account tokens of the job's asset, and SOL."""
         asset = load(self.sandbox.config).jobs[0].asset
         found = token_account(asset.address, self.address, whole * asset.one)
         put(self.sandbox, {ata(self.address, asset.address): found, self.address: image(SYSTEM_PROGRAM, b"")})
@@ -101,7 +101,7 @@ class Depositor:
 
 
 def put(sandbox: SvmSandbox, images: Images) -> None:
-    """Set accounts."""
+    """Set accounts of the sandbox's cluster to these contents."""
     for address, one in images.items():
         assert one is not None
         data = base64.b64encode(one.data).decode()

@@ -96,8 +96,8 @@ async def with_exposure(
 async def with_flows(
     node: Node, snapshot: Snapshot, known: Mapping[str, Any], follow: Collection[str], look: Look
 ) -> Look:
-    """The look with what went into and out of the markets, and whose the money is. known: ``Look.known`` of the last
-    look. follow: addresses all of whose flows are reported. What a node refuses is a note."""
+    """The look, with the markets' deposits, withdrawals and depositors added. known: ``Look.known`` of the last look.
+    follow: addresses all of whose flows are reported. What a node refuses becomes a note."""
     states = [one for one in snapshot.states.values() if one.market.kind is not Kind.IDLE]
     listened = [one for one in map(listening, states) if one is not None]
     flow = read_flows(listened, snapshot.owner, look.block, look.time, _heard(known.get(FLOWS)), tuple(follow))
@@ -128,7 +128,7 @@ def _written(known: KnownFlows) -> dict[str, Any]:
 
 
 def _heard(kept: Any) -> KnownFlows:
-    """What the last look kept of flows; empty where it cannot be read."""
+    """The flows that the last look stored; empty if they cannot be decoded."""
     try:
         holders = {
             MarketId(market): Holders(

@@ -24,7 +24,7 @@ KINDS = (
     (recordings.TOTALS, recordings.totals),
     (frozenset(table.NEEDED), table.reading),
 )
-"""Each kind of table by the columns that it is known by."""
+"""The kinds of tables, each by the columns that identify it."""
 FRACTIONS = "rates are fractions, 0.05 is 5 %"
 IN_PERCENT = 1.0
 """Median supply rate (1.0 is 100 % a year) above which a file's rates are probably in percent."""

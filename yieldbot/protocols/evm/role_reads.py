@@ -65,7 +65,7 @@ FIRST_MEMBERS, MOST_MEMBERS = 4, 12
 MOST_CANDIDATES = 60
 """Most accounts of one contract that are checked with ``hasRole``."""
 MOST_UNNAMED = 10
-"""Most of them for roles whose names are not known."""
+"""Most accounts of one contract that are checked for roles whose names are not known."""
 FIRST_PARTS, LATER_PARTS = 8, 1
 """Requests for past events in a contract's first look, and in each later one until all are read."""
 OVERLAP_BLOCKS = 12

@@ -1,4 +1,4 @@
-"""Deposits and withdrawals as Solana's transactions show them, and whose the money is. Pure.
+"""Deposits, withdrawals and depositors as Solana's transactions and accounts show them. Pure.
 
 No log of a program is needed: whoever deposits into a reserve of Kamino or Save, or into a stake pool, has shares
 minted, and whoever withdraws has shares burned. So the change of all token accounts of the shares' mint that a
@@ -31,58 +31,60 @@ BANK_FLOWS = {"lending_account_deposit": 1, "lending_account_withdraw": -1}
 """marginfi's instructions; accounts: group, account, authority, bank, …"""
 ACCOUNT_PLACE, AUTHORITY_PLACE, BANK_PLACE = 1, 2, 3
 SAME = 100
-"""The change of a market's cash counts as the flow where it is within a hundredth of what the shares are worth."""
+"""Reciprocal of a tolerance: the change of the market's cash is taken as the flow's amount if it differs by at most a
+hundredth from the worth of the shares."""
 MOST_OTHERS = 4
-"""Addresses beside the depositor that a flow names."""
+"""Most addresses that a flow names in addition to the depositor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Where a position's account keeps what was pledged in each reserve."""
+    """Layout of a position's account: where it stores the shares pledged in each reserve. Offsets in bytes."""
 
     size: int
-    """Bytes of the account."""
+    """Length of the account in bytes."""
     head: bytes
-    """Its first bytes."""
+    """The account's first bytes, which identify its kind."""
     market: int
-    """Where the lending market is."""
+    """Offset of the lending market's address."""
     owner: int
-    """Where the owner is."""
+    """Offset of the owner's address."""
     first: int
-    """Where the first reserve is, 32 bytes; its shares follow, 8 bytes."""
+    """Offset of the first reserve's address (32 bytes), which is followed by its shares (8 bytes)."""
     step: int
     """Bytes from one reserve to the next."""
     count: int | None
-    """Most reserves; None: the byte ``counted`` says how many."""
+    """Most reserves; None: their number is in the byte at ``counted``."""
     counted: int = 0
-    """Where that byte is."""
+    """Offset of the byte with the number of reserves."""
 
 
 SLOTS: Mapping[str, Slots] = {
     "kamino_lend": Slots(3344, bytes.fromhex("a8ce8d6a584caca7"), 32, 64, 96, 136, 8),
     "save": Slots(1300, b"\x01", 10, 42, 204, 88, None, 202),
 }
-"""By adapter: Kamino's and Save's Obligation."""
+"""By adapter, the layout of a position's account: the Obligation of Kamino and of Save."""
 MOST_SLOTS = 12
-"""Reserves that fit into Save's account."""
+"""Most reserves that fit into Save's Obligation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """Which transactions show a market's flows, and how its holders are read."""
+    """The addresses and amounts needed to find a market's flows and to read the shares of its depositors."""
 
     market: MarketId
     """The market."""
     protocol: str
-    """Its adapter."""
+    """The name of the market's adapter."""
     program: Address
-    """Its program."""
+    """The market's program."""
     address: Address
-    """The reserve, bank or pool."""
+    """Address of the reserve, bank or pool."""
     root: Address
-    """The lending market or group; empty: it has none."""
+    """Address of the lending market or group; empty: there is none."""
     listed: Address
-    """The account that every deposit and withdrawal names, and as few other transactions as possible."""
+    """The account whose transactions are listed: every deposit and withdrawal names it, and few other transactions
+    do."""
     shares: Address | None
     """The shares' mint; None: it has none."""
     share_program: Address
@@ -92,7 +94,7 @@ class Listening:
     asset: Address
     """The asset's mint."""
     aside: Address
-    """A token account of shares that is paid fees, which is no depositor's; empty: there is none."""
+    """A token account of shares that receives fees and belongs to no depositor; empty: there is none."""
     one: int
     """Base units of a whole token of the asset."""
     supplied_raw: int
@@ -102,7 +104,7 @@ class Listening:
 
 
 def listening(state: MarketState) -> Listening | None:
-    """How a market's flows are heard; None: its adapter's are not known."""
+    """How a market's flows are found; None: not known for its adapter."""
     market, params = state.market, state.market.params
     try:
         if market.protocol == "kamino_lend":
@@ -142,13 +144,15 @@ class Whole:
     """All shares of a market."""
 
     shares: int
-    """How many there are."""
+    """The number of shares, in base units."""
     pledged: Address | None
-    """The token account of shares that depositors have pledged, which are in positions' accounts; None: none is."""
+    """The token account with the shares that depositors have pledged, which are listed in positions' accounts; None:
+    there is none."""
 
 
 def whole_of(one: Listening, image: bytes) -> Whole | None:
-    """All shares by the account (as SvmImage answers it) of the reserve, bank or pool; None: it cannot be read."""
+    """The total of shares from the data of the reserve's, bank's or pool's account (as SvmImage returns it); None: it
+    cannot be decoded."""
     if image[:32] != key_bytes(one.program):
         return None
     data = image[32:]
@@ -165,7 +169,8 @@ def whole_of(one: Listening, image: bytes) -> Whole | None:
 
 
 def cash_around(landing: Landing, one: Listening) -> tuple[int, int] | None:
-    """The market's cash before and after a transaction, in base units; None where it does not name it."""
+    """The market's cash before and after a transaction, in base units; None if the transaction does not name the
+    account."""
     for token in landing.tokens:
         if token.account == one.cash:
             return token.before, token.after
@@ -173,7 +178,7 @@ def cash_around(landing: Landing, one: Listening) -> tuple[int, int] | None:
 
 
 def flow_of(landing: Landing, one: Listening, whole: Whole) -> MoneyFlow | None:
-    """What a transaction put into or took out of a market; None: nothing."""
+    """The deposit or withdrawal that a transaction made; None: it made none."""
     raw, account = _by_shares(landing, one, whole) if one.shares is not None else _by_transfers(landing, one)
     if not raw:
         return None
@@ -199,7 +204,7 @@ def _holder(landing: Landing, account: Address | None) -> Address | None:
 
 
 def _by_shares(landing: Landing, one: Listening, whole: Whole) -> tuple[int, Address]:
-    """(base units by the present worth of a share, whose they are)."""
+    """(base units of the asset at the present value of a share, the depositor)."""
     mine = [c for c in landing.tokens if c.mint == one.shares and c.account != one.aside]
     net = sum(map(_moved, mine))
     if not net or whole.shares <= 0:
@@ -218,7 +223,7 @@ def _by_shares(landing: Landing, one: Listening, whole: Whole) -> tuple[int, Add
 
 
 def _by_transfers(landing: Landing, one: Listening) -> tuple[int, Address]:
-    """(base units that the bank's instructions moved, the authority of the account)."""
+    """(base units that the bank's deposit and withdraw instructions transferred, the authority that signed them)."""
     tags = {layout(one.protocol).tag(name): sign for name, sign in BANK_FLOWS.items()}
     net, who = 0, landing.payer
     largest = 0
@@ -239,7 +244,8 @@ def _by_transfers(landing: Landing, one: Listening) -> tuple[int, Address]:
 
 
 def _transferred(program: Address, accounts: Sequence[Address], data: bytes, vault: Address) -> int:
-    """Base units that a token program's instruction put into (or, below 0, took out of) a vault."""
+    """Base units that a token program's instruction transfers into (negative: out of) a vault; 0 for other
+    instructions."""
     if program not in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM) or len(data) < 9:
         return 0
     places = {TRANSFER: (0, 1), TRANSFER_CHECKED: (0, 2)}.get(data[0])
@@ -250,7 +256,7 @@ def _transferred(program: Address, accounts: Sequence[Address], data: bytes, vau
 
 
 def positions_in(landing: Landing, one: Listening, whole: Whole) -> list[Address]:
-    """Accounts that may be the position behind a flow."""
+    """Accounts of a transaction that may be the position of the depositor."""
     if one.protocol == "marginfi":
         return [
             call.accounts[ACCOUNT_PLACE]
@@ -266,8 +272,8 @@ def positions_in(landing: Landing, one: Listening, whole: Whole) -> list[Address
 
 
 def position_of(one: Listening, image: bytes) -> tuple[Address, int] | None:
-    """(owner, shares of the market) of a position's account, as SvmImage answers it; None: it is none of the
-    market's."""
+    """(owner, shares of the market) from the data of a position's account, as SvmImage returns it; None: it is no
+    position in this market."""
     if image[:32] != key_bytes(one.program):
         return None
     data = image[32:]
@@ -301,7 +307,8 @@ def _account_of(one: Listening, data: bytes) -> tuple[Address, int] | None:
 
 
 def token_owner(one: Listening, image: bytes) -> Address | None:
-    """Whose a token account of the market's shares is, as SvmImage answers it; None: it is none."""
+    """The owner of a token account of the market's shares, from its data as SvmImage returns it; None: it is no such
+    account."""
     if one.shares is None or image[:32] != key_bytes(one.share_program) or len(image) < 32 + 72:
         return None
     return _key(image, 64) if _key(image, 32) == one.shares else None

@@ -1,7 +1,7 @@
-"""Reads of what went into and out of Solana's markets since the last look, and of whose the money in them is now.
+"""Reads of deposits into and withdrawals from Solana's markets since the last look, and of their present depositors.
 
-Lists of transactions, transactions and accounts are bounded. What a node refuses, or is too much to read, is said, and
-whoever is not named counts as not known (``Holders.seen``).
+Lists of transactions, transactions and accounts are bounded. What a node refuses, or exceeds these bounds, is reported
+in a note, and the share of depositors who are not named counts as unknown (``Holders.seen``).
 """
 
 from __future__ import annotations
@@ -27,52 +27,53 @@ from yieldbot.protocols.solana.flow_events import (
 from yieldbot.protocols.solana.flow_search import Search
 
 PAST_SLOTS = 216_000
-"""Slots that the first look reads: a day."""
+"""Number of slots that the first look reads: about a day."""
 OVERLAP_SLOTS = 64
-"""Slots that the next look lists again: they may not be final yet."""
+"""Number of last slots that the next look lists again, since they may not be final yet."""
 MOST_SIGNATURES = 3_000
-"""Transactions of one market that are listed in a look."""
+"""Most transactions of one market that are listed in a look."""
 MOST_READ, MOST_OF_ONE = 240, 60
-"""Transactions that are read in a look, and of one market."""
+"""Most transactions that are read in a look: of all markets, and of one market."""
 MOST_OF_FOLLOWED = 20
-"""Transactions of one followed address that are read in a look."""
+"""Most transactions of one followed address that are read in a look."""
 MOST_FOLLOWED_ADDRESSES = 20
-"""Followed addresses whose own transactions are listed."""
+"""Most followed addresses whose own transactions are listed."""
 LEAST_PART = 0.001
 """A gap over which cash changed by less than this part of a market is not searched (``risk/money_flows.LEAST_PART``: no
 smaller flow is large)."""
 MOST_IMAGES = 600
-"""Accounts of one look that may be positions."""
+"""Most accounts of one look that are read as possible positions."""
 ANEW_SECONDS = 6 * 3600
-"""Holders older than this are read again though no money moved."""
+"""Depositors that were read longer ago than this are read again even if no money moved."""
 BY = "token accounts and transactions"
-"""What names holders here."""
+"""What names the depositors on Solana (``Holders.by``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownFlows:
-    """What earlier looks found."""
+    """What the last look stores for the next one."""
 
     last: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    """By account, a transaction that is final, after which lists begin, and the slot up to which they were read."""
+    """By account, (signature of a final transaction after which the next list begins, slot up to which transactions
+    were read)."""
     keys: frozenset[str] = frozenset()
-    """Transactions after those, which were read already."""
+    """Signatures of later transactions that were already read."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
-    """Whose the money was."""
+    """The depositors of each market."""
     positions: Mapping[MarketId, tuple[Address, ...]] = field(default_factory=dict)
-    """Accounts of the largest positions."""
+    """Accounts of the largest positions in each market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeardHere:
-    """What one look heard on a cluster."""
+    """The flows and depositors that one look at a cluster found."""
 
     heard: Heard
-    """Flows and holders."""
+    """The flows and depositors."""
     known: KnownFlows
-    """For the next look."""
+    """What is stored for the next look."""
     notes: tuple[str, ...] = ()
-    """What the node refused."""
+    """What the node refused, a line each."""
 
 
 def read_flows(
@@ -83,8 +84,8 @@ def read_flows(
     known: KnownFlows,
     follow: Sequence[str] = (),
 ) -> Flow[HeardHere]:
-    """What was heard up to slot ``block`` (at ``time``, unix seconds). owner: ourselves, who are no holder here.
-    follow: addresses all of whose flows are reported."""
+    """Read flows and depositors up to slot ``block`` (at ``time``, unix seconds). owner: our own account, which is not
+    counted among depositors. follow: addresses all of whose flows are reported."""
     followed = [Address(one) for one in follow if not one.startswith("0x")][:MOST_FOLLOWED_ADDRESSES]
     places = list(dict.fromkeys((*(one.listed for one in listened), *followed)))
     first = not known.last
@@ -131,7 +132,7 @@ def _search(one: Listening, rows: Sequence[tuple[str, int]]) -> Search:
 def _read(
     heard: Sequence[Listening], searches: Mapping[MarketId, Search], theirs: Sequence[str]
 ) -> Flow[dict[str, Landing]]:
-    """The transactions that the searches, and those who are followed, want: round by round."""
+    """Read the transactions that the searches and the followed addresses need, in rounds."""
     found, left, wants = dict[str, Landing](), MOST_READ, list(theirs)
     while True:
         wanted: list[tuple[Listening | None, int, str]] = [(None, 0, signature) for signature in wants]
@@ -160,8 +161,8 @@ def _flows(
     landings: Mapping[str, Landing],
     owner: Address,
 ) -> Iterator[MoneyFlow]:
-    """The flows of others in the transactions that were read, whoever's list named them: a transaction of somebody who
-    is followed counts though the market's own list has too many."""
+    """The flows of others in the transactions that were read, by whichever list they were found: a followed address's
+    transaction counts even if the market's own list was cut off before it."""
     for one in heard:
         for landing in sorted(landings.values(), key=lambda each: (each.slot, each.signature)):
             flow = flow_of(landing, one, wholes[one.market])
@@ -179,7 +180,8 @@ def _holders(
     at: tuple[int, int],
     known: KnownFlows,
 ) -> Flow[tuple[dict[MarketId, Holders], dict[MarketId, tuple[Address, ...]], list[Listening]]]:
-    """(whose the money is, accounts of the largest positions, markets whose token accounts the node does not list)."""
+    """(depositors of each market, accounts of the largest positions, markets whose token accounts the node does not
+    list)."""
     block, time = at
     moved = {one.market for one in flows}
     due = [one for one in heard if one.market in moved or time - _time(known.holders.get(one.market)) >= ANEW_SECONDS]
@@ -220,7 +222,7 @@ def _holders(
 def _maybe(
     one: Listening, whole: Whole, flows: Sequence[MoneyFlow], landings: Mapping[str, Landing], known: KnownFlows
 ) -> list[Address]:
-    """Accounts that may be positions: those that are known, and those that the largest flows changed."""
+    """Accounts that may be positions: those known from the last look, and those that the largest flows changed."""
     found = dict.fromkeys(known.positions.get(one.market, ()))
     for flow in largest([flow for flow in flows if flow.market == one.market], 2 * KEPT):
         found |= dict.fromkeys(positions_in(landings[flow.tx], one, whole))
@@ -238,7 +240,7 @@ def _next(
     holders: Mapping[MarketId, Holders],
     positions: Mapping[MarketId, tuple[Address, ...]],
 ) -> KnownFlows:
-    """What the next look takes as known."""
+    """What is stored for the next look."""
     last, keys = dict(known.last), list[str]()
     for at, rows in found_lists.items():
         final = [signature for signature, slot in rows.rows if slot <= block - OVERLAP_SLOTS]

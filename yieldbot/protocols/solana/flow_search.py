@@ -1,9 +1,9 @@
 """Which of a market's transactions are read where there are too many to read all of them. Pure.
 
-Each transaction states the market's cash before and after it. So two of them say by how much cash changed between
-them, without what lies between being read: where that is little, nothing large is hidden in it but what cancels out.
-The search halves, again and again, the gap over which cash changed most. Somebody who buries a withdrawal under
-thousands of small transactions hides it from whoever reads the newest hundred; here it is found in a dozen reads.
+Each transaction states the market's cash before and after it. So two of them show by how much cash changed in the gap
+between them, without reading the transactions in the gap: if it changed little, the gap contains no large flow, except
+flows that cancel out. The search repeatedly halves the gap over which cash changed most (bisection). A withdrawal
+hidden under thousands of small transactions, which reading the newest hundred would miss, is found in a dozen reads.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from itertools import pairwise
 from yieldbot.model.landed import Landing
 
 AT_FIRST = 16
-"""Transactions of the first round, spread evenly."""
+"""Number of transactions read in the first round, spread evenly."""
 A_ROUND = 8
-"""Gaps that are halved in one round."""
+"""Number of gaps that are halved in one round."""
 
 
 @dataclass(slots=True)
@@ -27,16 +27,17 @@ class Search:
     signatures: Sequence[str]
     """The transactions, the oldest first."""
     most: int
-    """How many may be read."""
+    """Most transactions that may be read."""
     least_raw: int
     """A gap over which cash changed by less, in base units, is not searched."""
     found: dict[int, Landing] = field(default_factory=dict)
-    """What was read, by place."""
+    """The transactions that were read, by index in ``signatures``."""
     around: dict[int, tuple[int, int] | None] = field(default_factory=dict)
-    """The cash before and after each transaction that was asked for; None: it does not say."""
+    """By index, the cash before and after each transaction that was requested; None: the transaction does not state
+    it."""
 
     def wanted(self) -> list[int]:
-        """Places of the transactions to read in the next round; empty: the search has ended."""
+        """Indexes of the transactions to read in the next round; empty: the search has ended."""
         count, left = len(self.signatures), self.most - len(self.around)
         if left <= 0 or len(self.around) == count:
             return []
@@ -50,14 +51,15 @@ class Search:
         return [(first + last) // 2 for _, first, last in large][: min(A_ROUND, left)]
 
     def add(self, place: int, landing: Landing | None, cash: tuple[int, int] | None) -> None:
-        """Add a transaction that was read; None: the node does not know it. cash: before and after it."""
+        """Add the answer for one transaction. place: its index; landing: None if the node does not know it; cash: the
+        market's cash before and after it, None if it does not state it."""
         self.around[place] = cash
         if landing is not None:
             self.found[place] = landing
 
     def _gaps(self) -> list[tuple[int | None, int, int]]:
-        """(by how much cash changed, or None: not known, first place, last place) of each gap between transactions that
-        were asked for."""
+        """(change of the cash in base units, None if not known; first index; last index) of each gap between requested
+        transactions."""
         places = sorted(self.around)
         gaps = []
         for one, following in pairwise(places):
@@ -69,8 +71,8 @@ class Search:
         return gaps
 
     def cut(self, one: int, more: bool) -> str:
-        """Why transactions are missing, in words; empty: none are. one: base units of a whole token. more: whether
-        older ones could not even be listed."""
+        """Why transactions are missing, as a phrase; empty: none are. one: base units of a whole token. more: whether
+        older transactions could not even be listed."""
         unread = len(self.signatures) - len(self.found)
         if not unread and not more:
             return ""

@@ -59,7 +59,8 @@ class ExecutedTx:
     after: dict[Address, AccountImage | None]
     """The same accounts afterwards."""
     inner: tuple[tuple[tuple[int, int, bytes, bytes], ...], ...] = ()
-    """For each instruction of the message those that it called: (depth, program's place, accounts' places, data)."""
+    """For each instruction of the message, the instructions that it called: (depth, index of the program, indexes of
+    the accounts, data)."""
 
 
 class Refused(Exception):

@@ -1,5 +1,5 @@
-"""What the cluster tells of its past, answered like Agave: landed transactions, which of them name an account; and the
-largest accounts of a mint, which Agave keeps in an index."""
+"""The cluster's answers about its past, as Agave gives them: landed transactions, the transactions that name an
+account, and the largest accounts of a mint, for which Agave keeps an index."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def signatures(cluster: Cluster, address: Address, options: dict[str, Any]) -> l
 
 
 def transaction(cluster: Cluster, signature: str, options: dict[str, Any]) -> Any:
-    """One landed transaction; None: none has this signature at the commitment asked for."""
+    """One landed transaction; None: there is none with this signature at the requested commitment."""
     tx = cluster.landed.get(signature)
     wanted = options.get("commitment", "finalized")
     if tx is None or DEPTH[cluster.commitment(tx)] < DEPTH[wanted]:
@@ -66,7 +66,7 @@ def transaction(cluster: Cluster, signature: str, options: dict[str, Any]) -> An
 
 
 def largest_accounts(cluster: Cluster, mint: str) -> list[Any]:
-    """The token accounts of a mint that hold most."""
+    """The token accounts with the largest balances of a mint."""
     found = []
     for program in TOKEN_PROGRAMS:
         for key, image in cluster.program_accounts(program).items():

@@ -35,8 +35,8 @@ from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall
 from yieldbot.rpc.together import both
 
 GAS_MARGIN = 150
-"""Per cent of the gas used on the fork that one Safe transaction of several gets at least: who executes it with less
-reverts, instead of using up its nonce."""
+"""Minimum gas of each of several Safe transactions, in per cent of the gas used on the fork: executed with less, the
+transaction reverts, instead of failing and using up its nonce."""
 THRESHOLD_SLOT = 4
 """The storage slot of a Safe's threshold (Safe 1.3 and 1.4): on the fork it is set to 1, so that we can execute
 alone."""
@@ -143,7 +143,7 @@ async def propose(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one Safe transaction of a plan carries out."""
+    """The part of a plan that one Safe transaction carries out."""
 
     works: tuple[LegWork, ...]
     """Legs of the plan, in order."""
@@ -156,23 +156,24 @@ class Part:
         return [tx.call for leg in self.legs for tx in leg.txs]
 
     def wanted(self, native: Token) -> list[Delta]:
-        """The Safe's balance changes by the rehearsal, but for the chain's coin: who executes pays the gas."""
+        """The Safe's balance changes in the rehearsal, without the chain's coin, since the executing account pays the
+        gas."""
         return [delta for delta in total(leg.deltas for leg in self.legs) if delta.token != native]
 
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """Safe transactions that did on a fork what was rehearsed."""
+    """The Safe transactions that had the rehearsed effect when simulated on a fork."""
 
     txs: tuple[SafeTx, ...]
-    """In order of their nonces."""
+    """The Safe transactions, in order of their nonces."""
     left_out: Mapping[int, Declined]
-    """Legs, by index, that did not, with the reason."""
+    """The legs without that effect, by index, each with the reason."""
 
 
 def parts_of(plan: Plan, works: Sequence[LegWork], rehearsal: Rehearsal) -> list[Part]:
-    """The Safe transactions that a plan becomes: of an exit one for each market, in the plan's order, since none needs
-    another; of any other plan one, all or nothing. Pure."""
+    """Divides a plan into Safe transactions: an exit into one for each market, in the plan's order, since they do not
+    depend on each other; any other plan stays one transaction, all or nothing. Pure."""
     found: dict[MarketId | None, list[tuple[LegWork, RehearsedLeg]]] = {}
     for work, leg in zip(works, rehearsal.legs, strict=True):
         found.setdefault(work.leg.market_id if plan.is_exit else None, []).append((work, leg))
@@ -231,8 +232,8 @@ async def _simulated(account: Account, ours: Address, tx: SafeTx, part: Part) ->
 async def _simulated_apart(
     account: Account, ours: Address, parts: Sequence[Part], made: Callable[[Part, int, int], SafeTx], nonce: int
 ) -> Simulated | Declined:
-    """Execute Safe transactions one after the other on a fork of the newest block: first to find those that do what was
-    rehearsed, and their gas; then these anew, as they will be signed. Declined: none does."""
+    """Execute Safe transactions one after the other on forks of the newest block: first to find those with the
+    rehearsed effect, and the gas they use; then these again, as they will be signed. Declined: none has the effect."""
     block = await account.node.block()
     async with account.fork(block) as fork:
         await _alone(fork, account.owner, ours)
@@ -259,14 +260,14 @@ async def _simulated_apart(
 
 
 async def _alone(fork: Node, safe: Address, ours: Address) -> None:
-    """Let our key execute alone on a fork."""
+    """On a fork, make our key the Safe's only required signer."""
     await fork.request("anvil_setStorageAt", [safe, hex(THRESHOLD_SLOT), "0x" + (1).to_bytes(32, "big").hex()])
     await fork.request("anvil_setBalance", [ours, hex(10**20)])
     await impersonate(fork, ours)
 
 
 async def _executed(account: Account, fork: Node, ours: Address, tx: SafeTx, part: Part) -> int | Declined:
-    """Execute a Safe transaction on a fork: its gas, or why it does not do what was rehearsed."""
+    """Execute a Safe transaction on a fork; returns its gas, or why it does not have the rehearsed effect."""
     wanted = part.wanted(account.native)
     agreed = abi_word(ours) + bytes(32) + b"\x01"  # Safe's signature type 1: the executor is an owner and agrees
     data = exec_data(tx, agreed)

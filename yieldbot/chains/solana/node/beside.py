@@ -1,6 +1,6 @@
-"""Reads beside a snapshot: which transactions name an account, what one of them did, who holds most of a mint, and
-accounts at whatever slot the node is. Nodes may refuse them; such a read is answered with ``b""``, and the round's
-other reads are answered all the same."""
+"""Reads that belong to no snapshot: the transactions that name an account, the effects of one of them, the largest
+accounts of a mint, and accounts at the node's present slot. Nodes may refuse them; such a read is answered with
+``b""``, and the round's other reads are not affected."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import Node
 
 AT_ONCE = 8
-"""Requests made at the same time."""
+"""Most requests under way at one time."""
 PAGE = 1000
-"""Most signatures of one request (the protocol's limit)."""
+"""Most signatures in one answer (the limit of getSignaturesForAddress)."""
 MOST_PAGES = 5
-"""Requests for the signatures of one account."""
+"""Most requests for the signatures of one account."""
 MOST_KEYS, MOST_CALLS, MOST_DATA = 256, 500, 1232
-"""Accounts, instructions and bytes of an instruction's data that are believed of one transaction."""
+"""Most accounts and instructions of one transaction, and bytes of an instruction's data; an answer with more is
+refused."""
 MOST_U64 = 2**64
 
 T = TypeVar("T")
@@ -106,8 +107,8 @@ async def _largest(node: Node, read: SvmLargest) -> bytes:
 
 
 def landing_of(signature: str, answer: Mapping[str, Any]) -> Landing:
-    """A landed transaction as ``getTransaction`` tells it (base64). Raises ValueError, KeyError, TypeError or
-    IndexError where it cannot be read, or failed."""
+    """Decode the answer of ``getTransaction`` (base64). Raises ValueError, KeyError, TypeError or IndexError if it
+    cannot be decoded or the transaction failed."""
     from solders.transaction import VersionedTransaction
 
     meta = answer["meta"]
@@ -142,7 +143,8 @@ def _is_writable(header: Any, place: int, count: int) -> bool:
 
 
 def _tokens(keys: Sequence[Address], meta: Mapping[str, Any]) -> Iterator[TokenChange]:
-    """The token accounts, by their place among the keys; one that was opened or closed has 0 on that side."""
+    """The balances of the token accounts, by their index among the keys; 0 before for an account that was opened, and 0
+    after for one that was closed."""
     sides: list[dict[int, tuple[Address, Address, int]]] = []
     for name in ("preTokenBalances", "postTokenBalances"):
         rows = (meta.get(name) or ())[:MOST_KEYS]
@@ -164,8 +166,8 @@ def _tokens(keys: Sequence[Address], meta: Mapping[str, Any]) -> Iterator[TokenC
 
 
 def _calls(keys: Sequence[Address], outer: Sequence[Any], inner: Sequence[Any]) -> list[ProgramCall]:
-    """Each instruction followed by those that it called. A node that does not say how deep one lies counts as all of
-    them called by the transaction's own."""
+    """Each instruction followed by those that it called. If a node does not state the depth of inner instructions, all
+    count as called by the transaction's own instruction."""
     from solders.instruction import CompiledInstruction
 
     under: dict[int, list[tuple[int, CompiledInstruction]]] = {}
@@ -185,7 +187,7 @@ ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 def _unbase58(text: str) -> bytes:
-    """The bytes of base58. Raises ValueError for other text, or too long one."""
+    """Decode base58. Raises ValueError for other text, or text that is too long."""
     if len(text) > 2 * MOST_DATA:
         raise ValueError("too long")
     number = 0
