@@ -97,7 +97,7 @@ def create_whole(path: Path, content: bytes) -> None:
 
 
 def no_core_dumps() -> None:
-    """Let the system write no memory of this process to a disk if it crashes."""
+    """Forbid core dumps: a crash then writes no memory of this process to a disk."""
     import resource
 
     with contextlib.suppress(OSError, ValueError):
@@ -105,8 +105,8 @@ def no_core_dumps() -> None:
 
 
 def keep_memory_private() -> None:
-    """As ``no_core_dumps``, also where the system hands a crash to a program; and other processes of our user can
-    neither read this one's memory and environment nor trace it. Linux alone has the second."""
+    """Forbid core dumps, also those that the system pipes to a program. On Linux, other processes of our user can then
+    neither read this process's memory and environment nor trace it."""
     import ctypes
 
     no_core_dumps()
@@ -115,7 +115,7 @@ def keep_memory_private() -> None:
 
 
 PR_SET_DUMPABLE = 4
-"""prctl(2)."""
+"""Option of prctl(2): whether the process may dump core and be traced."""
 
 
 def refuse_if_others_change(path: Path, what: str) -> None:

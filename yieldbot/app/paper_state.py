@@ -106,7 +106,7 @@ class PaperState:
     holdings: SimulatedHoldings
     """Its holdings after this step; the idle money has an entry for each asset."""
     positions: Mapping[MarketId, PaperHolding]
-    """Its holdings as of this step."""
+    """The paper wallet's holdings as of this step."""
     names: Mapping[MarketId, str]
     """Names of these markets, for tables."""
     asset_of: Mapping[MarketId, str]

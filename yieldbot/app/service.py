@@ -100,7 +100,7 @@ class Service:
     _accounts: Collection = field(init=False, default=NOTHING)
     """Our accounts, with the time since which their rows are unchanged."""
     _reading: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
-    """Held while the journal is read."""
+    """Lock held while the journal is read."""
     _remembered: dict[tuple[Any, ...], Collection] = field(init=False, default_factory=dict)
     """Stored histories that were asked for since the last reading."""
     _first: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)

@@ -69,7 +69,7 @@ class SignerLink:
     """(number, hash) of the last row of the signer's journal that was read. It is ahead of ``Journal.copied`` where the
     rows after that had nothing to copy."""
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while it works."""
+    """Lock held during an exchange with the signer."""
 
     async def work(self) -> None:
         """One exchange: pass on a halt, copy the signer's new journal entries, hand over signed plans, copy again. A

@@ -63,9 +63,9 @@ class _Columns:
     most: list[float]
     """Upper bound of each column; the lower one is 0."""
     first: list[tuple[int, float]]
-    """(row, coefficient) of the first entry."""
+    """(row, coefficient) of each column's first non-zero entry."""
     second: list[tuple[int, float]]
-    """(row, coefficient); the row is -1 where there is none."""
+    """(row, coefficient) of each column's second non-zero entry; row -1: there is none."""
     market: list[int]
     """Market that the column belongs to, or -1."""
     coin: list[int]

@@ -44,15 +44,15 @@ class CTokenTotals:
     """The totals that a cToken stores, in base units of its asset."""
 
     cash_raw: int
-    """What can be withdrawn."""
+    """The cToken's balance of the asset, which can be withdrawn."""
     borrows_raw: int
-    """What is lent out."""
+    """Debt of all borrowers, with interest up to the last accrual."""
     reserves_raw: int
     """The part of cash and debts that belongs to the protocol."""
     shares: int
     """cTokens in circulation, in their base units."""
     reserve_factor: int
-    """The protocol's part of the interest."""
+    """The protocol's fraction of the interest, scaled by 1e18."""
     updated: int
     """The market's clock (unix seconds, or a block's number) at the last accrual."""
 

@@ -24,23 +24,23 @@ class KaminoReserve:
     slot: int
     """Slot of the last refresh."""
     available_raw: int
-    """Cash in the vault."""
+    """The vault's cash."""
     borrowed_sf: int
-    """Debt."""
+    """Debt of all borrowers, with interest up to the last refresh."""
     protocol_fees_sf: int
-    """Owed to the protocol."""
+    """Accrued fees that the protocol may withdraw; they do not belong to suppliers."""
     referrer_fees_sf: int
-    """Owed to referrers."""
+    """Accrued fees that referrers may withdraw; they do not belong to suppliers."""
     pending_fees_sf: int
-    """Owed to referrers, not assigned yet."""
+    """Accrued fees for referrers that are not assigned to one yet."""
     collateral_raw: int
     """Collateral tokens in circulation."""
     points: tuple[tuple[int, int], ...]
     """(utilisation, borrow rate), both in bps."""
     take_rate_percent: int
-    """The protocol's part of the interest."""
+    """The protocol's fraction of the interest, in per cent."""
     host_rate_bps: int
-    """Additional rate that borrowers pay to the host."""
+    """Rate a year, in bp, that borrowers pay to the host on top of the borrow rate."""
 
     @property
     def supply_sf(self) -> int:

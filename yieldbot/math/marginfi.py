@@ -38,7 +38,7 @@ class MarginfiBank:
     points: Points
     """(utilisation, base rate) from 0 to full utilisation."""
     legacy: bool
-    """Whether its rate curve is of the older kind."""
+    """Whether the bank's rate curve is of the older kind, with one kink, and not of the seven-point kind."""
     rate_fees_fx: int
     """Fee on top of the base rate, as a fraction of it, that borrowers pay and suppliers do not get."""
     fixed_fees_fx: int

@@ -24,11 +24,11 @@ class SaveReserve:
     slot: int
     """Slot of the last refresh."""
     available_raw: int
-    """Cash in the vault."""
+    """The vault's cash."""
     borrowed_wads: int
-    """Debt."""
+    """Debt of all borrowers, with interest up to the last refresh."""
     fees_wads: int
-    """Owed to the protocol."""
+    """Accrued fees that the protocol may withdraw; they do not belong to suppliers."""
     collateral_raw: int
     """Collateral tokens in circulation."""
     optimal_utilisation: int
@@ -44,7 +44,7 @@ class SaveReserve:
     super_max_rate: int
     """Borrow rate at full utilisation."""
     take_rate: int
-    """The protocol's part of the interest."""
+    """The protocol's fraction of the interest, in whole percent."""
 
     @property
     def supply_wads(self) -> int:

@@ -78,8 +78,8 @@ class SightWindow:
         return self._sights[place] if place >= 0 else None
 
     def yesterday(self, now: int) -> Sight | None:
-        """The look of a day ago: the newest one that is between a day and a day plus ``SLACK`` old. If there is
-        none, the oldest of the last day: a loss within less than a day is a loss within a day."""
+        """The look of a day ago: the newest one that is between a day and a day plus ``SLACK`` old. If there is none,
+        the oldest look of the last day, since what was lost in a shorter time was also lost within a day."""
         old = self.at_or_before(now - DAY)
         if old is not None and old.time >= now - DAY - SLACK:
             return old

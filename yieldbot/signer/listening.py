@@ -43,7 +43,7 @@ class Listener:
     _open: set[asyncio.Task[None]] = field(default_factory=set)
     """The tasks that serve open connections."""
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a request is answered."""
+    """Lock held while a request is answered."""
 
     async def begin(self, listening: socket.socket) -> asyncio.Server:
         """Accept connections at a listening socket until the returned server is closed."""
