@@ -18,8 +18,8 @@ from yieldbot.risk.prices import depegged, stale
 def assess(
     snapshot: Snapshot, policy: Policy, wealth: Amount | None = None, base: Base | None = None
 ) -> tuple[Assessment, ...]:
-    """One assessment for each market, in the snapshot's order. A vetoed market gets no new money; money that is there
-    may leave.
+    """One assessment for each market, in the snapshot's order: its haircut in bp a year by the policy, the largest
+    holding in base units of its asset, and vetoes. A vetoed market gets no new money; money that is there may leave.
 
     max_exposure is the policy's fraction of our wealth (or of ``wealth``, a what-if). With ``min_liquidity_multiple`` m
     it is at most 1/m of the cash that the market had before our deposit; our own deposit does not count as cash of an

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 async def observe(job: Job, policy: Policy | None = None, records: Sequence[Record] = ()) -> Snapshot:
-    """Read every market of a job's assets, our positions and the fees, at one block.
+    """Read every market of a job's assets, our positions and the fees, at one block. Markets that cannot be read are
+    in ``Snapshot.quarantined``.
 
     ``policy``: ``Settings.policy``; None: the default policy. ``records``: ``Journal.history()``, which has what is
     known of the markets' exits. Raises ConfigError if the nodes serve another chain, TransientError if they cannot be
@@ -41,9 +42,11 @@ def decide(
     wealth: Amount | None = None,
     records: Sequence[Record] = (),
 ) -> Decision:
-    """What a run would do with the job's money, by the same function that a run calls.
+    """What a run would do with the job's money, by the same function that a run calls: the assessments, the allocation
+    with its certificate, and a Plan or a Hold.
 
-    now: unix seconds; None: this machine's clock. wealth: assumed wealth; None: the snapshot's. records:
-    ``Journal.history()``, for the limits over time.
+    snapshot: of this job (``observe``). now: unix seconds; None: this machine's clock. wealth: assumed wealth in the
+    job's first asset; None: what the snapshot holds. records: ``Journal.history()``, for the limits over time. Raises ValueError
+    for a snapshot without the idle market. Methods and formulas: docs/allocator.md, docs/risk.md.
     """
     return _decide(snapshot, policy, job, int(time.time()) if now is None else now, wealth, records=records)

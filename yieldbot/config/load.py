@@ -45,8 +45,8 @@ Ask = Callable[[str], str]
 def load(path: Path, ask: Ask | None = None) -> Settings:
     """Settings of ``path`` (a yieldbot.toml), with the .env in its folder and the chains that its jobs name.
 
-    A chain's file is looked up in chains/ in that folder, then in the chains/ that comes with yieldbot. ask:
-    see ``environment``. Raises ConfigError.
+    A chain's file is looked up in chains/ in that folder, then in the chains/ that comes with yieldbot. ask: see
+    ``environment``. Raises ConfigError, which names the file, the key and the remedy.
     """
     path = path.expanduser().absolute()
     refuse_if_others_change(path, "the configuration")

@@ -340,14 +340,16 @@ class Snapshot:
         return tuple(state.market.asset for state in self.idle)
 
     def price(self, token: Token) -> float:
-        """Whole tokens of the first asset for one whole token, by the feeds."""
+        """Whole tokens of the first asset for one whole token: the quotient of the feeds' dollar prices; 1 for a single
+        asset. Raises KeyError for a token without a price."""
         first = self.assets[0]
         if token == first or self.exchange is None:
             return 1.0
         return self.exchange.usd[token].usd / self.exchange.usd[first].usd
 
     def wealth(self, token: Token) -> Amount:
-        """Everything that we have, as an amount of ``token``; other tokens are valued by the feeds."""
+        """Everything that we have, as an amount of ``token``; other tokens are valued by the feeds (``price``), their
+        worth rounded down. Raises KeyError for a token without a price."""
         raw = sum(state.held.raw for state in self.states.values() if state.market.asset == token)
         others = [state for state in self.states.values() if state.market.asset != token]
         worth = sum(float(state.held) * self.price(state.market.asset) for state in others if state.held)

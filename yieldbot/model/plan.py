@@ -13,7 +13,7 @@ from yieldbot.model.ids import Address, MarketId, is_market
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """One market's risk by the policy."""
+    """One market's haircut, limit and vetoes by the policy."""
 
     market_id: MarketId
     """The market."""
@@ -22,7 +22,7 @@ class Assessment:
     max_exposure: Amount | None
     """Largest holding; None: unlimited."""
     vetoes: tuple[str, ...]
-    """Why it gets no new money; empty: it may."""
+    """Why the market gets no new money; empty: it may get some."""
     bound: str = "policy's share of a market"
     """The limit that sets ``max_exposure``, as a phrase."""
 
@@ -48,9 +48,9 @@ class MarketReason:
     apr_quoted: float
     """The quoted rate: what the protocol shows now."""
     apr_after: float
-    """The average rate that the target earns."""
+    """The average rate that the holding earns at the target."""
     marginal_apr: float
-    """What one more token would earn."""
+    """The rate that one more token would earn at the target, as a simple annual fraction."""
     binding: str
     """The limit that binds, or how the marginal yield compares, as a phrase."""
 
@@ -80,11 +80,11 @@ class Allocation:
     income_per_year: float
     """Income at the targets before haircuts, in whole tokens of the first asset a year."""
     cost: float
-    """One-time cost of getting to the targets."""
+    """One-time cost of getting to the targets (gas, swaps, entry fees), in whole tokens of the first asset."""
     certificate: Certificate
     """How close it is to the best allocation."""
     shadow_price: float
-    """Income a year of one more token, as a fraction."""
+    """Additional objective a year for one more whole token of the first asset, as a fraction."""
     reasons: tuple[MarketReason, ...]
     """One for each market."""
     swaps: tuple[Exchanged, ...] = ()
@@ -142,9 +142,9 @@ class Move:
     amount: Amount
     """How much, in the first asset."""
     gain_per_year: float
-    """Additional whole tokens a year, net of haircuts."""
+    """Additional income a year, net of haircuts, in whole tokens of the first asset."""
     cost: float
-    """One-time cost, in whole tokens."""
+    """One-time cost, in whole tokens of the first asset."""
     break_even_days: float | None
     """Days after which it has earned its cost; None when it gains nothing."""
     reason: str
@@ -153,7 +153,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do."""
+    """What to do: legs on chain, with the allocation that they lead to, their gain and their cost."""
 
     id: str
     """Identifier computed from the content (``plan_id``)."""

@@ -23,7 +23,7 @@ class FeeKind(StrEnum):
     """The kind of rollup that a chain is, by what transactions pay in addition to the EVM's gas."""
 
     ETHEREUM = "ethereum"
-    """Nothing."""
+    """Nothing is paid in addition to the EVM's gas."""
     OP_STACK = "op-stack"
     """A fee for L1 data and an operator fee, both charged in addition to the gas and not part of the gas limit."""
     ARBITRUM = "arbitrum"
