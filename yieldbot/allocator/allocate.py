@@ -45,9 +45,9 @@ def allocate(
 ) -> Allocation:
     """The best allocation found for everything that the owner has (or for ``wealth``, a what-if).
 
-    assessments: one for each market of the snapshot (``assess``). wealth: in the snapshot's first asset; None:
-    what the snapshot holds. base: the unit that several assets are held for; None for one asset. patience: factor on the policy's
-    horizons, within which costs must pay; rates are not changed.
+    assessments: one for each market of the snapshot (``assess``). wealth: in the snapshot's first asset; None: what the
+    snapshot holds. base: the unit that several assets are held for; None for one asset. patience: factor on the
+    policy's horizons, within which costs must pay; rates are not changed.
 
     Targets are base units, add up exactly to the wealth (with several assets: less what goes into swaps, plus what
     comes out) and exceed no limit; what no market gets is the wallet's target. The objective, the search and the proof

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings
 
 DANGEROUS = 4
-"""Exit code for what nobody should sign without a second look: dangerous allowances, and control or money given to
+"""Exit code if something should not be signed without checking it: a dangerous allowance, or control or money given to
 unknown addresses."""
 MOST_BYTES = 4_000_000
 """The largest file of a message that is read."""

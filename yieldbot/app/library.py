@@ -46,7 +46,7 @@ def decide(
     with its certificate, and a Plan or a Hold.
 
     snapshot: of this job (``observe``). now: unix seconds; None: this machine's clock. wealth: assumed wealth in the
-    job's first asset; None: what the snapshot holds. records: ``Journal.history()``, for the limits over time. Raises ValueError
-    for a snapshot without the idle market. Methods and formulas: docs/allocator.md, docs/risk.md.
+    job's first asset; None: what the snapshot holds. records: ``Journal.history()``, for the limits over time. Raises
+    ValueError for a snapshot without the idle market. Methods and formulas: docs/allocator.md, docs/risk.md.
     """
     return _decide(snapshot, policy, job, int(time.time()) if now is None else now, wealth, records=records)

@@ -55,7 +55,7 @@ class Planned:
     """A rule that follows the dynamic program: it moves when the program's fractions change."""
 
     shares: Sequence[Shares]
-    """By row."""
+    """Fractions of the wealth in each market, for each row from ``first`` on."""
     first: int
     """Panel row of the first entry of ``shares``."""
 

@@ -17,7 +17,7 @@ class Decoded(Protocol):
 
     @property
     def dangerous(self) -> bool:
-        """Whether any part of it is dangerous: nobody should sign it without a second look."""
+        """Whether any part of it is dangerous, so that a person should not sign it without checking."""
 
     def lines(self) -> Iterator[str]:
         """The decoded content as lines of text for a person."""

@@ -50,7 +50,7 @@ class FiledForecast:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A file of forecasts that was here before its horizons began."""
+    """A file of forecasts that was registered before its horizons began."""
 
     forecaster: str
     """The forecaster's name."""

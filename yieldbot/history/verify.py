@@ -1,4 +1,5 @@
-"""Checks memory: every file can be read, has the right schema and is in its place; and what its readings look like."""
+"""Checks memory: that every file can be read, has the right schema and is in its place, and that its readings are
+plausible."""
 
 from __future__ import annotations
 

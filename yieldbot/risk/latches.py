@@ -40,7 +40,7 @@ class Latch:
     clear: int = 0
     """Number of consecutive looks since then without the sign."""
     evidence: tuple[Evidence, ...] = ()
-    """The numbers that it rests on."""
+    """The numbers that show the sign."""
     about: str = ""
     """Address of the collateral whose danger it is; empty: it is the market's own."""
 

@@ -23,7 +23,7 @@ class Exposure:
     share: float
     """Fraction of our wealth that rests on it, 0 to 1."""
     through: tuple[str, ...]
-    """Names of the markets through which it does."""
+    """Names of the vaults and markets through which our money reaches it."""
     utilisation: float | None
     """Highest utilisation among the underlying markets that were read and its own market; None: none was read."""
     symbol: str = ""
@@ -75,8 +75,9 @@ def exposures(snapshot: Snapshot) -> tuple[Exposure, ...]:
 
 
 def parts(state: MarketState) -> Iterator[tuple[str, str, float]]:
-    """(what it rests on, the pool's key, fraction of the holding) of one market, by the last look if there was one,
-    else by the market's own state. Fractions add up to 1 or less; the rest lies idle in the vault."""
+    """(collateral's address or pool's key; the market's pool, empty where a look found the backing; fraction of the
+    holding) for one market, by the last look if there was one, else by the market's own state. Fractions add up to at
+    most 1; the rest lies idle in the vault."""
     if state.backing is not None:
         for one in state.backing.parts:
             yield same(one.backing), "", one.share
@@ -95,7 +96,7 @@ def parts(state: MarketState) -> Iterator[tuple[str, str, float]]:
 
 
 def shares(state: MarketState) -> dict[str, float]:
-    """(what one market rests on, the fraction of it that does)."""
+    """By collateral or pool, the fraction of one market's money that it backs."""
     found: dict[str, float] = {}
     for backing, _, part in parts(state):
         found[backing] = found.get(backing, 0.0) + part
@@ -136,6 +137,6 @@ def locked_below(states: Iterable[MarketState], limits: AlarmLimits, now: int) -
 LARGE = 0.25
 """Fraction of a market from which a collateral counts as much as the largest one."""
 FRESH = 86_400
-"""Greatest age in seconds of a look that still counts as the present."""
+"""Greatest age in seconds of a look that is taken as the present state."""
 UNKNOWN = "unknown"
 """In place of a collateral: no look could read it."""

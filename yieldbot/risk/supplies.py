@@ -1,5 +1,5 @@
-"""How much of each token exists that markets were found to rest on, look by look, and which of them came from nowhere.
-Pure."""
+"""The total supply of each token that backs markets, over the last looks, and jumps in it, as when tokens are minted
+without backing. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from yieldbot.risk.sight_window import DAY, KEPT
 from yieldbot.risk.triggers import Found
 
 MUCH = 0.01
-"""A collateral that so much of a market rests on makes money leave; of less no new money goes in."""
+"""Fraction of a market's money, 0 to 1, from which a collateral whose supply jumped makes money leave; below it, the
+market only gets no new money."""
 APART_SECONDS = 1800
-"""Readings of the last day that are remembered lie so far apart, but for the newest two."""
+"""Shortest time between two stored readings of a token's supply, apart from the newest two."""
 
 Supplies = Mapping[str, tuple[tuple[int, float], ...]]
 """By a token's address, (unix seconds, base units that existed), the oldest first."""
 
 
 def remembered(before: Supplies, read: Mapping[str, float], now: int) -> dict[str, tuple[tuple[int, float], ...]]:
-    """What is remembered after a look: of each token the reading before, one for each ``APART_SECONDS`` of the last
-    day, and the one that is a day old. What was not read for long is forgotten."""
+    """What is stored after a look: for each token the reading before, one for each ``APART_SECONDS`` of the last day,
+    and the one that is a day old. Tokens that were not read for a week are dropped."""
     found = {}
     for token in {**before, **read}:
         rows = [*before.get(token, ()), *([(now, read[token])] if token in read else [])]
@@ -47,8 +48,8 @@ def _thinned(rows: Sequence[tuple[int, float]], now: int) -> Iterator[tuple[int,
 def jumps(
     backing: Mapping[MarketId, Backing], supplies: Supplies, limits: AlarmLimits
 ) -> Mapping[MarketId, tuple[Found, ...]]:
-    """By market, signs of collaterals that it rests on: tokens that came from nowhere since the look before or within a
-    day of it, and supplies that the last look could not read though one of the two days before could."""
+    """By market, signs about the collaterals that back it: supplies that jumped since the last look or within a day,
+    and supplies that the last look could not read though one of the two days before could."""
     grown = {token: _grown(rows) for token, rows in supplies.items()}
     found: dict[MarketId, tuple[Found, ...]] = {}
     for market, one in backing.items():
@@ -66,8 +67,8 @@ def jumps(
 
 
 def _grown(rows: Sequence[tuple[int, float]]) -> tuple[float, float, float, int]:
-    """(by which part a supply grew most, what it is, what it was, within which seconds): since the reading before, and
-    since the first one of the day that ends with the newest."""
+    """(largest growth of a supply as a fraction, supply now, supply before, seconds in between), among: since the last
+    reading, and since the first one of the day that ends with the newest."""
     now, raw = rows[-1]
     before = [row for row in rows[:-1] if now - row[0] <= DAY + APART_SECONDS] or list(rows[-2:-1])
     before = [row for row in before if now - row[0] <= KEPT]

@@ -37,7 +37,7 @@ class Found:
     saw: str
     """What was observed, with numbers."""
     evidence: tuple[Evidence, ...] = ()
-    """What it rests on."""
+    """The numbers that show the sign."""
     about: str = ""
     """Address of the collateral whose danger it is; empty: it is the market's own."""
 

@@ -1,4 +1,4 @@
-"""Reads, with each look, who may make or freeze the tokens that markets hold and rest on: their mints' authorities."""
+"""Reads, with each look, who may mint or freeze the assets and collaterals of markets: their mints' authorities."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_COLLATERALS = 12
 
 async def with_issuers(node: Node, chain: ChainSettings, snapshot: Snapshot, look: Look) -> Look:
     """The look with the mints of each market's asset and largest collaterals among its contracts. Mints that cannot be
-    read are a note."""
+    read are named in a note."""
     symbols = {str(token.address): symbol for symbol, token in chain.tokens.items()}
     wanted: dict[str, list[tuple[Address, Part, str]]] = {}
     for market in look.controls:
@@ -59,7 +59,7 @@ async def with_issuers(node: Node, chain: ChainSettings, snapshot: Snapshot, loo
 async def _authorities(
     node: Node, chain: ChainSettings, look: Look, images: Mapping[Address, AccountImage | None]
 ) -> dict[Address, Controller]:
-    """Who each authority of the mints is."""
+    """The controller of each authority of the mints."""
     named = [who for image in images.values() for _, who in _rights(image) or () if who is not None]
     found = look.known.get("multisigs")
     multisigs = [Address(str(one)) for one in found.values()] if isinstance(found, dict) else []
@@ -69,7 +69,8 @@ async def _authorities(
 
 
 def controller_of(address: Address, images: Mapping[Address, AccountImage | None]) -> Controller:
-    """Who a mint's authority is: a token program's own multisig, or whatever an upgrade authority may be. Pure."""
+    """The controller of a mint's authority: a token program's own multisig, or any controller that an upgrade authority
+    can have. Pure."""
     image = images.get(address)
     signers = signers_of(image.data) if image is not None and image.program in TOKEN_PROGRAMS else None
     if signers is None:

@@ -34,7 +34,7 @@ class Known:
     shares: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     """By key of an asset, share tokens of its markets: a vault of unknown kind is asked what it holds of them."""
     leaves: Mapping[str, str] = field(default_factory=dict)
-    """By key, symbols of tokens that hold nothing."""
+    """By key, symbols of tokens that are known to hold nothing, so that they are not looked through."""
     calls: tuple[EthCall, ...] = ()
     """The reads of the last look."""
 
@@ -122,7 +122,7 @@ def comptroller(at: Address, known: Known) -> Reading:
 
 def comet(at: Address, known: Known) -> Reading:
     """Every collateral of a Comet by its value. Sources: CometCore.sol AssetInfo (words 1 to 3: asset, price feed,
-    scale), totalsCollateral, getPrice; getReserves, which is below 0 where bad debt has eaten them."""
+    scale), totalsCollateral, getPrice; getReserves, which is negative if bad debt exceeds the reserves."""
     reserves, borrowed, *infos = yield [
         call(at, "getReserves()"),
         call(at, "totalBorrow()"),

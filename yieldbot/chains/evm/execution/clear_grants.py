@@ -207,7 +207,7 @@ def in_words(names: Names, grant: Grant) -> str:
 
 
 def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
-    """A sentence for each allowance that nobody should give without a second look."""
+    """A sentence for each allowance that a person should not give without checking it."""
     messages = []
     for grant in grants:
         spender = grant.spender.lower()

@@ -80,7 +80,7 @@ class Recognised:
     warnings: tuple[str, ...] = ()
     """What the payer should know."""
     dangers: tuple[str, ...] = ()
-    """What nobody should sign without a second look."""
+    """What a person should not sign without checking it."""
     more: int = 0
     """Bytes after its arguments, which the program ignores."""
 
