@@ -42,6 +42,8 @@ class Caller:
     """The scopes of the caller's key."""
     accounts: frozenset[str] | None = None
     """Addresses of the only accounts that it may see, in lower case on EVM chains; None: all."""
+    prefix: str = ""
+    """What its key is recognised by; empty: it has none."""
 
     def need(self, scope: Scope) -> None:
         """Raises Forbidden without this scope."""

@@ -81,7 +81,7 @@ class StoredKey:
     @property
     def caller(self) -> Caller:
         """The caller that it stands for."""
-        return Caller(self.name, self.scopes, self.accounts)
+        return Caller(self.name, self.scopes, self.accounts, self.prefix)
 
 
 def digest(secret: str) -> str:

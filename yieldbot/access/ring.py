@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +147,12 @@ class KeyRing:
         with begin(self._engine) as connection:
             row = connection.execute(self._select().where(self._table.c.prefix == prefix)).mappings().first()
         return None if row is None else _key(row)
+
+    def those(self, prefixes: Collection[str]) -> tuple[StoredKey, ...]:
+        """The keys with these prefixes, valid or not."""
+        with begin(self._engine) as connection:
+            found = connection.execute(self._select().where(self._table.c.prefix.in_(prefixes))).mappings().all()
+        return tuple(_key(row) for row in found)
 
     def used(self, key: StoredKey, now: int) -> None:
         """Records that it was used; written at most once a minute."""

@@ -8,8 +8,11 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from yieldbot.api.answering import tagged
 from yieldbot.api.listing import MOST, USUAL
+from yieldbot.app.event_documents import KINDS, Event
+from yieldbot.app.events import LONGEST_SECONDS
 
 router = APIRouter()
+EVENTS = "/v1/events"
 PUBLIC = ("/v1/health", "/v1/ready")
 _LIST = (
     ("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}, "rows of the page"),
@@ -27,6 +30,28 @@ _TAG = {
     "schema": {"type": "string"},
     "description": "an ETag: 304 while it holds",
 }
+_LAST_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+    "description": "`id` of the last event that was received: what happened since comes first",
+}
+_SENT: dict[str, Any] = {
+    "type": "object",
+    "description": "One event of a stream: its lines by their names.",
+    "required": ["data"],
+    "properties": {
+        "id": {"type": "string", "description": "number of the journal entry, for `Last-Event-ID`"},
+        "event": {"type": "string", "enum": list(KINDS), "description": "the kind"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Event"},
+            "description": "the event",
+        },
+        "retry": {"type": "integer", "description": "milliseconds to wait before the next attempt"},
+    },
+}
 _SEEN = {
     "name": "If-Match",
     "in": "header",
@@ -39,10 +64,15 @@ _FIELDS = {
     "schema": {"type": "string"},
     "description": "only these fields, as `key,safety`",
 }
-_MORE = {
+_TEXT: dict[str, Any] = {"type": "string"}
+_MORE: dict[str, tuple[tuple[str, dict[str, Any], str], ...]] = {
     "/v1/markets/{key}/history": (
         ("days", {"type": "integer", "minimum": 1, "maximum": 3650, "default": 30}, "how many days back"),
         ("step", {"type": "string", "default": "1d"}, "from row to row, as `10m`, `6h`, `1d` or `1w`"),
+    ),
+    EVENTS: (
+        ("kinds", _TEXT, f"only these kinds, as `plan.waits,plan.done`: of {', '.join(KINDS)}"),
+        ("wait", {"type": "integer", "minimum": 0, "maximum": LONGEST_SECONDS}, "how many seconds it lasts"),
     ),
     "/v1/exports/{kind}": (
         ("wallet", {"type": "string"}, "a wallet's name"),
@@ -88,12 +118,15 @@ def _complete(schema: dict[str, Any]) -> None:
         "key": {"type": "http", "scheme": "bearer", "description": "a key of `yieldbot key new`"}
     }
     schema["security"] = [{"key": []}]
+    schema["components"]["schemas"] |= {"Event": Event.model_json_schema(), "SentEvent": _SENT}
     for path, methods in schema["paths"].items():
         for method, route in methods.items():
             if path in PUBLIC:
                 route["security"] = []
             more = list[dict[str, Any]]()
-            if method == "get" and path not in PUBLIC:
+            if path == EVENTS:
+                more.append(_LAST_ID)
+            elif method == "get" and path not in PUBLIC:
                 more.append(_TAG)
                 route["responses"]["304"] = {"description": "it did not change"}
             more += [_query(*one) for one in _MORE.get(path, ())]

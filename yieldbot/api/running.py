@@ -95,6 +95,7 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
     if request.proxy is not None:
         app = BehindProxy(app, use.network_of(request.proxy))
     most = room()
+    service.events.most = min(service.events.most, most // 4)
     connection = type("Connection", (Connection,), {"most": most})
     config = uvicorn.Config(
         app,

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from yieldbot import __version__
-from yieldbot.api import alert_routes, description, listing, on_request, resources, run_routes
+from yieldbot.api import alert_routes, description, event_routes, listing, on_request, resources, run_routes
 from yieldbot.api.description import described
 from yieldbot.api.methods import Methods, known, template_of, without_body
 from yieldbot.api.metrics import Metrics
@@ -31,7 +31,14 @@ MOST_BODY = 64 * 1024
 """Most bytes of a request's body."""
 BODY_SECONDS = 20.0
 """Seconds within which a request's body must arrive."""
-ROUTERS = (resources.router, on_request.router, alert_routes.router, run_routes.router, description.router)
+ROUTERS = (
+    resources.router,
+    on_request.router,
+    alert_routes.router,
+    run_routes.router,
+    event_routes.router,
+    description.router,
+)
 """All routes, in the order of the description."""
 _NAMES = frozenset(
     route.path.split("/")[1] for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
@@ -154,7 +161,7 @@ async def _answered(request: Request, go_on: Callable[[Request], Awaitable[Respo
     """The answer of a route; to HEAD the one to GET, without its body."""
     if request.method != "HEAD" or not request.url.path.startswith("/v1/"):
         return await go_on(request)
-    request.scope["method"] = "GET"
+    request.scope["method"], request.state.bare = "GET", True
     try:
         response = await go_on(request)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -100,6 +100,14 @@ class Admission:
         except Forbidden:
             self.note(caller.name, address, what, f"403 no scope {scope}")
             raise
+
+    def living(self, prefixes: Collection[str]) -> frozenset[str]:
+        """Those of these keys that are valid now, each of which counts as used."""
+        now = int(self._now())
+        found = [one for one in self._ring.those(prefixes) if one.ended(now) is None]
+        for one in found:
+            self._ring.used(one, now)
+        return frozenset(one.prefix for one in found)
 
     def note(self, by: str, address: str, what: str, outcome: str, times: int = 1) -> None:
         """Add a line to the audit; equal lines are counted as one until ``taken`` returns them."""

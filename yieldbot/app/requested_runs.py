@@ -106,6 +106,10 @@ class RequestedRuns:
         rows.sort(key=lambda row: (row.began_at, row.id), reverse=True)
         return [row.model_dump(mode="json") for row in rows]
 
+    def all(self) -> tuple[Requested, ...]:
+        """The last requested runs, the oldest first."""
+        return tuple(self._known.values())
+
     async def _followed(self, row: RunRow, work: Callable[[str], Any]) -> None:
         state, error = ENDED, None
         try:

@@ -65,6 +65,8 @@ class ServerJobs:
         """The last end of each job, by name."""
         self.ended: list[Callable[[str, JobEnd], None]] = []
         """Called at the end of each job with (its name, how it ended)."""
+        self.began: list[Callable[[str], None]] = []
+        """Called at the beginning of each job with its name."""
         self._turn = asyncio.Lock()
 
     def work(self, name: str) -> Callable[[], Awaitable[None]]:
@@ -86,6 +88,8 @@ class ServerJobs:
 
     async def _run(self, name: str) -> JobEnd:
         complain, began, failure = self._service.context.complain, time.monotonic(), None
+        for one in self.began:
+            one(name)
         try:
             said = await self._said(name)
         except WorkerFailed as failed:
@@ -105,8 +109,8 @@ class ServerJobs:
             succeeded_at=last,
         )
         self.ends[name] = end
-        for one in self.ended:
-            one(name, end)
+        for after in self.ended:
+            after(name, end)
         return end
 
     async def _said(self, name: str) -> Said:

@@ -21,6 +21,7 @@ from yieldbot.app import approvers, collections
 from yieldbot.app.admission import AUDIT_SECONDS, Admission, Caller, Scope
 from yieldbot.app.audit_pace import AuditPace
 from yieldbot.app.collections import NOTHING, Collection, visible
+from yieldbot.app.events import Events
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
 from yieldbot.app.journal_rows import JournalRows
 from yieldbot.app.remembered import ShowRequest, show
@@ -67,6 +68,8 @@ class Service:
     """The server's own periodic jobs."""
     requested: RequestedRuns = field(init=False)
     """Runs that callers requested."""
+    events: Events = field(init=False)
+    """What happens, for callers that listen."""
     admission: Admission = field(init=False)
     """Authentication and rate limits of callers."""
     answers: Answers = field(init=False)
@@ -109,6 +112,7 @@ class Service:
     def __post_init__(self) -> None:
         self.workers = Workers(self.context.config.absolute(), self.context.relay)
         self.jobs = ServerJobs(self, lambda: self._now())
+        self.events = Events(self)
         url = url_of(self.context.settings.data_dir)
         self.admission, self.answers = Admission(KeyRing(url)), Answers(url)
         self.answers.drop_unanswered()
@@ -408,6 +412,7 @@ class Service:
 
     async def close(self) -> None:
         """End every worker and write the audit entries and the counts of quotas that are not yet written."""
+        self.events.close()
         await self.workers.close()
         await self.write_audit()
         try:

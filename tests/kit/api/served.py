@@ -26,6 +26,7 @@ class Served:
 
     def __init__(self, context: Context) -> None:
         self.service = Service(context, 300.0)
+        self.service.events.longest_seconds = 0.0  # the client takes complete answers alone; Listener takes others
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.answers: dict[str, Any] = {}
         """By job: the answer to give instead of running the use case, or the error to raise."""

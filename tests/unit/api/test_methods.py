@@ -21,7 +21,7 @@ from yieldbot.app.history_documents import EventsDocument
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
 from yieldbot.journal.store import Journal
 
-OF_THE_MOMENT = {"/health", "/ready", "/metrics"}
+OF_THE_MOMENT = {"/health", "/ready", "/metrics", "/events"}
 """What has no validator: it is of the moment that it is asked in."""
 
 

@@ -1,0 +1,331 @@
+"""The stream of what happens: noticed once for all callers, and sent to each that may know of it.
+
+Journal entries have their number as id, by which a caller resumes without loss. What is not in the journal (readings,
+alerts, halts, runs that begin) is noticed while somebody listens; the first event of each stream, ``state``, says how
+things are by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.app import alerts
+from yieldbot.app.alert_store import FILE as ALERTS
+from yieldbot.app.collections import visible
+from yieldbot.app.event_documents import Event, of_entry
+from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.model.text import one_line
+
+if TYPE_CHECKING:
+    from yieldbot.access.caller import Caller
+    from yieldbot.app.service import Service
+
+MOST_KEPT = 1000
+"""Most events that are kept for callers who are behind, and most that are sent to one who resumes."""
+MOST_OF_KEY, MOST = 5, 100
+"""Most streams of one key, and of all."""
+TICK_SECONDS = 1.0
+"""How often is looked whether something happened, and whether each key is still valid."""
+ALIVE_SECONDS = 15.0
+"""A stream in which nothing happened for this long gets a comment, so that a broken one is noticed."""
+LONGEST_SECONDS = 3600
+"""How long a stream lasts; its caller resumes."""
+Sees = Callable[["Caller"], bool]
+
+
+class TooManyStreams(YieldbotError):
+    """No stream is opened now."""
+
+    def __init__(self, own: bool, words: str) -> None:
+        super().__init__(words)
+        self.own = own
+        """Whether the key has too many; else the server has, or it is ending."""
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """One caller that listens."""
+
+    caller: Caller
+    """Who listens."""
+    wake: asyncio.Event
+    """Set when there may be something to send."""
+    at: int
+    """How many of the events so far it is past."""
+    kinds: frozenset[str]
+    """What it wants; empty: everything."""
+    first: tuple[Event, ...] = ()
+    """What is sent before anything that happens."""
+    ended: str | None = None
+    """Why it ends; None: it goes on."""
+
+    def wants(self, event: Event) -> bool:
+        """Whether the event is of a kind that it wants."""
+        return not self.kinds or event.kind in self.kinds
+
+
+class Events:
+    """Notices what happens while somebody listens. Used only by the server's event loop."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.most = MOST
+        """Most streams at the same time."""
+        self.longest_seconds: float = LONGEST_SECONDS
+        """How long a stream lasts."""
+        self._streams = set[Stream]()
+        self._kept = deque[tuple[Event, Sees]](maxlen=MOST_KEPT)
+        self._count = 0
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
+        self._seq = 0
+        self._seen: dict[str, Any] = {}
+        self._rows: tuple[Mapping[str, Any], ...] = ()
+        self._opening = asyncio.Lock()
+        service.jobs.began.append(self._job_began)
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    async def open(self, caller: Caller, last_id: int | None, kinds: frozenset[str] = frozenset()) -> Stream:
+        """Begin a stream. last_id: number of the last journal entry that the caller has; None: it begins now. kinds:
+        what it wants; empty: everything.
+
+        Raises TooManyStreams, and what reading the journal raises.
+        """
+        if self._closed:
+            raise TooManyStreams(False, "the server is ending")
+        if sum(one.caller.name == caller.name for one in self._streams) >= MOST_OF_KEY:
+            raise TooManyStreams(True, f"key {caller.name} has {MOST_OF_KEY} streams of events already: close one")
+        if len(self._streams) >= self.most:
+            raise TooManyStreams(False, "too many streams of events are open")
+        stream = Stream(caller, asyncio.Event(), 0, kinds)
+        self._streams.add(stream)  # before anything is waited for: the limits hold
+        try:
+            async with self._opening:
+                if self._task is None or self._task.done():
+                    await self._begin()
+                    self._task = asyncio.create_task(self._run())
+                else:
+                    await self._look()
+            stream.at, stream.first = self._count, self._first(stream, last_id)
+        except BaseException:
+            self.drop(stream)
+            raise
+        return stream
+
+    def drop(self, stream: Stream) -> None:
+        """End a stream; nobody listens: nothing is looked for any more."""
+        self._streams.discard(stream)
+        if not self._streams and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def close(self) -> None:
+        """End every stream, and open no more."""
+        self._closed = True
+        for stream in self._streams:
+            self._end(stream, "the server is ending")
+
+    async def sent(self, stream: Stream, seconds: float) -> AsyncIterator[Event | str]:
+        """Events for one caller as they happen, and comments, until ``seconds`` have passed or the stream ends."""
+        until = time.monotonic() + min(seconds, self.longest_seconds)
+        for event in stream.first:
+            yield event
+        stream.first = ()
+        quiet_since = time.monotonic()
+        while True:
+            stream.wake.clear()
+            while stream.at < self._count and stream.ended is None:
+                behind = self._count - stream.at
+                if behind > len(self._kept):  # it takes them more slowly than they come
+                    yield self._reset(stream.caller)
+                    return
+                event, sees = self._kept[-behind]
+                stream.at += 1
+                if stream.wants(event) and sees(stream.caller):
+                    yield event
+                    quiet_since = time.monotonic()
+            if stream.ended is not None:
+                yield stream.ended
+                return
+            now = time.monotonic()
+            if now >= until:
+                return
+            wait = min(until, quiet_since + ALIVE_SECONDS) - now
+            try:
+                await asyncio.wait_for(stream.wake.wait(), max(0.0, wait))
+            except TimeoutError:
+                if time.monotonic() < until:
+                    yield "nothing happened"
+                quiet_since = time.monotonic()
+
+    def _first(self, stream: Stream, last_id: int | None) -> tuple[Event, ...]:
+        """What a stream begins with: how things are, and what happened after the entry that the caller has."""
+        caller = stream.caller
+        now = self._state(caller)
+        if last_id is None:
+            return (now,)
+        if last_id > self._seq:
+            return (self._reset(caller), now)
+        found = deque[Event]()
+        for row in self._rows:  # the newest first
+            if row["seq"] <= last_id:
+                break
+            event = of_entry(row)
+            if event is not None and stream.wants(event) and self._sees(row)(caller):
+                found.appendleft(event)
+                if len(found) > MOST_KEPT:
+                    return (self._reset(caller), now)
+        state = now.model_copy(update={"id": None}) if found else now
+        return (state, *found)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self._look()
+                self._check_keys()
+            except Exception as failure:  # a damaged
+                for stream in self._streams:
+                    self._end(stream, "what happens cannot be read now")
+                if not isinstance(failure, YieldbotError):
+                    self._service.context.complain(f"a bug: {type(failure).__name__} in the stream of events")
+                    return
+            for stream in self._streams:
+                if stream.at < self._count:
+                    stream.wake.set()
+
+    async def _begin(self) -> None:
+        """Take things as they are: whoever listens is sent what happens from now on."""
+        self._kept.clear()
+        await self._read()
+        self._seq = self._rows[0]["seq"] if self._rows else 0
+        self._seen = {"read_at": self._service.read_at, "halted": self._service.halted(), "alerts": None}
+        self._seen["runs"] = {one.row.id for one in self._service.requested.all()}
+        self._alerts()
+
+    async def _look(self) -> None:
+        """Notice what happened since the last time."""
+        service, seen = self._service, self._seen
+        now = int(time.time())
+        if (read_at := service.read_at) != seen["read_at"]:
+            seen["read_at"] = read_at
+            self._add(Event(kind="reading", at=read_at, text="every chain was read", read_at=read_at))
+        if (halted := service.halted()) != seen["halted"]:
+            kind, before = ("halt.lifted" if halted is None else "halt.ordered"), seen["halted"]
+            seen["halted"] = halted
+            self._add(Event(kind=kind, at=now, text=one_line(halted or before or "")))  # type: ignore[arg-type]
+        requested = service.requested.all()
+        for one in requested:
+            if one.row.id not in seen["runs"]:
+                text = f"{one.row.command} for {one.row.by}"
+                self._add(
+                    Event(kind="run.started", at=one.row.began_at, text=text, run_id=one.row.id),
+                    _of_all(one.accounts),
+                )
+        seen["runs"] = {one.row.id for one in requested}
+        for event, accounts in self._alerts():
+            self._add(event, _of_all(accounts))
+        await self._read()
+        for row in reversed(list(takewhile(lambda row: row["seq"] > self._seq, self._rows))):
+            self._seq = row["seq"]
+            if (made := of_entry(row)) is not None:
+                self._add(made, self._sees(row))
+
+    def _alerts(self) -> list[tuple[Event, frozenset[str] | None]]:
+        """(event, the alert's accounts) of alerts that stand now and did not, and the other way round."""
+        file = self._service.context.settings.data_dir / ALERTS
+        try:
+            stamp = (file.stat().st_mtime_ns, file.stat().st_ino)
+        except OSError:
+            stamp = (0, 0)
+        if stamp == self._seen.get("alerts_file"):
+            return []
+        before: Mapping[Any, bool] | None = self._seen["alerts"]
+        now, found = dict[Any, bool](), list[tuple[Event, frozenset[str] | None]]()
+        try:
+            rows = alerts.list_(self._service.context).alerts
+        except ConfigError:  # GET /v1/alerts says why they cannot be read
+            return []
+        for row in rows:
+            for value in row.values:
+                name = (row.id, value.name)
+                now[name] = value.stands
+                if before is not None and before.get(name, False) != value.stands:
+                    event = Event(
+                        kind="alert.crossed" if value.stands else "alert.ended",
+                        at=value.since,
+                        text=one_line(f"{row.condition}: {value.name} is {value.value:.6g}"),
+                        alert_id=row.id,
+                        status=row.severity,
+                    )
+                    found.append((event, None if row.accounts is None else frozenset(row.accounts)))
+        self._seen |= {"alerts": now, "alerts_file": stamp}
+        return found
+
+    def _job_began(self, name: str) -> None:
+        if self._streams and name == "plan":
+            self._add(Event(kind="run.started", at=int(time.time()), text="run for schedule"), _of_all(None))
+
+    def _add(self, event: Event, sees: Sees = lambda caller: True) -> None:
+        self._kept.append((event, sees))
+        self._count += 1
+
+    def _check_keys(self) -> None:
+        """End the streams of keys that are not valid any more."""
+        living = self._service.admission.living({one.caller.prefix for one in self._streams})
+        for stream in self._streams:
+            if stream.caller.prefix not in living:
+                self._end(stream, "the key is not valid any more")
+
+    def _end(self, stream: Stream, why: str) -> None:
+        stream.ended = why
+        stream.wake.set()
+
+    def _sees(self, row: Mapping[str, Any]) -> Sees:
+        """Who may know of a journal entry: those who see its account; of an alarm those who see the market."""
+        if row["owner"]:
+            return lambda caller: caller.sees(row["owner"])
+        market = row["body"].get("market_id")
+        if market is None:
+            return _of_all(None)
+        markets = self._service.newest("markets").rows
+        mine = tuple(one for one in markets if one["id"] == market and one["chain_id"] == row["chain"])
+        return lambda caller: caller.accounts is None or bool(visible(mine, caller))
+
+    def _newest(self, caller: Caller) -> int:
+        """Number of the last entry that the caller may know of: others' are not counted out to it."""
+        if caller.accounts is None:
+            return self._seq
+        return next((row["seq"] for row in self._rows if self._sees(row)(caller)), 0)
+
+    def _state(self, caller: Caller) -> Event:
+        halted, read_at = self._seen["halted"], self._seen["read_at"]
+        return Event(
+            kind="state",
+            id=self._newest(caller),
+            at=int(time.time()),
+            text=one_line(halted or ""),
+            halted=halted is not None,
+            read_at=read_at or None,
+        )
+
+    def _reset(self, caller: Caller) -> Event:
+        words = "events were missed: read what you need again, and go on from this id"
+        return Event(kind="reset", id=self._newest(caller), at=int(time.time()), text=words)
+
+    async def _read(self) -> None:
+        """Read the journal's rows, the newest first."""
+        self._rows = (await self._service.journalled("journal")).rows
+
+
+def _of_all(accounts: frozenset[str] | None) -> Sees:
+    """Those who may see all of these accounts (None: every account)."""
+    return lambda caller: caller.accounts is None or (accounts is not None and accounts <= caller.accounts)
