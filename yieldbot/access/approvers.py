@@ -89,11 +89,11 @@ class Approver:
     """A person who may approve."""
 
     name: str
-    """Their name, as in the journal."""
+    """The person's name, as in the journal."""
     kind: str
     """``wallet`` or ``passkey``."""
     address: str = ""
-    """Address; wallets only."""
+    """The wallet's address; empty for a passkey."""
     public_key: str = ""
     """The P-256 point as 04 || x || y, in hexadecimal; passkeys only."""
     origin: str = ""

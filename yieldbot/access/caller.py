@@ -51,7 +51,7 @@ class Caller:
             raise Forbidden(scope, self.name)
 
     def sees(self, owner: str) -> bool:
-        """Whether it may see an account."""
+        """Whether the caller may see an account."""
         return self.accounts is None or normal(owner) in self.accounts
 
 

@@ -38,13 +38,13 @@ class StoredKey:
     digest: str
     """SHA-256 of the secret, in hexadecimal."""
     scopes: frozenset[Scope]
-    """What it may do."""
+    """The rights of the key."""
     accounts: frozenset[str] | None
     """Addresses of the only accounts that it may see; None: all."""
     networks: tuple[str, ...]
     """The networks that it may be used from, as CIDR; empty: any."""
     created_at: int
-    """Unix seconds."""
+    """When the key was made, in unix seconds."""
     expires_at: int | None
     """Unix seconds from which it is no longer valid; None: it does not end."""
     used_at: int | None

@@ -30,9 +30,9 @@ class Left:
     limit: int
     """Requests that may come together (``Rate.at_once``)."""
     remaining: int
-    """Requests that may come now."""
+    """Number of requests that are admitted now."""
     reset_seconds: int
-    """Seconds until all of them may come."""
+    """Seconds until the full number of requests is admitted again."""
     wait_seconds: int
     """Seconds until the next may come; 0: this one was let in."""
 

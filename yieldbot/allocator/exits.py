@@ -37,9 +37,9 @@ class StillIn:
     name: str
     """Its name in tables."""
     held: Amount
-    """How much stays there."""
+    """Amount that stays in the market."""
     why: str
-    """What keeps it there, as a sentence."""
+    """Why it stays there, as a sentence."""
     after: str
     """What happens next, as a sentence."""
 

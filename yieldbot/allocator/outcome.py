@@ -37,7 +37,7 @@ class Answer:
     bound: float
     """Upper bound of the objective, in the first asset a year."""
     price: float
-    """Shadow price of the first budget."""
+    """Shadow price of the first budget: income a year of one more token, as a fraction."""
     raws: Sequence[int]
     """Target holding of each market, in base units."""
     paid: Sequence[int]

@@ -200,7 +200,7 @@ def _share_fault(answer: str) -> str | None:
 
 
 class _Asks(NamedTuple):
-    """What the answers come from."""
+    """Where a question's answer comes from: the request, or a person."""
 
     request: InitRequest
     """Answers given in advance."""

@@ -41,7 +41,7 @@ class PaperShowRequest:
     """Which paper wallets are shown."""
 
     name: str = ""
-    """One wallet's; empty: all."""
+    """The name of one paper wallet; empty: all."""
     history: Path | None = None
     """Memory's folder; None: the configuration's."""
     since: str = ""

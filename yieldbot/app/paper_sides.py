@@ -78,13 +78,14 @@ class Gap:
     whole: float
     """The difference of both sides' net rates."""
     rates: float
-    """Because money in markets was paid more: other markets, more or less of our money in them, other days."""
+    """Part of the difference because money in markets was paid more: other markets, other amounts in them, other
+    days."""
     timing: float
-    """Because money was in markets for more of the time."""
+    """Part of the difference because money was in markets for more of the time."""
     costs: float
-    """Because less was paid for gas, swaps and fees."""
+    """Part of the difference because less was paid for gas, swaps and fees."""
     other: float
-    """Because of rewards and prices."""
+    """Part of the difference because of rewards and prices."""
 
     @classmethod
     def between(cls, one: Side, less: Side) -> Gap:

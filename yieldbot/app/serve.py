@@ -44,7 +44,7 @@ class ServeRequest:
     certificate: Path | None = None
     """File of the TLS certificate with its chain, in PEM."""
     certificate_key: Path | None = None
-    """File of its key, in PEM."""
+    """File of the certificate's private key, in PEM."""
     signer: Path | None = None
     """The signer's socket; None: the setting ``signer``, else plans are carried out by `yieldbot approve`."""
     proxy: str | None = None

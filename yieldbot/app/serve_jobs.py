@@ -28,9 +28,9 @@ class JobEnd:
     """How a job last ended."""
 
     ended_at: float
-    """When, in unix seconds."""
+    """When it ended, in unix seconds."""
     seconds: float
-    """How long it took."""
+    """How long it took, in seconds."""
     outcome: str
     """``done``, ``waits`` (a plan waits), ``refused``, ``open`` (a transaction is), ``busy`` (another run is in
     progress) or ``failed``."""

@@ -17,11 +17,11 @@ from yieldbot.errors import SafetyError
 from yieldbot.model.json_text import loads
 
 MOST_REQUEST = 2**20
-"""Bytes of a request, at most."""
+"""Most bytes of a request."""
 MOST_ANSWER = 8 * 2**20
-"""Bytes of an answer, at most."""
+"""Most bytes of an answer."""
 MOST_ROWS = 200
-"""Rows of the journal in one answer."""
+"""Most rows of the journal in one answer."""
 HEAD = struct.Struct(">I")
 """The length in front of a frame."""
 

@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """One of the three policies."""
+    """One of the three policies that `init` offers."""
 
     words: str
     """A description of a few words."""

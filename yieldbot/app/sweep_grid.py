@@ -23,7 +23,7 @@ MOST_VARIANTS = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """One way to decide."""
+    """One variant of the policy that a sweep tries."""
 
     name: str
     """What it changes, as ``move_horizon_days=14 forecaster=mean-3d``."""

@@ -32,7 +32,7 @@ class Asked:
     """Money that is on its way out of a market with a two-step exit."""
 
     raw: int
-    """Base units."""
+    """Amount in base units."""
     until: int | None
     """Unix seconds from which it can be collected; None: when the protocol's operator serves the request."""
 
@@ -65,7 +65,7 @@ class Carried:
     swap_gas: float
     """Gas of the swaps, as the plan's quotes state it."""
     swaps: int
-    """Swaps made."""
+    """Number of swaps made."""
     swapped: float
     """What swaps lost against the feeds' prices, their own price impact included; negative: they gained."""
     entered: float

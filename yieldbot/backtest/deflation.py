@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DRAWS = 2_000
 LEVEL = 0.9
-"""Level of the interval."""
+"""Confidence level of the interval."""
 NORMAL_95 = 1.6448536269514722
 LEAST_INDEPENDENT = 3.0
 """Least number of windows without a common day; with fewer, luck and skill cannot be separated."""

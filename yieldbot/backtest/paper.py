@@ -51,7 +51,7 @@ class PaperHolding:
     since: int
     """Unix seconds at which a plan last changed the holding."""
     since_raw: int
-    """Base units after that change."""
+    """Base units held after that change."""
 
 
 @dataclass(frozen=True, slots=True)

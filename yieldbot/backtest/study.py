@@ -44,7 +44,7 @@ class Window:
     first: int
     """Unix seconds of its first row."""
     days: float
-    """How long it is."""
+    """Length of the window, in days."""
     apy: float
     """What the policy earned, a simple annual fraction, net of all costs."""
     static_apy: float
@@ -58,7 +58,7 @@ class Window:
     plans: int
     """Number of plans carried out, the first one included."""
     cost: float
-    """Dollars of gas and swaps."""
+    """Dollars paid for gas and swaps in the window."""
     drawdown: float
     """The largest fall of wealth from an earlier row, as a fraction."""
     locked_days: float
@@ -85,8 +85,7 @@ class StudyRow:
     apy: float
     """Mean of what the policy earned, a simple annual fraction, net of all costs."""
     static_apy: float
-    """Mean yield a year, as a fraction, of the market with the best quote on the first day, if nothing is moved
-    afterwards."""
+    """Mean over the windows of what the best quote of the first day earned if never moved, a simple annual fraction."""
     gain_pp: float
     """Mean gain over static, in percentage points a year."""
     gain_pp_low: float

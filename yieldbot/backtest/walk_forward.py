@@ -19,7 +19,7 @@ LEAST_PAST = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was chosen at one date."""
+    """The variant that was chosen at one date."""
 
     date: int
     """Unix seconds at which the judged window begins."""

@@ -51,7 +51,7 @@ class Cell:
     """One market at one row, in usable form."""
 
     rate: float
-    """Quoted supply rate."""
+    """Quoted supply rate, a simple annual fraction."""
     utilisation: float | None
     """Utilisation; None if the recording does not have it."""
     supplied: float

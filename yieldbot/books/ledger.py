@@ -107,7 +107,7 @@ class Totals:
     gains: Fraction
     """Gains of disposals, native tokens paid as fees included."""
     fees: Fraction
-    """Fees."""
+    """Fees paid for transactions."""
     unknown: int
     """Number of rows of these kinds whose figure is unknown and missing from the sum."""
 

@@ -36,7 +36,7 @@ class PositionEvent:
     position: int
     """The position's number."""
     liquidity: int
-    """Units that went in; negative: came out; 0: tokens were collected."""
+    """Units of liquidity added; negative: removed; 0: tokens were collected."""
     amounts: tuple[int, int] = NOTHING
     """Base units of token0 and token1."""
 
@@ -46,7 +46,7 @@ class PoolHoldings:
     """Our liquidity in a pool now, read from the chain."""
 
     liquidity: Mapping[int, int] = field(default_factory=dict)
-    """Units by position."""
+    """Units of liquidity, by position."""
     amounts: Mapping[Token, int] = field(default_factory=dict)
     """Base units by token, uncollected fees included."""
     collected: Mapping[int, tuple[int, int]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class LiquidityPnl:
     swaps: Fraction | None
     """What swaps brought less what they took; included in ``realised``."""
     realised: Fraction | None
-    """Profit on what came out."""
+    """Profit on what was taken out."""
     unrealised: Fraction | None
     """Profit on what is in the pool now."""
     gas: Amount | None

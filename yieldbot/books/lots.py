@@ -15,7 +15,7 @@ class Lot:
     """Units acquired together."""
 
     raw: int
-    """Base units."""
+    """Base units in the lot."""
     cost: Fraction | None
     """Their total cost in the base currency; None: not known."""
     at: int

@@ -50,11 +50,11 @@ class _Run:
     """One position, while its entries are added."""
 
     since: int | None = None
-    """Unix seconds of the entry."""
+    """Unix seconds at which the position was entered."""
     put_in: int = 0
-    """Base units."""
+    """Base units put in since ``since``."""
     taken_out: int = 0
-    """Base units."""
+    """Base units taken out since ``since``."""
     lots: Lots = ()
     """The lots that are in the market."""
     realised: Fraction | None = field(default_factory=Fraction)

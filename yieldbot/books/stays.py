@@ -63,7 +63,7 @@ class Noted:
     at: int
     """Unix seconds of its block."""
     raw: int
-    """Base units; 0: nothing is there."""
+    """Base units held; 0: nothing is there."""
     name: str = ""
     """The market's name."""
     asset: str = ""
@@ -83,7 +83,7 @@ class _Open:
     put_in: int = 0
     """Base units."""
     taken_out: int = 0
-    """Base units taken out."""
+    """Base units taken out since it began."""
     held_seconds: float = 0.0
     """Sum of (base units in the market) x (seconds)."""
     there: int = 0

@@ -73,9 +73,9 @@ class NoticesTable(BaseModel):
     user: str | None = None
     """Name of the mail account."""
     sender: Annotated[str | None, Field(alias="from")] = None
-    """From whom mails come."""
+    """Address from which mails are sent."""
     recipients: Annotated[list[str] | None, Field(alias="to", min_length=1, max_length=20)] = None
-    """To whom mails go."""
+    """Addresses to which mails are sent."""
 
 
 class NotifyTable(BaseModel):

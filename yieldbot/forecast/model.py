@@ -41,7 +41,7 @@ class Forecasts:
     time: int
     """Unix seconds of the last known reading: the moment of the forecast."""
     horizons: tuple[int, ...] = HORIZONS
-    """Days, in the order of the columns."""
+    """Horizons in days, in the order of the columns."""
     mean: Grid
     """Expected mean supply rate over the horizon."""
     low: Grid
@@ -67,7 +67,7 @@ class Walk:
     times: NDArray[np.int64]
     """Unix seconds, ascending: the time of each forecast."""
     horizons: tuple[int, ...] = HORIZONS
-    """Days."""
+    """Horizons in days, in the order of the columns."""
     mean: Grid
     """As in ``Forecasts``."""
     low: Grid

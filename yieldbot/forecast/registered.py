@@ -43,7 +43,7 @@ class FiledForecast:
     market: str
     """The market's id."""
     horizon: int
-    """Days."""
+    """Horizon of the forecast, in days."""
     mean: float
     """Simple annual fraction."""
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 PERSISTENCE = "persistence"
 HALF_LIVES = (1, 2, 3, 5, 7)
-"""Days."""
+"""Half-lives of the exponentially weighted means, in days."""
 MEDIANS = (7, 30)
-"""Days."""
+"""Lengths of the windows of the medians, in days."""
 SPIKE = 1.5
 """A quote above this many times its 7-day mean is a spike. Measured on 172 spikes in 39 markets (medians): 73 % of
 the excess is gone after one day, 90 % after two."""
@@ -65,7 +65,7 @@ class ExponentialMean:
     """The rate equals the exponential mean of the quotes."""
 
     half_life: float
-    """Days."""
+    """Half-life of the weights, in days."""
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class ExponentialMean:
 
     @property
     def says(self) -> str:
-        """In one line."""
+        """What it does, in one line."""
         return f"the exponential mean of the quotes, half-life {self.half_life:g} days, lasts"
 
     def means(self, series: Series) -> Cube:
@@ -89,7 +89,7 @@ class PaidMean:
     mean itself."""
 
     half_life: float
-    """Days."""
+    """Half-life of the weights, in days."""
 
     @property
     def name(self) -> str:
@@ -98,7 +98,7 @@ class PaidMean:
 
     @property
     def says(self) -> str:
-        """In one line."""
+        """What it does, in one line."""
         return f"the exponential mean of what was paid between readings, half-life {self.half_life:g} days, lasts"
 
     def means(self, series: Series) -> Cube:
@@ -138,7 +138,7 @@ class Median:
 
     @property
     def says(self) -> str:
-        """In one line."""
+        """What it does, in one line."""
         return f"the median of the quotes of {self.days} days lasts"
 
     def means(self, series: Series) -> Cube:

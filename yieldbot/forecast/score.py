@@ -32,7 +32,7 @@ class Score:
     """Score of a forecaster at one horizon."""
 
     horizon: int
-    """Days."""
+    """Horizon of the forecast, in days."""
     forecasts: int
     """Number of scored forecasts: markets times days."""
     mae: float

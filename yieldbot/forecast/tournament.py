@@ -58,7 +58,7 @@ class Standing:
     market_class: str
     """``dollar`` or ``other``."""
     horizon: int
-    """Days."""
+    """Horizon of the forecast, in days."""
     weight: float
     """Its weight in the combined forecast, 0 to 1."""
     skill: float

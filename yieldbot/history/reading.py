@@ -113,4 +113,4 @@ class Taken:
     readings: tuple[Reading, ...]
     """Ascending by market, then time."""
     faults: tuple[Fault, ...] = field(default=())
-    """What was left out, or is odd."""
+    """Rows that were left out or are suspicious, with the reason."""

@@ -102,7 +102,7 @@ class TxSigned:
     raw: bytes
     """The signed bytes, as they are sent."""
     nonce: int
-    """0 on Solana."""
+    """The account's nonce; 0 on Solana."""
     gas: int
     """Gas limit; on Solana the limit of compute units."""
     max_fee_wei: int

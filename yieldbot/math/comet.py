@@ -15,16 +15,16 @@ BASE_INDEX_SCALE = 10**15
 
 @dataclass(frozen=True, slots=True)
 class RateCurve:
-    """One side's rate by utilisation, scaled by 1e18."""
+    """The rate of suppliers or of borrowers by utilisation. Rates a second and utilisation are scaled by 1e18."""
 
     kink: int
     """Utilisation at the kink."""
     base: int
-    """Rate a second at utilisation 0."""
+    """Rate at utilisation 0."""
     slope_low: int
-    """Slope below the kink."""
+    """Slope of the rate below the kink."""
     slope_high: int
-    """Slope above the kink."""
+    """Slope of the rate above the kink."""
 
     @classmethod
     def of(cls, parts: Sequence[int]) -> RateCurve:
@@ -42,9 +42,9 @@ class CometTotals:
     """The totals that a Comet stores."""
 
     supply_index: int
-    """Scaled by 1e15."""
+    """Index of supply, scaled by 1e15."""
     borrow_index: int
-    """Scaled by 1e15."""
+    """Index of debt, scaled by 1e15."""
     supply_principal: int
     """Supply divided by its index, in base units."""
     borrow_principal: int

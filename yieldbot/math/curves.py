@@ -64,9 +64,9 @@ class KinkedCurve:
     """
 
     others: float
-    """What everybody else has supplied."""
+    """What everybody else has supplied, in whole tokens."""
     borrowed: float
-    """What is lent out."""
+    """What is lent out, in whole tokens."""
     points: Points
     """(u, borrow APR), u ascending."""
     keep: float
@@ -103,9 +103,9 @@ class SupplyKinkedCurve:
     """A pool whose SUPPLY rate is piecewise linear in utilisation. Source: Compound v3 Comet.getSupplyRate."""
 
     others: float
-    """What everybody else has supplied."""
+    """What everybody else has supplied, in whole tokens."""
     borrowed: float
-    """What is lent out."""
+    """What is lent out, in whole tokens."""
     points: Points
     """(u, supply APR), u ascending."""
 
@@ -142,9 +142,9 @@ class AdaptiveCurve:
     """
 
     others: float
-    """What everybody else has supplied."""
+    """What everybody else has supplied, in whole tokens."""
     borrowed: float
-    """What is lent out."""
+    """What is lent out, in whole tokens."""
     fee: float
     """The market's fee, a fraction of the interest."""
     rate_at_target: float
@@ -207,7 +207,7 @@ class DilutedCurve:
     """
 
     others: float
-    """What everybody else has supplied."""
+    """What everybody else has supplied, in whole tokens."""
     income_per_year: float
     """Whole tokens a year to all holders together."""
 
@@ -228,7 +228,7 @@ class EnteredCurve:
     """A DilutedCurve with entry and exit fees on what is added to ``held``, charged once over the horizon."""
 
     others: float
-    """What everybody else has supplied."""
+    """What everybody else has supplied, in whole tokens."""
     income_per_year: float
     """Whole tokens a year to all holders together."""
     held: float

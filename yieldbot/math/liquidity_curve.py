@@ -32,7 +32,7 @@ class RangeOutlook:
     lost: float = 0.0
     """LVR, and swaps of rebalances, as a fraction of our value a year."""
     gas: float = 0.0
-    """Gas of rebalances, tokens a year."""
+    """Gas of rebalances, in whole tokens a year."""
     once: float = 0.0
     """One-time cost in tokens that is paid before anything is earned."""
 

@@ -23,9 +23,9 @@ class Growth:
     """Fee growth for a unit of liquidity, Q128."""
 
     zero: int
-    """Growth of the fees in token0."""
+    """Growth of the fees in token0, in base units for a unit of liquidity, times 2^128."""
     one: int
-    """Growth of the fees in token1."""
+    """Growth of the fees in token1, in base units for a unit of liquidity, times 2^128."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,11 +94,11 @@ class RangeYield:
     """A range's annual yield by its parts, each a fraction of our value."""
 
     fees: float
-    """Fees earned."""
+    """Fees earned from swaps."""
     lost: float
-    """LVR."""
+    """Loss versus rebalancing (LVR): what arbitrage takes."""
     cost: float
-    """Gas and swaps."""
+    """Gas and swaps of rebalances."""
     inside: float
     """Fraction of the time in which the position is in range."""
 

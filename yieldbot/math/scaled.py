@@ -74,7 +74,7 @@ class ScaledCurve:
     base: YieldCurve
     """The market's own curve."""
     factor: float
-    """0 or more."""
+    """Factor on the rate, 0 or more."""
 
     @property
     def others(self) -> float:

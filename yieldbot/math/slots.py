@@ -44,15 +44,15 @@ class SlotCurve:
     """A pool whose borrow rate is piecewise linear in utilisation u and set for SLOTS_PER_YEAR slots."""
 
     others: float
-    """What other suppliers own."""
+    """What other suppliers own, in whole tokens."""
     borrowed: float
-    """What is lent out."""
+    """What is lent out, in whole tokens."""
     points: Points
     """(u, rate), u ascending."""
     keep: float
     """Fraction of the interest that suppliers get."""
     slot_seconds: float
-    """Real duration of a slot."""
+    """Real duration of a slot, in seconds."""
     compounds: bool
     """Whether interest compounds every slot (spl-token-lending's compound_interest); else once from now to the
     horizon's end, as klend's approximate_compounded_interest: the first three terms of the binomial series, powers

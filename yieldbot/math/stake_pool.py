@@ -26,7 +26,7 @@ class StakePool:
     last_total_lamports: int
     """Lamports under management at the end of the epoch before the last update."""
     last_supply: int
-    """Pool tokens at that time."""
+    """Pool tokens at the end of that epoch, in base units."""
     deposit_fee: Fee
     """Fee on deposits of SOL."""
     withdrawal_fee: Fee
@@ -34,7 +34,7 @@ class StakePool:
     referral_percent: int
     """Fraction of the deposit fee that the referrer gets, in percent."""
     epoch_fee: Fee
-    """Fee on rewards."""
+    """The manager's fee on each epoch's rewards."""
 
     def tokens_for(self, lamports: int, *, referred: bool = True) -> int:
         """Pool tokens for a deposit. referred: whether the depositor is its own referrer and gets the referrer's part
@@ -104,13 +104,13 @@ class StakeCurve:
     staked: float
     """What is staked and earns, in whole SOL."""
     held: float
-    """What we hold now."""
+    """What we hold now, in whole SOL."""
     growth: float
     """Growth of the stake in one epoch, as a fraction; it compounds."""
     fee: float
     """Fraction of the rewards that the manager takes."""
     epoch_seconds: float
-    """Length of an epoch."""
+    """Length of an epoch, in seconds."""
     entry_cost: float = 0.0
     """Entry and exit fees on what is added beyond ``held``, as a fraction of it."""
 

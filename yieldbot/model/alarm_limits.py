@@ -90,7 +90,7 @@ class AlarmLimits:
     peg_leave_bps: float = 100.0
     """PEG: money leaves if a pegged asset was this far below one dollar, in bp, for ``peg_hours``."""
     peg_hours: float = 1.0
-    """PEG: how long, in hours."""
+    """PEG: hours for which the price must have been that far below a dollar before money leaves."""
     peg_sources: int = 2
     """PEG: how many sources must agree before money leaves."""
     share_price_fall_bps: float = 10.0

@@ -59,7 +59,7 @@ class Alert:
     made_by: str = "terminal"
     """Who made it, as in the journal's audit."""
     made_at: int = 0
-    """Unix seconds."""
+    """When it was made, in unix seconds."""
 
     def passed(self, value: float) -> bool:
         """Whether a value is beyond the threshold."""

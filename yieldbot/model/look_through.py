@@ -63,9 +63,9 @@ class HeldBy:
     children: tuple[tuple[str, float], ...] = ()
     """(key, weight) of everything that it holds or lends against."""
     idle: float = 0.0
-    """Weight of what it holds as its own asset."""
+    """Weight of its uninvested holdings of its own asset."""
     unknown: float = 0.0
-    """Weight of what could not be read."""
+    """Weight of holdings that could not be read."""
     asset: str = ""
     """Key of its own asset; empty: it has none, or that is not known."""
     symbol: str = ""

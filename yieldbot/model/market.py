@@ -38,11 +38,11 @@ class Status(StrEnum):
     """What a market allows now."""
 
     ACTIVE = "active"
-    """Deposits and withdrawals."""
+    """Deposits and withdrawals are possible."""
     FROZEN = "frozen"
-    """Withdrawals only."""
+    """Only withdrawals are possible."""
     PAUSED = "paused"
-    """Nothing."""
+    """Neither deposits nor withdrawals."""
 
 
 class ExitKind(StrEnum):

@@ -55,7 +55,7 @@ class Topic(StrEnum):
     FAILING = "failing"
     """Runs fail, or work again."""
     SILENT = "silent"
-    """No run for too long."""
+    """No run has ended for too long."""
     SUMMARY = "summary"
     """The summary of a day or week."""
     ALERT = "alert"

@@ -173,7 +173,7 @@ class SimulatedTx:
     gas_used: int
     """Gas used on the fork."""
     deltas: tuple[Delta, ...]
-    """Our balance changes there."""
+    """Our balance changes on the fork."""
     given: frozenset[str] | None = None
     """What we gave away according to its event logs (``balances.given``); None if they were not examined."""
     rollup: RollupFee = NO_ROLLUP_FEE
@@ -201,7 +201,7 @@ class SignedTx:
     approved: ApprovedTx
     """What was signed."""
     raw: bytes
-    """The bytes."""
+    """The signed transaction's bytes."""
     hash: str
     """0x-prefixed transaction hash."""
 

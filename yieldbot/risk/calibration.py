@@ -88,7 +88,7 @@ class Hit:
     depegs: int
     """Grades that a depeg followed."""
     harmed: int
-    """Grades that any of these followed."""
+    """Number of grades that a lock, a loss or a depeg followed."""
     stated: float
     """Mean of the probabilities of harm that the grades stated beforehand."""
     years: float
@@ -141,7 +141,7 @@ class _Scored:
 
     @property
     def harm(self) -> bool:
-        """Whether any of these followed."""
+        """Whether a lock, a loss or a depeg followed."""
         return self.lock or self.loss or self.depeg
 
 

@@ -28,13 +28,13 @@ class Sight:
     """One look at one market. Amounts are whole tokens of its asset, rates simple annual fractions; None: not known."""
 
     time: int
-    """Unix seconds."""
+    """Unix seconds of the look."""
     rate: float | None = None
-    """Supply rate as quoted."""
+    """Quoted supply rate."""
     utilisation: float | None = None
-    """Borrowed over supplied."""
+    """Borrowed over supplied, 0 to 1."""
     supplied: float | None = None
-    """Total supplied."""
+    """What all suppliers own."""
     cash: float | None = None
     """What all suppliers together could withdraw."""
     held: float = 0.0

@@ -64,9 +64,9 @@ class YieldAfterRisk:
     """A market's yields after risk, with their grades."""
 
     short: Outlook
-    """Over the policy's move horizon."""
+    """Outlook over the policy's move horizon."""
     long: Outlook
-    """Over the remembered days."""
+    """Outlook over the days that memory has."""
     grade: YieldGrade
     """The grades of both, with the signal."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from urllib.request import OpenerDirector
 
 SECONDS = 20.0
-"""Timeout."""
+"""Timeout of one request, in seconds."""
 MOST_BYTES = 2**20
 """Longest answer that is read, in bytes; real quotes are far shorter."""
 DEEPEST = 100

@@ -52,7 +52,7 @@ class Python:
         self._values = dict(values)
 
     def run(self, example: Example) -> tuple[list[Got], str]:
-        """What it got, and what it printed."""
+        """Run the example; returns (its requests with their answers' status, what it printed)."""
         got: list[Got] = []
         plain = urllib.request.urlopen
 

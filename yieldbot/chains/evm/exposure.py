@@ -54,7 +54,7 @@ class ExposureLook:
     flows: Flows = field(default_factory=Flows)
     """Flows to run before ``added`` is called."""
     roots: tuple[Root, ...] = ()
-    """What each market holds."""
+    """The tokens and vaults at which looking through each market begins."""
     holdings: Handle[Graph] | None = None
     """The flow that reads what markets hold."""
     minted: tuple[tuple[Address, Handle[int | None]], ...] = ()

@@ -36,7 +36,7 @@ class LogPart:
     logs: tuple[tuple[Any, ...], ...] | None
     """The events of each filter; None: they were not served, or not requested."""
     why: str = ""
-    """Why there are none."""
+    """Why events are missing."""
     bound: bool = False
     """Whether they were not requested because the limit of requests was reached."""
 

@@ -68,11 +68,11 @@ class _Taken:
     """``QueueLook`` under construction."""
 
     events: list[ControlEvent] = field(default_factory=list)
-    """As of QueueLook."""
+    """See ``QueueLook.events``."""
     standing: list[tuple[Address, str]] = field(default_factory=list)
-    """As of QueueLook."""
+    """See ``QueueLook.standing``."""
     notes: list[str] = field(default_factory=list)
-    """As of QueueLook."""
+    """See ``QueueLook.notes``."""
 
 
 async def ask(

@@ -155,10 +155,8 @@ def key_or_vault(address: Address) -> Controller:
 
 
 def governance(address: Address, image: AccountImage | None) -> Controller | None:
-    """An account of the shared governance program: who votes there acts, after its hold-up time; None for any other.
-
-    account type u8, realm, seed, a reserved u32, then the configuration: community threshold (a tag, and a byte of
-    percent unless it is disabled), least weight to propose u64, hold-up time u32."""
+    """The controller behind an account of the shared governance program (SPL Governance): its voters act, after the
+    hold-up time; None for any other account."""
     if image is None or image.program != GOVERNANCE or len(image.data) < 84 or image.data[0] not in GOVERNANCES:
         return None
     threshold = image.data[69]

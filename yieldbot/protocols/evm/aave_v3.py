@@ -56,9 +56,9 @@ class Reserve:
     indices: ReserveIndices
     """Rates, indices and totals."""
     cash_raw: int
-    """What can be withdrawn."""
+    """The pool's cash that can be withdrawn, in base units."""
     deficit_raw: int
-    """Bad debt."""
+    """The reserve's bad debt, in base units (``getReserveDeficit``)."""
     supply_cap: int
     """Supply cap in whole tokens; 0: none."""
     points: tuple[tuple[float, float], ...]

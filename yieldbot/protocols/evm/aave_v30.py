@@ -45,7 +45,7 @@ class Parts:
     indices: OldReserveIndices
     """Rates, indices and totals."""
     cash_raw: int
-    """What can be withdrawn."""
+    """The pool's cash that can be withdrawn, in base units."""
     unbacked_raw: int
     """aTokens that a bridge minted without backing."""
 

@@ -29,11 +29,11 @@ class Event:
     sign: int
     """1: a deposit; -1: a withdrawal; 0: bad debt, which belongs to nobody."""
     account: int
-    """Place of the account whose position changes."""
+    """Position, among the event's arguments, of the account whose holding changes."""
     amount: int
-    """Place of the amount."""
+    """Position of the amount among the event's arguments."""
     others: tuple[int, ...] = ()
-    """Places of other accounts that take part (payer, receiver)."""
+    """Positions of other accounts that take part (payer, receiver)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class NumberReads:
     """Reads proposals by number in two rounds."""
 
     at: list[Address] = field(default_factory=list)
-    """Governors to read."""
+    """Addresses of the governors to read."""
     counts: list[tuple[Address, ReadHandle]] = field(default_factory=list)
     """The round's reads of ``proposalCount``, by governor."""
     numbers: list[tuple[Address, int]] = field(default_factory=list)

@@ -27,7 +27,7 @@ TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
 NAMES = ("cooldownShares", "unstake", "requestRedeem", "cancelRedeemRequest", "claimCancelRedeemRequest")
 ASKED = ("pendingRedeemRequest", "claimableRedeemRequest", "pendingCancelRedeemRequest", "claimableCancelRedeemRequest")
 LATEST = 2**40
-"""Times from here on are impossible."""
+"""Times from here on (unix seconds) are taken as invalid."""
 
 
 def request_reads(where: Mapping[str, object], vault: Address, owner: Address) -> list[EthCall]:

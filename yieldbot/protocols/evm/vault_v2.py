@@ -67,7 +67,7 @@ ADDED = {"addAdapter": True, "removeAdapter": False, "abdicate": True}
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """One announced call."""
+    """One call that the vault has announced."""
 
     name: str
     """The function's name."""

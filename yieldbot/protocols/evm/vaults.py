@@ -52,7 +52,7 @@ class VaultView:
     held_raw: int
     """What withdrawing our position would pay."""
     supplied_raw: int
-    """What all holders own."""
+    """What all holders own, in base units of the asset."""
     borrowed_raw: int | None
     """What is lent out; None: there are no borrowers."""
     liquidity_raw: int

@@ -88,7 +88,7 @@ class Clock:
     timestamp: int
     """Time of that slot, in unix seconds."""
     slot_seconds: float
-    """Recent length of a slot."""
+    """Recent length of a slot, in seconds."""
     epoch: int
     """The present epoch."""
 

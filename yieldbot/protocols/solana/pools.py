@@ -24,7 +24,7 @@ class NamedPools(BaseModel):
     program: str
     """The exchange's program."""
     pools: list[str] = Field(min_length=1)
-    """Addresses."""
+    """Addresses of the pools."""
 
 
 def named_pools(

@@ -49,7 +49,7 @@ class SvmMarket:
     images: Images
     """All accounts."""
     each_epoch: tuple[Callable[[Cluster], None], ...]
-    """What happens when an epoch begins."""
+    """Functions that are called when an epoch begins."""
     tokens: tuple[Token, ...]
     """Every token."""
     exchanges: tuple[Row, ...]

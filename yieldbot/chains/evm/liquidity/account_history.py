@@ -32,9 +32,9 @@ class ByHand:
     entries: tuple[Entry, ...] = ()
     """An accounting entry for each transaction."""
     moves: Moves = field(default_factory=dict)
-    """Their position events."""
+    """The position events of these transactions."""
     quotes: Quotes = field(default_factory=dict)
-    """Feeds' prices at their blocks."""
+    """The feeds' prices at the transactions' blocks."""
 
 
 async def moves_of(node: Node, hashes: Iterable[str], managers: frozenset[Address]) -> Moves:

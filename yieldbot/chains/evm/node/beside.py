@@ -48,7 +48,7 @@ class _Plan:
     """The requests of one round, and which reads each of them answers."""
 
     requests: list[Request] = field(default_factory=list)
-    """What is sent."""
+    """The JSON-RPC requests that are sent."""
     serves: list[list[int]] = field(default_factory=list)
     """Indexes of the reads that each request answers."""
 

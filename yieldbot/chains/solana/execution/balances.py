@@ -37,7 +37,7 @@ class TokenAccount:
     owner: Address
     """The account's owner."""
     amount: int
-    """Base units."""
+    """Balance of the account, in base units."""
     delegate: Address | None
     """Who may take ``delegated`` base units; None: nobody."""
     delegated: int

@@ -52,9 +52,9 @@ class OwnCall:
     signers: frozenset[str]
     """Every signer of the transaction."""
     programs: Mapping[Address, str] = field(repr=False)
-    """Names of programs."""
+    """Names of programs, by address."""
     places: Mapping[Address, str] = field(repr=False)
-    """Names of markets' accounts."""
+    """Names of markets' accounts, by address."""
     tokens: Mapping[Address, Token] = field(repr=False)
     """Tokens by mint."""
 

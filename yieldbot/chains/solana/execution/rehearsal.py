@@ -21,7 +21,7 @@ class RehearsedTx:
     step: TxStep
     """What was run."""
     gas_used: int
-    """Compute units."""
+    """Compute units used on the fork."""
     bid: Bid
     """The compute budget that the real transaction will have."""
 

@@ -31,7 +31,7 @@ class Blockhash:
     """A recent blockhash."""
 
     hash: str
-    """In base58."""
+    """The blockhash, in base58."""
     last_valid_height: int
     """The last block height at which a transaction with it may land."""
     slot: int
@@ -61,7 +61,7 @@ class Simulated:
     logs: tuple[str, ...]
     """Log lines of its programs."""
     units: int
-    """Compute units."""
+    """Compute units used."""
     accounts: tuple[AccountImage | None, ...]
     """The requested accounts as they would be afterwards; None: no such account."""
 

@@ -44,11 +44,11 @@ class Ran:
     """A transaction's result on the fork."""
 
     error: Any
-    """None: it succeeded."""
+    """The transaction's error; None: it succeeded."""
     logs: tuple[str, ...]
     """Log lines of its programs."""
     units: int
-    """Compute units."""
+    """Compute units used."""
     fee_lamports: int
     """The fee paid."""
     before: dict[Address, AccountImage | None]

@@ -67,7 +67,7 @@ class MarketLimit:
     start: int
     """The slot at which the present window began."""
     before: int = 0
-    """What left within the window before."""
+    """Base units that were withdrawn in the window before."""
     now: int = 0
     """What has left within the present window."""
 
