@@ -29,7 +29,7 @@ from yieldbot.backtest.trace import Foretold as Foretold
 from yieldbot.backtest.trace import SimulatedMove as SimulatedMove
 from yieldbot.backtest.trace import Trace as Trace
 from yieldbot.backtest.trace import trace
-from yieldbot.backtest.universe import means, universes
+from yieldbot.backtest.universe import ends, means, recorded, universes
 from yieldbot.backtest.world import World
 from yieldbot.config.load import policy_file
 from yieldbot.errors import ConfigError
@@ -184,10 +184,14 @@ class Scene:
     """Row of the last day of the last window."""
     window: int
     """Length of a window, in rows."""
-    firsts: Sequence[int]
-    """First row of each window."""
+    firsts: Mapping[str, Sequence[int]]
+    """First row of each window, by universe."""
     notes: tuple[str, ...]
     """Notes for the reader, a line each."""
+
+    def span(self, name: str) -> tuple[int, int]:
+        """The rows from the first window of a universe to the end of its records or of the request."""
+        return self.firsts[name][0], min(self.last, ends(self.panel, self.columns[name]))
 
 
 def scene(request: BacktestRequest, context: Context) -> Scene:
@@ -208,14 +212,19 @@ def scene(request: BacktestRequest, context: Context) -> Scene:
     first, last = _range(request, panel)
     per_day = 86_400 / panel.step_seconds
     window, every = max(1, round(request.window_days * per_day)), max(1, round(request.every_days * per_day))
-    firsts = [first + at for at in starts(last - first + 1, window, every, 0)]
-    if not firsts:
+    grid = [first + at for at in starts(last - first + 1, window, every, 0)]
+    warm = round(request.warm_days * per_day)
+    firsts = {name: recorded(panel, some, grid, window, warm) for name, some in columns.items()}
+    notes += _unrecorded(request, firsts, len(grid), panel)
+    columns = {name: some for name, some in columns.items() if firsts[name]}
+    if not columns:
         raise ConfigError(
             f"{(last - first) / per_day:.0f} days of history after the first {request.warm_days} hold no window of "
             f"{request.window_days}: write a shorter --window"
         )
     return Scene(
-        panel=panel, columns=columns, costs=costs, first=first, last=last, window=window, firsts=firsts,
+        panel=panel, columns=columns, costs=costs, first=first, last=last, window=window,
+        firsts={name: firsts[name] for name in columns},
         notes=tuple(notes),
     )  # fmt: skip
 
@@ -237,10 +246,10 @@ def backtest(
         policies=policies, window=seen.window, failures=request.failures, seed=request.seed,
         waits=waits,
     )  # fmt: skip
-    tasks = [(name, wealth, at) for name in seen.columns for wealth in request.wealth for at in seen.firsts]
+    tasks = [(name, wealth, at) for name in seen.columns for wealth in request.wealth for at in seen.firsts[name]]
     windows: list[Window] = []
     pairs = [] if traces is None else [(name, wealth) for name in seen.columns for wealth in request.wealth]
-    whole = [(name, wealth, seen.first, seen.last) for name, wealth in pairs]
+    whole = [(name, wealth, *seen.span(name)) for name, wealth in pairs]
     for done, some in enumerate(_each(work, work.run, _run, tasks, request.processes), 1):
         windows += some
         progress(done, len(tasks) + len(whole))
@@ -303,6 +312,18 @@ def _costs(
             gwei = CONSTANT_GAS.gas_price_wei / 1e9
             notes.append(f"gas on Ethereum is taken as {gwei:g} gwei throughout: --gas FILE names daily prices")
     return found
+
+
+def _unrecorded(
+    request: BacktestRequest, firsts: Mapping[str, Sequence[int]], windows: int, panel: Panel
+) -> Iterator[str]:
+    """A line for each universe whose markets are not recorded in all of the windows."""
+    for name, some in firsts.items():
+        if not some:
+            yield f"{name} is left out: no window of {request.window_days} days lies in what is recorded of its markets"
+        elif len(some) < windows:
+            begins, ends = (datetime.fromtimestamp(int(panel.times[at]), UTC).date() for at in (some[0], some[-1]))
+            yield f"{name}: recorded in {len(some)} of {windows} windows, those that begin {begins} to {ends}"
 
 
 def _waits(wanted: Sequence[tuple[str, float]], panel: Panel) -> list[int]:

@@ -118,7 +118,7 @@ def _windows(
     standing: SweepProgress,
 ) -> dict[tuple[float, str], list[Window]]:  # fmt: skip
     """Every window, by wealth and variant: finished ones are read, the others computed and stored."""
-    places = [(name, wealth, first) for name in seen.columns for wealth in wealths for first in seen.firsts]
+    places = [(name, wealth, first) for name in seen.columns for wealth in wealths for first in seen.firsts[name]]
     tasks = [
         Task(universe=name, wealth=wealth, first=first, variant=variant)
         for name, wealth, first in places

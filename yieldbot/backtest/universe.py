@@ -33,6 +33,28 @@ def universes(panel: Panel, wanted: Sequence[str] = ()) -> dict[str, list[int]]:
     return {name: columns for name, columns in found.items() if len(columns) > 1}
 
 
+def recorded(panel: Panel, columns: Sequence[int], firsts: Sequence[int], window: int, warm: int) -> list[int]:
+    """The windows (by their first rows) in which a universe's markets are recorded: at the first row two of them have
+    a quote, ``warm`` rows after the first time that two had one, and one still has a quote at the last row or later.
+    Without this, a memory that holds recordings of other years too would count windows in which nothing could be held.
+    """
+    import numpy as np
+
+    several = np.isfinite(panel.quoted[:, list(columns)]).sum(axis=1) > 1
+    if not several.any():
+        return []
+    begins, last = int(np.argmax(several)) + warm, ends(panel, columns)
+    return [at for at in firsts if at >= begins and at + window <= last and several[at]]
+
+
+def ends(panel: Panel, columns: Sequence[int]) -> int:
+    """The last row at which one of the markets has a quote; -1: none has any."""
+    import numpy as np
+
+    known = np.flatnonzero(np.isfinite(panel.quoted[:, list(columns)]).any(axis=1))
+    return int(known[-1]) if len(known) else -1
+
+
 def means(key: MarketKey, text: str) -> bool:
     """Whether a user's text names this market: a part of its id, or its symbol, protocol or chain."""
     one = text.casefold()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from yieldbot.app.backtest_documents import BacktestRow
 from yieldbot.app.formatting import share_words
 from yieldbot.backtest.costs_file import gas_prices
 from yieldbot.backtest.study import Window, interval, rows_of, starts, window_of
-from yieldbot.backtest.universe import universes
+from yieldbot.backtest.universe import ends, recorded, universes
 from yieldbot.errors import ConfigError
 
 
@@ -69,6 +70,17 @@ def test_universes_are_dollars_of_one_protocol_and_one_coin_over_several() -> No
     assert universes(made, ("two",)) == {} and universes(made, ("usdc",)) == {"USDC on eip155:8453": [0, 2]}
     odd = panel({name: [0.1] * 2 for name in ("USD₮0", "DAI.e", "AUSD", "EURC", "PT-USDe")})
     assert universes(odd) == {"lend on eip155:8453": [0, 1, 2]}
+
+
+def test_windows_lie_where_a_universe_is_recorded() -> None:
+    gap = math.nan
+    early, late = [0.1] * 30 + [gap] * 70, [gap] * 60 + [0.1] * 40
+    made = panel({"USDC": early, "USDT": early, "USDC/two": late, "DAI/two": late, "USDT/two": [gap] * 100})
+    grid = starts(100, 15, 5, 5)
+    assert recorded(made, [0, 1], grid, 15, 5) == [5, 10] and ends(made, [0, 1]) == 29
+    assert recorded(made, [2, 3], grid, 15, 5) == [65, 70, 75, 80] and ends(made, [2, 3]) == 99
+    assert recorded(made, [0, 2], grid, 15, 5) == [] and recorded(made, [4, 4], grid, 15, 5) == []
+    assert ends(made, [4]) == -1
 
 
 @pytest.mark.parametrize(
