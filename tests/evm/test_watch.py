@@ -210,7 +210,9 @@ def test_what_backs_markets_is_looked_through_and_a_blacklisted_collateral_is_le
     """Real contracts of Aave, Morpho, MetaMorpho and stataToken: all rest on WETH, beside what else is there."""
     sandbox = home.sandbox
     first, second = looked(home), looked(home)
-    assert second["round_trips"] <= first["round_trips"]
+    observed = int(home.run("-v", "markets").err.partition(" round trips")[0].rpartition(" ")[2])
+    assert first["round_trips"] - observed <= 8, "a first look at everything"
+    assert second["round_trips"] - observed <= 2, "and one at what has not changed"
     weth = sandbox.addresses["weth"]
     (job,) = home.json("risk")["jobs"]
     sides = {
