@@ -41,15 +41,16 @@ def with_grades(
     holders: Mapping[MarketId, Holders] | None = None,
     lost: Mapping[MarketId, float] | None = None,
     growth: Mapping[str, tuple[float, float]] | None = None,
+    reward_ends: Mapping[MarketId, tuple[tuple[str, int | None], ...]] | None = None,
 ) -> Snapshot:
     """The snapshot with each market's grade, which is also written to the ledger. If memory cannot be read or written,
     the fault is one line by ``say``, and grades are computed as without memory.
 
     controls: who can change the contracts that markets depend on, where it was read. holders: the depositors of each
     market. lost: bad debt that was realised in each market, in whole tokens. growth: of tokens' supplies
-    (``risk/issuance.growth_of``).
+    (``risk/issuance.growth_of``). reward_ends: as ``Look.reward_ends``.
     """
-    facts = facts_of(snapshot, data_dir, say, controls, holders, lost, growth)
+    facts = facts_of(snapshot, data_dir, say, controls, holders, lost, growth, reward_ends)
     states = {
         key: replace(state, grade=grade(state, facts[key], _reward_share(state, policy))) if key in facts else state
         for key, state in snapshot.states.items()
@@ -108,6 +109,7 @@ def facts_of(
     holders: Mapping[MarketId, Holders] | None = None,
     lost: Mapping[MarketId, float] | None = None,
     growth: Mapping[str, tuple[float, float]] | None = None,
+    reward_ends: Mapping[MarketId, tuple[tuple[str, int | None], ...]] | None = None,
 ) -> Mapping[MarketId, Facts]:
     """By market, the facts, besides its state, from which its grade is computed. Arguments as in ``with_grades``."""
     past, known, whose = _past(snapshot, data_dir, say), controls or {}, holders or {}
@@ -121,6 +123,7 @@ def facts_of(
             audits=reports,
             lost=(lost or {}).get(market_id, 0.0),
             growth=growth or {},
+            reward_ends=(reward_ends or {}).get(market_id, ()),
         )
         for market_id, around in _around(snapshot).items()
     }

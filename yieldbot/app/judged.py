@@ -36,4 +36,6 @@ def judged(
     snapshot, entries = with_alarms(snapshot, data_dir, policy, say, records, seen.signs)
     if note is not None and entries:
         note(entries)
-    return with_grades(snapshot, data_dir, policy, say, seen.controls, seen.holders, seen.lost, seen.growth)
+    return with_grades(
+        snapshot, data_dir, policy, say, seen.controls, seen.holders, seen.lost, seen.growth, seen.reward_ends
+    )

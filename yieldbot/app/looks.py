@@ -171,6 +171,8 @@ class Standing:
     """The depositors of each market."""
     growth: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By a token's address, (growth of its supply as a fraction, days over which it was seen)."""
+    reward_ends: Mapping[MarketId, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
+    """The ends of reward programmes that yields do not count (``Look.reward_ends``)."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt that was realised in each market since the first look, in whole tokens."""
 
@@ -188,6 +190,7 @@ def standing(
     holders: dict[MarketId, Holders] = {}
     debts: dict[MarketId, float] = {}
     growth: dict[str, tuple[float, float]] = {}
+    ends: dict[MarketId, tuple[tuple[str, int | None], ...]] = {}
     for file in sorted(folder.glob(f"{_safe(snapshot.block.chain)}-*.json")) if folder.is_dir() else ():
         try:
             memory = load(file)
@@ -202,6 +205,7 @@ def standing(
         controls |= {m: c for m, c in memory.last.items() if m not in controls or controls[m].block < c.block}
         backing |= {m: b for m, b in memory.backing.items() if m not in backing or backing[m].block < b.block}
         growth |= growth_of(memory.daily)
+        ends |= memory.reward_ends
         debts |= {m: max(amount, debts.get(m, 0.0)) for m, amount in memory.lost.items()}
         holders |= {m: h for m, h in memory.holders.items() if m not in holders or holders[m].block < h.block}
         for market, alarms in memory.alarms.items():
@@ -211,7 +215,7 @@ def standing(
             signs.setdefault(market, []).extend(grown)
     idle = {state.market.id for state in snapshot.idle}
     mine = {market: tuple(found) for market, found in signs.items() if market in snapshot.states and market not in idle}
-    return Standing(controls, mine, backing, holders, growth, debts)
+    return Standing(controls, mine, backing, holders, growth, ends, debts)
 
 
 def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from yieldbot.model.controls import Part
 from yieldbot.model.market import Kind, MarketState
@@ -106,6 +108,8 @@ def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share
     if reward_share > 0.0 and state.rewards:
         found = _rewards(state, facts, scales, seen, missing)
         parts.append((1.0 - reward_share) * 100.0 + reward_share * found)
+    if facts.reward_ends:
+        parts.append(_uncounted(state, facts, of, seen, missing))
     if past is not None and past.supply_growth is not None:
         parts.append(score(of["supply_growth"], past.supply_growth))
         seen.append(Evidence(what=f"supply of {state.market.asset.symbol} over 30 days",
@@ -131,6 +135,24 @@ def _rewards(state: MarketState, facts: Facts, scales: Scales, seen: list[Eviden
             continue
         days = max(0.0, (reward.ends_at - state.block.timestamp) / 86_400)
         seen.append(read_at(f"rewards in {symbol} end", f"in {days:,.0f} days", where, state.block.height))
+        found = min(found, score(of["reward_days"], days))
+    return found
+
+
+def _uncounted(
+    state: MarketState, facts: Facts, of: Mapping[str, Any], seen: list[Evidence], missing: list[str]
+) -> float:
+    """Score of the days until the first of the programmes ends that the yield does not count: whoever came for them
+    leaves then."""
+    found = 100.0
+    for token, at in facts.reward_ends:
+        if at is None:
+            missing.append(f"when rewards in {token} end")
+            found = min(found, float(of["reward_end_unknown"]))
+            continue
+        days = max(0.0, (at - state.block.timestamp) / 86_400)
+        value = f"in {days:,.0f} days (not counted in the yield)"
+        seen.append(read_at(f"rewards in {token} end", value, str(state.market.address), state.block.height))
         found = min(found, score(of["reward_days"], days))
     return found
 

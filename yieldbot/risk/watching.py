@@ -57,6 +57,8 @@ class WatchMemory:
     """What existed of each token that markets rest on, by looks of the last days (``risk/supplies.py``)."""
     daily: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     """Supplies of the same tokens and of reward tokens, one for each of the last days (``risk/issuance.py``)."""
+    reward_ends: Mapping[MarketId, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
+    """``Look.reward_ends``, by the last look at each market."""
     concentration: Mapping[MarketId, float] = field(default_factory=dict)
     """The fraction of the largest depositor that was last reported."""
 
@@ -111,6 +113,7 @@ def advance(
         lost={**before.lost, **{m: before.lost.get(m, 0.0) + more for m, more in look.lost.items()}},
         supplies=remembered(before.supplies, look.supplies, look.time),
         daily=daily(before.daily, look.supplies, look.time),
+        reward_ends={**before.reward_ends, **look.reward_ends},
         concentration=before.concentration,
     )
     messages = (

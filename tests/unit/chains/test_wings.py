@@ -88,6 +88,7 @@ ONLY = {
     },
     SOLANA: {
         "issuers": "a token's issuer is in its mint's account; on EVM chains among the look's contracts",
+        "reward_ends": "yields count no rewards on Solana; on EVM chains adapters read their ends",
         "multisigs": "who may exchange a program lies in accounts of other programs",
         "node/answers": "accounts as they lie, and what is told of a transaction",
         "node/transport": "solana-py's client needs its own bounds; EVM's is web3's, in rpc/provider.py",

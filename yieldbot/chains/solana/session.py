@@ -24,6 +24,7 @@ from yieldbot.chains.solana.issuers import with_issuers
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.observe import observe
+from yieldbot.chains.solana.reward_ends import with_reward_ends
 from yieldbot.chains.solana.swap_work import swap_work
 from yieldbot.errors import ConfigError
 from yieldbot.execution.approvals import Approval
@@ -83,6 +84,7 @@ class JobWatch:
         taken = await look(node, limits, looked_at(snapshot), snapshot.block, known)
         taken = await with_exposure(node, self.job.chain, snapshot, known, taken)
         taken = await with_issuers(node, self.job.chain, snapshot, taken)
+        taken = await with_reward_ends(node, snapshot, taken)
         return await with_flows(node, snapshot, known, follow, taken)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
