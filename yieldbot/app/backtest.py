@@ -31,7 +31,7 @@ from yieldbot.backtest.trace import Trace as Trace
 from yieldbot.backtest.trace import trace
 from yieldbot.backtest.universe import ends, means, recorded, universes
 from yieldbot.backtest.world import World
-from yieldbot.config.load import policy_file
+from yieldbot.config.policy_file import notes_of, policy_file
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import missing
 from yieldbot.forecast.entrants import with_extras
@@ -206,6 +206,7 @@ def scene(request: BacktestRequest, context: Context) -> Scene:
             + ": `yieldbot history show` lists what there is"
         )
     notes = [f"{one.where}: {one.what}" for one in faults[:MOST_FAULTS]]
+    notes += notes_of(request.policy) if request.policy is not None else []
     if request.extras and (why := missing()):
         notes.append(why)
     costs = _costs(request, panel, columns, notes)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
 
-from yieldbot.config.load import policy_file, policy_with, read_toml
+from yieldbot.config.load import read_toml
 from yieldbot.config.messages import did_you_mean
+from yieldbot.config.policy_file import policy_file, policy_with
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy, alone
 

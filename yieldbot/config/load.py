@@ -19,12 +19,11 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import config_error, did_you_mean, of_validation
 from yieldbot.config.notices import channels_of, times_of
 from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
-from yieldbot.config.schema import OF_KIND, JobTable, PolicyFile, PolicyTable, SecretsFile, SettingsTable, WalletTable
+from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SecretsFile, SettingsTable, WalletTable
 from yieldbot.config.secrets import SecretTable, stored, values
 from yieldbot.config.serve import serving_of
 from yieldbot.config.stored_secrets import FILE, PASSPHRASE_NAME
 from yieldbot.errors import ConfigError
-from yieldbot.model.alarm_limits import CODES
 from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import NEVER, SALE, Base, Policy
@@ -57,7 +56,7 @@ def load(path: Path, ask: Ask | None = None) -> Settings:
     for index, row in enumerate(table.jobs):
         if row.chain not in chains:
             chains[row.chain] = _chain(path, f"jobs[{index + 1}].chain", row.chain, environ)
-    policy = _policy(path, table.policy, chains)
+    policy = policy_of(path, table.policy, chains)
     jobs = tuple(
         _job(path, f"jobs[{index + 1}]", row, wallets, chains, policy.bases) for index, row in enumerate(table.jobs)
     )
@@ -84,7 +83,7 @@ def load(path: Path, ask: Ask | None = None) -> Settings:
         notice_times=times_of(path, table.notify),
         serving=serving_of(path, table.serve),
         warnings=(
-            *(f"{path}: {line}" for line in _older_keys(policy)),
+            *(f"{path}: {line}" for line in older_keys(table.policy)),
             *(
                 f"{path}: policy.exclude names {name}, which no table of its chain has: nothing is excluded by it"
                 for name in policy.exclude
@@ -318,8 +317,12 @@ def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:
         accounts |= same
 
 
-def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> Policy:
+def policy_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> Policy:
+    """The policy of a [policy] table. Raises ConfigError."""
     given = table.model_dump(exclude_unset=True)
+    if {"move_horizon_days", "enter_horizon_days"} & given.keys() and "horizon_days" in given:
+        older = given.pop("horizon_days")  # it stands for what no newer key says
+        given = {"move_horizon_days": older, "enter_horizon_days": older, **given}
     if "exclude" in given:
         given["exclude"] = tuple(given["exclude"])
     if "try_first" in given:
@@ -345,39 +348,16 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
     return Policy(**given)
 
 
-def _older_keys(policy: Policy) -> list[str]:
+def older_keys(table: PolicyTable) -> list[str]:
     """For each outdated key that is still read, what to write instead."""
-    if (days := policy.horizon_days) is None:
+    if (days := table.horizon_days) is None:
         return []
-    new, usual = f"move_horizon_days = {days:g} and enter_horizon_days = {days:g}", Policy()
+    move, enter, usual = table.move_horizon_days or days, table.enter_horizon_days or days, Policy()
+    new = f"move_horizon_days = {move:g} and enter_horizon_days = {enter:g}"
     return [
         f"policy.horizon_days is an older key for two: write {new}, which is the same "
         f"({usual.move_horizon_days:g} and {usual.enter_horizon_days:g} are recommended)"
     ]
-
-
-def policy_file(path: Path) -> Policy:
-    """A policy from a file of its own: a [policy] table as in yieldbot.toml, without bases. Raises ConfigError."""
-    return _own_policy(path, read_toml(path))
-
-
-ALONE: Mapping[str, object] = {"max_share_market": 1.0, "alarms": {"off": list(CODES)}}
-"""The [policy] keys that give the policy ``model.policy.alone``."""
-
-
-def policy_with(path: Path | None, values: Mapping[str, object]) -> Policy:
-    """The policy of such a file, or ``alone`` without one, with these keys set; a value of None leaves its key out.
-    Raises ConfigError."""
-    table = read_toml(path).get("policy", {}) if path is not None else dict(ALONE)
-    both = {key: value for key, value in {**table, **values}.items() if value is not None}
-    return _own_policy(Path("--grid"), {"policy": both})
-
-
-def _own_policy(path: Path, document: dict[str, Any]) -> Policy:
-    table = parse(path, document, PolicyFile).policy
-    if table.bases:
-        raise config_error(path, "policy.bases", "a policy's own file has none: leave it out")
-    return _policy(path, table, {})
 
 
 def _money_fits(path: Path, policy: Policy, job: Job) -> None:

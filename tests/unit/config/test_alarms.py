@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yieldbot.config.load import policy_file
+from yieldbot.config.policy_file import policy_file
 from yieldbot.config.schema import AlarmsTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.alarm_limits import CODES, AlarmLimits

@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit.config.files import CHAIN, POOL, PROVIDER, SETTINGS, USDC, WALLET, swapped, written
 from yieldbot.config.load import chain_names, env_file, environment, load
+from yieldbot.config.policy_file import notes_of, policy_file, policy_with
 from yieldbot.config.schema import PolicyTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import SALE, Policy
@@ -75,6 +76,18 @@ def test_the_older_horizon_is_read_and_what_to_write_is_said(tmp_path: Path) -> 
     both = "enter_horizon_days = 60\nmove_horizon_days = 14"
     settings = load(written(tmp_path / "two", settings=swapped(SETTINGS, "move_horizon_days = 14", both)))
     assert (settings.policy.move_days, settings.policy.enter_days) == (14, 60) and not settings.warnings
+
+
+def test_a_newer_horizon_counts_beside_the_older_one(tmp_path: Path) -> None:
+    both = "horizon_days = 30\nmove_horizon_days = 14"
+    settings = load(written(tmp_path, settings=swapped(SETTINGS, "move_horizon_days = 14", both)))
+    assert (settings.policy.move_days, settings.policy.enter_days) == (14, 30)
+    assert "write move_horizon_days = 14 and enter_horizon_days = 30, which is the same" in settings.warnings[0]
+    own = tmp_path / "own.toml"
+    own.write_text("[policy]\nhorizon_days = 30\n")
+    changed = policy_with(own, {"move_horizon_days": 3})
+    assert (policy_file(own).move_days, changed.move_days, changed.enter_days) == (30, 3, 30)
+    assert notes_of(own)[0].startswith(f"{own}: policy.horizon_days is an older key")
 
 
 def test_a_market_whose_table_was_taken_out_can_be_given_up(tmp_path: Path) -> None:
