@@ -43,7 +43,7 @@ class Caller:
     accounts: frozenset[str] | None = None
     """Addresses of the only accounts that it may see, in lower case on EVM chains; None: all."""
     prefix: str = ""
-    """What its key is recognised by; empty: it has none."""
+    """Public beginning of the caller's key, which identifies it; empty: the caller has no key."""
 
     def need(self, scope: Scope) -> None:
         """Raises Forbidden without this scope."""

@@ -149,7 +149,7 @@ class KeyRing:
         return None if row is None else _key(row)
 
     def those(self, prefixes: Collection[str]) -> tuple[StoredKey, ...]:
-        """The keys with these prefixes, valid or not."""
+        """The stored keys with these prefixes, valid or not."""
         with begin(self._engine) as connection:
             found = connection.execute(self._select().where(self._table.c.prefix.in_(prefixes))).mappings().all()
         return tuple(_key(row) for row in found)

@@ -1,4 +1,4 @@
-"""``/v1/events``: what happens, as server-sent events."""
+"""``/v1/events``: changes of state as server-sent events (WHATWG HTML, 9.2)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from yieldbot.app.events import LONGEST_SECONDS, Events, Stream, TooManyStreams
 router = APIRouter()
 MEDIA = "text/event-stream"
 RETRY_MILLISECONDS = 3000
-"""How long clients wait before they connect again."""
+"""How long clients wait before they connect again, in milliseconds."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class Sent(StreamingResponse):
-    """A stream of events, which is given up however it ends."""
+    """A response that streams events; its stream is closed however the response ends."""
 
     def __init__(self, events: Events, stream: Stream, body: AsyncIterator[str]) -> None:
         super().__init__(body, headers=HEADERS, media_type=MEDIA)
@@ -51,8 +51,8 @@ class Sent(StreamingResponse):
     },
 )
 async def events(request: Request) -> Response:
-    """What happens, as server-sent events: the first, `state`, says how things are. With the header `Last-Event-ID`
-    what happened since comes next; `reset` in its place where that is too much. A stream lasts an hour."""
+    """A stream of server-sent events. The first, `state`, is the present state. With the header `Last-Event-ID` the
+    events since then come next, or `reset` if there are too many of them. A stream lasts at most an hour."""
     service, caller = service_of(request), caller_of(request)
     kinds, seconds, last_id = _kinds(request), _seconds(request), _last_id(request)
     if getattr(request.state, "bare", False):  # HEAD
@@ -79,7 +79,7 @@ def _framed(event: Event) -> str:
 
 
 def _kinds(request: Request) -> frozenset[str]:
-    """Kinds that the caller wants; empty: all. Raises Problem (400) for one that there is not."""
+    """The kinds of events that the caller requests; empty: all. Raises Problem (400) for an unknown kind."""
     found = frozenset(one.strip() for one in request.query_params.get("kinds", "").split(",") if one.strip())
     for name in sorted(found):
         if name not in KINDS:
@@ -88,7 +88,7 @@ def _kinds(request: Request) -> frozenset[str]:
 
 
 def _seconds(request: Request) -> float:
-    """How long the stream lasts. Raises Problem (400)."""
+    """The requested duration of the stream, in seconds. Raises Problem (400)."""
     text = request.query_params.get("wait", str(LONGEST_SECONDS))
     if not (text.isascii() and text.isdigit() and len(text) < 5 and int(text) <= LONGEST_SECONDS):
         raise Problem(400, "BAD_PARAMETER", f"wait={shown(text)}: write seconds from 0 to {LONGEST_SECONDS}")
@@ -96,7 +96,7 @@ def _seconds(request: Request) -> float:
 
 
 def _last_id(request: Request) -> int | None:
-    """The last event that the caller has. Raises Problem (400)."""
+    """The number of the last event that the caller has received; None: none. Raises Problem (400)."""
     text: Any = request.headers.get("last-event-id", "")
     if not text:
         return None

@@ -102,7 +102,7 @@ class Admission:
             raise
 
     def living(self, prefixes: Collection[str]) -> frozenset[str]:
-        """Those of these keys that are valid now, each of which counts as used."""
+        """Those of these keys (by prefix) that are valid now; each is recorded as used."""
         now = int(self._now())
         found = [one for one in self._ring.those(prefixes) if one.ended(now) is None]
         for one in found:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def no_way_out(context: Context) -> list[Finding]:
-    """Findings about exits. They are not faults (code 0): the money goes elsewhere."""
+    """Findings about markets whose exit failed a rehearsal. They are no faults (code 0), since the money is put into
+    other markets."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return []

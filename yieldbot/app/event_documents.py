@@ -1,4 +1,4 @@
-"""What happens, as small documents, and which journal entries they are made of."""
+"""Events as small documents, and the journal entries that they are made from."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Event(Part):
 
 
 def of_entry(row: Mapping[str, Any]) -> Event | None:
-    """The event that a row of the journal (``JournalEvent``) is; None: it is none that callers are sent."""
+    """The event for a row of the journal (``JournalEvent``); None: this kind of row is not sent to callers."""
     kind, body = row["kind"], row["body"]
     status: str | None = None
     if kind == "plan.marked":

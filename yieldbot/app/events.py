@@ -1,8 +1,8 @@
-"""The stream of what happens: noticed once for all callers, and sent to each that may know of it.
+"""The streams of events: each event is noticed once for all callers, and sent to each caller who may see it.
 
-Journal entries have their number as id, by which a caller resumes without loss. What is not in the journal (readings,
-alerts, halts, runs that begin) is noticed while somebody listens; the first event of each stream, ``state``, says how
-things are by then.
+Events of journal entries have the entry's number as id, with which a caller resumes without loss. What is not in the
+journal (readings, alerts, halts, runs that begin) is noticed only while a stream is open; the first event of each
+stream, ``state``, states it.
 """
 
 from __future__ import annotations
@@ -27,58 +27,58 @@ if TYPE_CHECKING:
     from yieldbot.app.service import Service
 
 MOST_KEPT = 1000
-"""Most events that are kept for callers who are behind, and most that are sent to one who resumes."""
+"""Most events that are kept for slow callers, and most that are sent to a caller who resumes."""
 MOST_OF_KEY, MOST = 5, 100
-"""Most streams of one key, and of all."""
+"""Most streams of one key, and of all keys."""
 TICK_SECONDS = 1.0
-"""How often is looked whether something happened, and whether each key is still valid."""
+"""Seconds between two checks for new events and for keys that are no longer valid."""
 ALIVE_SECONDS = 15.0
-"""A stream in which nothing happened for this long gets a comment, so that a broken one is noticed."""
+"""Seconds without an event after which a comment is sent, so that a broken connection is noticed."""
 LONGEST_SECONDS = 3600
-"""How long a stream lasts; its caller resumes."""
+"""Longest duration of a stream, in seconds; the caller then connects again and resumes."""
 Sees = Callable[["Caller"], bool]
 
 
 class TooManyStreams(YieldbotError):
-    """No stream is opened now."""
+    """No further stream is opened now."""
 
     def __init__(self, own: bool, words: str) -> None:
         super().__init__(words)
         self.own = own
-        """Whether the key has too many; else the server has, or it is ending."""
+        """Whether the key has too many streams; else the server has, or it is shutting down."""
 
 
 @dataclass(eq=False, slots=True)
 class Stream:
-    """One caller that listens."""
+    """The stream of one caller."""
 
     caller: Caller
-    """Who listens."""
+    """The caller who receives it."""
     wake: asyncio.Event
     """Set when there may be something to send."""
     at: int
-    """How many of the events so far it is past."""
+    """Number of the events noticed so far that the stream has passed."""
     kinds: frozenset[str]
-    """What it wants; empty: everything."""
+    """Kinds of events that the caller requested; empty: all."""
     first: tuple[Event, ...] = ()
-    """What is sent before anything that happens."""
+    """Events that are sent before any new one."""
     ended: str | None = None
-    """Why it ends; None: it goes on."""
+    """Why the stream ends; None: it does not end yet."""
 
     def wants(self, event: Event) -> bool:
-        """Whether the event is of a kind that it wants."""
+        """Whether the caller requested events of this kind."""
         return not self.kinds or event.kind in self.kinds
 
 
 class Events:
-    """Notices what happens while somebody listens. Used only by the server's event loop."""
+    """Notices what happens while any stream is open. Used only by the server's event loop."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self.most = MOST
         """Most streams at the same time."""
         self.longest_seconds: float = LONGEST_SECONDS
-        """How long a stream lasts."""
+        """Longest duration of a stream, in seconds."""
         self._streams = set[Stream]()
         self._kept = deque[tuple[Event, Sees]](maxlen=MOST_KEPT)
         self._count = 0
@@ -94,8 +94,8 @@ class Events:
         return len(self._streams)
 
     async def open(self, caller: Caller, last_id: int | None, kinds: frozenset[str] = frozenset()) -> Stream:
-        """Begin a stream. last_id: number of the last journal entry that the caller has; None: it begins now. kinds:
-        what it wants; empty: everything.
+        """Begin a stream. last_id: number of the last journal entry that the caller has; None: the stream begins now.
+        kinds: kinds of events that it requests; empty: all.
 
         Raises TooManyStreams, and what reading the journal raises.
         """
@@ -121,7 +121,7 @@ class Events:
         return stream
 
     def drop(self, stream: Stream) -> None:
-        """End a stream; nobody listens: nothing is looked for any more."""
+        """End a stream. After the last one, nothing is checked any more."""
         self._streams.discard(stream)
         if not self._streams and self._task is not None:
             self._task.cancel()
@@ -167,7 +167,8 @@ class Events:
                 quiet_since = time.monotonic()
 
     def _first(self, stream: Stream, last_id: int | None) -> tuple[Event, ...]:
-        """What a stream begins with: how things are, and what happened after the entry that the caller has."""
+        """The events with which a stream begins: the present state, and what happened after the entry that the caller
+        has."""
         caller = stream.caller
         now = self._state(caller)
         if last_id is None:
@@ -203,7 +204,7 @@ class Events:
                     stream.wake.set()
 
     async def _begin(self) -> None:
-        """Take things as they are: whoever listens is sent what happens from now on."""
+        """Record the present state, so that only later changes become events."""
         self._kept.clear()
         await self._read()
         self._seq = self._rows[0]["seq"] if self._rows else 0
@@ -212,7 +213,7 @@ class Events:
         self._alerts()
 
     async def _look(self) -> None:
-        """Notice what happened since the last time."""
+        """Notice what happened since the last check."""
         service, seen = self._service, self._seen
         now = int(time.time())
         if (read_at := service.read_at) != seen["read_at"]:
@@ -240,7 +241,7 @@ class Events:
                 self._add(made, self._sees(row))
 
     def _alerts(self) -> list[tuple[Event, frozenset[str] | None]]:
-        """(event, the alert's accounts) of alerts that stand now and did not, and the other way round."""
+        """(event, accounts of the alert) of each alert that began or ended since the last check."""
         file = self._service.context.settings.data_dir / ALERTS
         try:
             stamp = (file.stat().st_mtime_ns, file.stat().st_ino)
@@ -279,7 +280,7 @@ class Events:
         self._count += 1
 
     def _check_keys(self) -> None:
-        """End the streams of keys that are not valid any more."""
+        """End the streams of keys that are no longer valid."""
         living = self._service.admission.living({one.caller.prefix for one in self._streams})
         for stream in self._streams:
             if stream.caller.prefix not in living:
@@ -290,7 +291,8 @@ class Events:
         stream.wake.set()
 
     def _sees(self, row: Mapping[str, Any]) -> Sees:
-        """Who may know of a journal entry: those who see its account; of an alarm those who see the market."""
+        """Decides who may see a journal entry: callers who may see its account; for an alarm, callers who see the
+        market."""
         if row["owner"]:
             return lambda caller: caller.sees(row["owner"])
         market = row["body"].get("market_id")
@@ -301,7 +303,7 @@ class Events:
         return lambda caller: caller.accounts is None or bool(visible(mine, caller))
 
     def _newest(self, caller: Caller) -> int:
-        """Number of the last entry that the caller may know of: others' are not counted out to it."""
+        """Number of the last entry that the caller may see, so that the number of others' entries is not revealed."""
         if caller.accounts is None:
             return self._seq
         return next((row["seq"] for row in self._rows if self._sees(row)(caller)), 0)
@@ -327,5 +329,5 @@ class Events:
 
 
 def _of_all(accounts: frozenset[str] | None) -> Sees:
-    """Those who may see all of these accounts (None: every account)."""
+    """Decides who may see all of these accounts (None: every account)."""
     return lambda caller: caller.accounts is None or (accounts is not None and accounts <= caller.accounts)

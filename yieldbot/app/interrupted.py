@@ -44,8 +44,8 @@ def _marks(journal: Journal, now: int, account: tuple[ChainId, Address] | None) 
 
 
 def _mark(stored: StoredPlan, sent: list[StoredTx], by_signatures: bool, now: int) -> PlanMarked:
-    """What became of a plan. One that persons signed, and of which nothing was signed yet, waits again: their
-    signatures are still valid, and it is observed and rehearsed anew."""
+    """The mark for an interrupted plan. A plan that persons signed, and of which no transaction was signed yet, waits
+    again: their signatures are still valid, and it is observed and rehearsed anew."""
     plan_id, legs = stored.plan.id, len(stored.plan.legs)
     if sent:
         last = max(one.signed.leg for one in sent) + 1

@@ -1,8 +1,8 @@
 """Looks at who controls the contracts that markets depend on: reads them, stores them in data_dir/watch, and adds their
 alarms to snapshots.
 
-There is one file for each chain and its job's assets. If a look fails, that is one line, and alarms that stood go on
-standing; a file that cannot be read stops new money until it is removed.
+There is one file for each chain and its job's assets. If a look fails, one line says so, and alarms in force stay in
+force; a file that cannot be read stops new money until it is removed.
 """
 
 from __future__ import annotations
@@ -235,8 +235,8 @@ async def refresh(
     say: Callable[[str], None],
     follow: Collection[str] = (),
 ) -> None:
-    """Take a look during a run, and report what is new by ``say``. If none can be taken, that is one line, and alarms
-    that stood go on standing. follow: as in ``take``."""
+    """Take a look during a run, and print what is new by ``say``. If the look fails, one line says so, and alarms in
+    force stay in force. follow: as in ``take``."""
     try:
         taken = await take(live, job, snapshot, data_dir, follow=follow)
     except Busy:

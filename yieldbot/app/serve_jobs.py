@@ -66,7 +66,7 @@ class ServerJobs:
         self.ended: list[Callable[[str, JobEnd], None]] = []
         """Called at the end of each job with (its name, how it ended)."""
         self.began: list[Callable[[str], None]] = []
-        """Called at the beginning of each job with its name."""
+        """Functions that are called with the job's name when a job begins."""
         self._turn = asyncio.Lock()
 
     def work(self, name: str) -> Callable[[], Awaitable[None]]:

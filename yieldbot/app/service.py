@@ -69,7 +69,7 @@ class Service:
     requested: RequestedRuns = field(init=False)
     """Runs that callers requested."""
     events: Events = field(init=False)
-    """What happens, for callers that listen."""
+    """The events for callers with an open stream."""
     admission: Admission = field(init=False)
     """Authentication and rate limits of callers."""
     answers: Answers = field(init=False)
@@ -77,7 +77,7 @@ class Service:
     _pace: AuditPace = field(init=False, default_factory=lambda: AuditPace(AUDIT_SECONDS))
     """When audit entries are written."""
     _unwritten: str = field(init=False, default="")
-    """Why the audit could not be written the last time; empty: it was."""
+    """Why the last attempt to write the audit failed; empty: it succeeded."""
     failing: str | None = field(init=False, default=None)
     """Why the last reading failed; None if it did not."""
     read_at: int = field(init=False, default=0)

@@ -61,7 +61,7 @@ class StoredPlan:
     risks: tuple[str, ...] = ()
     """The risk of each market that gets money, a line each."""
     approved_by: str = ""
-    """Who approved it last; empty: nobody has."""
+    """Who approved it last; empty: nobody has approved it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ class PlanStatus(StrEnum):
     FAILED = "failed"
     """It was begun but not finished: a leg was declined or reverted."""
     INTERRUPTED = "interrupted"
-    """The process that carried it out was ended midway. What it sent is settled; the rest is left."""
+    """The process that carried it out ended before it was done. What was sent is settled; the rest is not carried
+    out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class LiquidityCurve:
 
     @property
     def others(self) -> float:
-        """The scale on which its income bends, in tokens (see ``CappedCurve.others``)."""
+        """Scale of the holdings, in whole tokens, over which the rate changes markedly (see ``CappedCurve.others``)."""
         return self.enters.others
 
     def income(self, x: float, horizon_seconds: float) -> float:

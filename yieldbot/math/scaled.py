@@ -47,7 +47,8 @@ class CappedCurve:
 
     @property
     def others(self) -> float:
-        """The scale on which incomes bend, in whole tokens: ``others`` of the base curve, if it has that."""
+        """Scale of the holdings, in whole tokens, over which the rate changes markedly: ``others`` of the base curve, 0
+        if it has none."""
         return float(getattr(self.base, "others", 0.0))
 
     def cap_rate(self, horizon_seconds: float) -> float:

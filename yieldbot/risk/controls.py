@@ -110,7 +110,7 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
 
 
 TAKING = ("curator", "mint", "permanent delegate")
-"""Rights beside an owner's whose holders can take the money, or make tokens that are worth nothing."""
+"""Rights other than the owner's whose holders can take the money, or mint tokens without backing."""
 STRONG = (Power.ADMIN, Power.UPGRADE, Power.MINT, Power.PROPOSE)
 """Powers whose holders can take the money, so that a weaker holder is a danger."""
 

@@ -12,14 +12,14 @@ from yieldbot.risk.facts import Facts
 from yieldbot.risk.scales import Scales, score
 
 DAY, HELD_DAYS, LEAST_DAYS = 86_400, 31, 7
-"""Seconds of a day; days of supplies that are stored; least days from which growth counts as known."""
+"""Seconds of a day; days for which supplies are stored; least days over which growth is taken as known."""
 MUCH = 0.10
-"""Fraction of a market's money from which a collateral's tokenomics count."""
+"""Fraction of a market's money from which a collateral's issuance is scored."""
 SHOWN = ("freeze", "permanent delegate", "pause")
-"""Rights that the evidence shows beside the right to mint."""
+"""Rights that the evidence shows in addition to the right to mint."""
 
 Supplies = Mapping[str, tuple[tuple[int, float], ...]]
-"""By a token's address, (unix seconds, base units that existed), the oldest first."""
+"""By a token's address, (unix seconds, total supply in base units), the oldest first."""
 
 
 def daily(before: Supplies, read: Mapping[str, float], now: int) -> dict[str, tuple[tuple[int, float], ...]]:
@@ -47,8 +47,9 @@ def growth_of(supplies: Supplies) -> dict[str, tuple[float, float]]:
 
 
 def minter(one: ContractFacts) -> Controller | None:
-    """Who is the least safe of those who can mint a token: the mint's authority on Solana; on EVM chains the holders of
-    a minting role, whoever can replace its code, and its owner. NONE: the contract names nobody; None: not known."""
+    """The least safe controller among those who can mint a token: the mint's authority on Solana; on EVM chains the
+    holders of a minting role, those who can replace its code, and its owner. NONE: the contract names nobody; None: not
+    known."""
     rights = dict(one.rights)
     if "mint" in rights:
         return rights["mint"]
@@ -63,7 +64,7 @@ def minter(one: ContractFacts) -> Controller | None:
 def issued(
     facts: Facts, part: Part, address: str, symbol: str, scales: Scales
 ) -> tuple[float, list[Evidence], list[str]]:
-    """(score of who may mint a token, evidence, what is not known)."""
+    """(score of the token's minter, evidence, facts that are not known)."""
     of = scales.sections["issuance"]
     contracts = facts.controls.contracts if facts.controls else ()
     one = next((c for c in contracts if c.part is part and c.address.lower() == address.lower()), None)
@@ -91,7 +92,7 @@ def _minted(who: Controller, of: Mapping[str, Any]) -> float:
 
 
 def grown(facts: Facts, address: str, symbol: str, scales: Scales) -> tuple[float, list[Evidence], list[str]]:
-    """(score of the growth of a token's supply over up to 30 days, evidence, what is not known)."""
+    """(score of the growth of a token's supply over up to 30 days, evidence, facts that are not known)."""
     growth, days = next((row for at, row in facts.growth.items() if at.lower() == address.lower()), (0.0, 0.0))
     scale = scales.sections["yield_quality"]["supply_growth"]
     seen = []

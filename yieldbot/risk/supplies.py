@@ -20,7 +20,7 @@ APART_SECONDS = 1800
 """Shortest time between two stored readings of a token's supply, apart from the newest two."""
 
 Supplies = Mapping[str, tuple[tuple[int, float], ...]]
-"""By a token's address, (unix seconds, base units that existed), the oldest first."""
+"""By a token's address, (unix seconds, total supply in base units), the oldest first."""
 
 
 def remembered(before: Supplies, read: Mapping[str, float], now: int) -> dict[str, tuple[tuple[int, float], ...]]:

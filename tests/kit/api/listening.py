@@ -1,4 +1,4 @@
-"""A caller that listens to events of a server in this process."""
+"""A client of the event stream of a server in this process."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 PATIENCE = 60.0
-"""How long something is waited for: a loaded machine is slow."""
+"""Longest wait for an event, in seconds; long enough for a slow machine."""
 
 
 class Listener:
-    """One stream. Used inside of a running event loop."""
+    """A client with one open stream. Used inside a running event loop."""
 
     def __init__(self, app: Any, headers: Mapping[str, str], query: str = "", method: str = "GET") -> None:
         self._app, self._query, self._method = app, query, method
@@ -24,7 +24,7 @@ class Listener:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.takes = asyncio.Event()
-        """Whether it takes what is sent."""
+        """Set while the client reads what is sent."""
         self.takes.set()
 
     async def __aenter__(self) -> Listener:
