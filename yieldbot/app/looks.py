@@ -170,9 +170,9 @@ class Standing:
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
     """The depositors of each market."""
     growth: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """By a token's address, (growth of its supply as a fraction, days over which it was seen)."""
+    """By a token's address, (growth of its supply as a fraction, days over which it was measured)."""
     reward_ends: Mapping[MarketId, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
-    """The ends of reward programmes that yields do not count (``Look.reward_ends``)."""
+    """The ends of reward programmes that are not part of yields (``Look.reward_ends``)."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt that was realised in each market since the first look, in whole tokens."""
 

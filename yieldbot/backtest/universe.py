@@ -48,7 +48,7 @@ def recorded(panel: Panel, columns: Sequence[int], firsts: Sequence[int], window
 
 
 def ends(panel: Panel, columns: Sequence[int]) -> int:
-    """The last row at which one of the markets has a quote; -1: none has any."""
+    """The last row in which any of the markets has a quote; -1: none has."""
     import numpy as np
 
     known = np.flatnonzero(np.isfinite(panel.quoted[:, list(columns)]).any(axis=1))

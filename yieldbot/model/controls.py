@@ -361,6 +361,6 @@ class Look:
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt that was realised in each market since the last look, in whole tokens."""
     reward_ends: Mapping[MarketId, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
-    """By market, (token, unix seconds of the end; None: not known) of reward programmes that yields do not count."""
+    """By market, (token, unix seconds of the end; None: not known) of reward programmes that are not part of yields."""
     supplies: Mapping[str, float] = field(default_factory=dict)
     """Supply in base units of each token that backs markets, by its address."""

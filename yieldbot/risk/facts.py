@@ -69,8 +69,8 @@ class Facts:
     """The user's own audit reports."""
     growth: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By the address of a collateral or reward token, (growth of its supply as a fraction, days over which it was
-    seen)."""
+    measured)."""
     reward_ends: tuple[tuple[str, int | None], ...] = ()
-    """(token, unix seconds of the end; None: not known) of reward programmes that the yield does not count."""
+    """(token, unix seconds of the end; None: not known) of reward programmes that are not part of the yield."""
     lost: float = 0.0
     """Bad debt that events reported since looks began, in whole tokens of its asset."""

@@ -142,8 +142,8 @@ def _rewards(state: MarketState, facts: Facts, scales: Scales, seen: list[Eviden
 def _uncounted(
     state: MarketState, facts: Facts, of: Mapping[str, Any], seen: list[Evidence], missing: list[str]
 ) -> float:
-    """Score of the days until the first of the programmes ends that the yield does not count: whoever came for them
-    leaves then."""
+    """Score of the days until the first of those reward programmes ends that are not part of the yield, since
+    depositors who came for them leave then."""
     found = 100.0
     for token, at in facts.reward_ends:
         if at is None:

@@ -56,7 +56,8 @@ class WatchMemory:
     supplies: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     """What existed of each token that markets rest on, by looks of the last days (``risk/supplies.py``)."""
     daily: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
-    """Supplies of the same tokens and of reward tokens, one for each of the last days (``risk/issuance.py``)."""
+    """Supplies of the same tokens and of reward tokens, (unix seconds, base units), one for each of the last days
+    (``risk/issuance.py``)."""
     reward_ends: Mapping[MarketId, tuple[tuple[str, int | None], ...]] = field(default_factory=dict)
     """``Look.reward_ends``, by the last look at each market."""
     concentration: Mapping[MarketId, float] = field(default_factory=dict)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def with_reward_ends(node: Node, snapshot: Snapshot, look: Look) -> Look:
-    """The look with the ends of reward programmes that pay now. What cannot be read is a note."""
+    """The look with the ends of reward programmes that pay now. What cannot be read is named in a note."""
     markets = {m: s.market for m, s in snapshot.states.items() if s.market.protocol in ("kamino_lend", "marginfi")}
     found: dict[MarketId, tuple[RewardEnd, ...]] = {}
     try:

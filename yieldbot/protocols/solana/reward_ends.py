@@ -1,4 +1,4 @@
-"""When incentives beside a Solana market's yield end: Kamino's farms and marginfi's emissions. They are not counted in
+"""When incentives on top of a Solana market's yield end: Kamino's farms and marginfi's emissions. They are not part of
 yields, but depositors who came for them leave when they end. Pure.
 
 Sources: farms-sdk 4.0.1 (FarmState, RewardInfo, calculateNewRewardToBeIssued), marginfi-client-v2 6.4.1 (Bank:
@@ -20,19 +20,20 @@ from yieldbot.protocols.solana.marginfi import EMISSIONS_LENDING
 FARMS_PROGRAM = Address("FarmsPZpWu9i7Kky8tPN37rs2TpmMrAZrC7S7vJa91Hr")
 FARM_BYTES, FARM_TAG = 8336, bytes([198, 102, 216, 74, 63, 66, 163, 190])
 FARM_AT = 64
-"""Where a reserve of Kamino's names the farm of its depositors."""
+"""Offset, in a Kamino reserve's account, of the address of its depositors' farm."""
 REWARDS_AT, REWARD_BYTES, MOST_REWARDS = 192, 704, 10
-"""Where a farm's rewards are; one of them; how many."""
+"""Offset of a farm's rewards, bytes of one reward, and their number."""
 AVAILABLE_AT, CURVE_AT, POINTS, ISSUED_AT, TYPE_AT, DECIMALS_AT = 152, 160, 20, 488, 536, 537
-"""Places within a reward."""
+"""Offsets within a reward, apart from POINTS, the number of its curve's points."""
 COUNT_AT, STAKED_AT, UNIT_AT, PRICES_AT = 7232, 7248, 7360, 7536
-"""Number of rewards, what is staked, the unit of time (0: seconds), and the oracle that scales rewards, if any."""
+"""Offsets within a farm: the number of rewards, the amount staked, the unit of time (0: seconds), and the oracle that
+scales rewards, if any."""
 PROPORTIONAL, CONSTANT = 0, 1
 EMISSIONS_RATE_AT, EMISSIONS_LEFT_AT, EMISSIONS_MINT_AT = 848, 856, 872
-"""Where a bank of marginfi's has its emissions."""
+"""Offsets within a marginfi bank: the rate of emissions, the tokens left, and their mint."""
 YEAR = 31_536_000
 LATEST = 2**40
-"""Unix seconds from which on an end is none."""
+"""Ends from here on (unix seconds) are taken as no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class RewardEnd:
     mint: Address
     """The token that it pays."""
     at: int | None
-    """Unix seconds; None: it has none that can be computed."""
+    """Unix seconds of the end; None: it cannot be computed."""
 
 
 def farm_of(reserve: bytes) -> Address | None:
@@ -76,9 +77,9 @@ def farm_ends(data: bytes, now: int) -> tuple[RewardEnd, ...]:
 
 
 def runs_out(left: int, since: int, curve: Sequence[tuple[int, int]]) -> int | None:
-    """Unix seconds at which rewards end: what is left is used up, or nothing is paid any more. None: never.
-
-    since: when they were issued last. curve: (start, rate a second), ascending; unused points have the latest start."""
+    """Unix seconds at which a reward ends, because its remaining tokens are used up or its rate becomes 0; None: never.
+    left: remaining base units; since: unix seconds of the last issuance; curve: (start, rate a second), ascending;
+    unused points have the latest start."""
     steps = [(start, rate) for start, rate in curve if start < LATEST]
     at = since
     for place, (_, rate) in enumerate(steps):
