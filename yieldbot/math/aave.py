@@ -19,17 +19,17 @@ def ray_mul(a: int, b: int) -> int:
 
 
 def ray_mul_floor(a: int, b: int) -> int:
-    """WadRayMath.rayMulFloor."""
+    """WadRayMath.rayMulFloor: a * b / RAY, rounded down."""
     return a * b // RAY
 
 
 def ray_mul_ceil(a: int, b: int) -> int:
-    """WadRayMath.rayMulCeil."""
+    """WadRayMath.rayMulCeil: a * b / RAY, rounded up."""
     return -(-a * b // RAY)
 
 
 def ray_div_floor(a: int, b: int) -> int:
-    """WadRayMath.rayDivFloor: a * RAY / b."""
+    """WadRayMath.rayDivFloor: a * RAY / b, rounded down."""
     return a * RAY // b
 
 

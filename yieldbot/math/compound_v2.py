@@ -27,14 +27,14 @@ class JumpRate:
     """Utilisation at the kink, scaled by 1e18."""
 
     def borrow(self, utilisation: int) -> int:
-        """JumpRateModel.getBorrowRate."""
+        """JumpRateModel.getBorrowRate: the borrow rate at a utilisation, both scaled by 1e18."""
         if utilisation <= self.kink:
             return utilisation * self.multiplier // MANTISSA + self.base
         normal = self.kink * self.multiplier // MANTISSA + self.base
         return (utilisation - self.kink) * self.jump // MANTISSA + normal
 
     def supply(self, utilisation: int, reserve_factor: int) -> int:
-        """JumpRateModel.getSupplyRate."""
+        """JumpRateModel.getSupplyRate: utilisation * borrow rate * (1 - reserve_factor), all scaled by 1e18."""
         to_pool = self.borrow(utilisation) * (MANTISSA - reserve_factor) // MANTISSA
         return utilisation * to_pool // MANTISSA
 

@@ -58,7 +58,7 @@ def assets_up(shares: int, total_assets: int, total_shares: int) -> int:
 
 
 def shares_down(assets: int, total_assets: int, total_shares: int) -> int:
-    """SharesMathLib.toSharesDown."""
+    """SharesMathLib.toSharesDown: the shares worth ``assets``, rounded down."""
     return assets * (total_shares + VIRTUAL_SHARES) // (total_assets + VIRTUAL_ASSETS)
 
 

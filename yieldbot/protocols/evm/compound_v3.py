@@ -42,7 +42,7 @@ class CometParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     comet: str
-    """The Comet."""
+    """Address of the Comet."""
     rewards: str | None = None
     """CometRewards that pays for holding the base asset; None: rewards are not read."""
     configurator: str | None = None
