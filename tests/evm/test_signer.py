@@ -86,6 +86,14 @@ def test_what_persons_signed_moves_money_once_and_a_hostile_server_moves_none(
         assert not [one for one in (secret, *keys) if one in said["text"]]
         assert nonce(sandbox) == 0
         assert process.poll() is None
+        good = sandbox.config.read_text()
+        sandbox.config.write_text(good + "\n[polic")
+        process.send_signal(signal.SIGHUP)  # what follows is carried out with the configuration from before
+        log = sandbox.directory.parent / "signer.log"
+        until = time.monotonic() + 60
+        while "the configuration in use stays" not in log.read_text() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert "the configuration in use stays" in log.read_text() and process.poll() is None
 
         for name, key in (("anna", ANNA), ("ben", BEN)):
             made = "0x" + bytes(key.sign_message(encode_typed_data(full_message=typed)).signature).hex()
@@ -104,6 +112,7 @@ def test_what_persons_signed_moves_money_once_and_a_hostile_server_moves_none(
         assert at_server.run("positions").code == 0
         assert asyncio.run(link.ask(at, {"request": "halt", "reason": "enough"})) == {"halted": True}
         assert [*sandbox.directory.rglob(NAME)], "the signer is halted"
+        sandbox.config.write_text(good)
         second = subprocess.run(command(at), cwd=sandbox.directory, capture_output=True, text=True, check=False)
         assert second.returncode == 1 and "another signer runs" in second.stderr
         process.send_signal(signal.SIGTERM)

@@ -20,6 +20,7 @@ from yieldbot.api.server import application
 from yieldbot.app import serve as use
 from yieldbot.app import tracing
 from yieldbot.app.ending import at_end
+from yieldbot.app.reload import at_hangup
 from yieldbot.app.schedule import Task
 from yieldbot.app.serve import ServeRequest
 from yieldbot.app.service import Service
@@ -136,9 +137,20 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
         lambda _, found: service.context.complain(f"{found['message']}: {type(found.get('exception')).__name__}")
     )
     service.context.say(f"listening at {scheme}://{host}:{listening.getsockname()[1]}/v1 (Ctrl-C ends it)")
-    work = asyncio.create_task(use.schedule(service).run(tasks))
+    schedule, own = use.schedule(service), {task.name for task in use.tasks(service, request)}
+    others = tuple(task for task in tasks if task.name not in own)
+    work = asyncio.create_task(schedule.run(tasks))
     renew, freeze = asyncio.create_task(_renewed(config, request)), asyncio.create_task(_frozen(service))
-    with _ending(server):
+
+    async def reload() -> None:
+        try:
+            _load_certificate(config, request)
+        except (OSError, ssl.SSLError) as failure:
+            raise ConfigError(f"the TLS certificate cannot be used: {type(failure).__name__}") from None
+        await use.reload(service, request)
+        schedule.replace((*use.tasks(service, request), *others))
+
+    with _ending(server), at_hangup(service.context, reload):
         answering = asyncio.create_task(server.serve([listening]))
         await asyncio.wait({answering, work}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
@@ -169,10 +181,17 @@ async def _renewed(config: uvicorn.Config, request: ServeRequest) -> None:
         await asyncio.sleep(RELOAD_SECONDS)
         with contextlib.suppress(OSError, ssl.SSLError):
             if (now := request.certificate.stat().st_mtime_ns) != seen:
-                # tried apart first: a certificate without its key would leave the context in use with neither
-                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(request.certificate, request.certificate_key)
-                config.ssl.load_cert_chain(request.certificate, request.certificate_key)
+                _load_certificate(config, request)
                 seen = now
+
+
+def _load_certificate(config: uvicorn.Config, request: ServeRequest) -> None:
+    """Load the certificate and its key again. Raises OSError and ssl.SSLError; then the old ones stay in use."""
+    if config.ssl is None or request.certificate is None:
+        return
+    # tried apart first: a certificate without its key would leave the context in use with neither
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(request.certificate, request.certificate_key)
+    config.ssl.load_cert_chain(request.certificate, request.certificate_key)
 
 
 def _ending(server: uvicorn.Server) -> contextlib.AbstractContextManager[None]:

@@ -56,6 +56,10 @@ class Context:
         """Switch to another configuration."""
         self.config, self._settings = config, None
 
+    def replace(self, settings: Settings) -> None:
+        """Use settings that were read again from the same configuration."""
+        self._settings = settings
+
     @property
     def program(self) -> str:
         """The command line of this program with the same configuration, for hints that people copy."""

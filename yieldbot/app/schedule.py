@@ -56,15 +56,33 @@ class Schedule:
         """say: prints a line; draw: returns a random number from 0 to 1, for the jitter; now: returns unix seconds."""
         self._say, self._draw, self._jitter, self._now = say, draw, jitter_seconds, now
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, tuple[Task, asyncio.Task[None]]] = {}
+        self._group: asyncio.TaskGroup | None = None
 
     async def run(self, tasks: tuple[Task, ...]) -> None:
         """Run every task whenever it is due, until cancelled. Raises whatever a task raises."""
         try:
             async with asyncio.TaskGroup() as group:
-                for task in tasks:
-                    group.create_task(self._repeat(task, group))
+                self._group = group
+                self.replace(tasks)
         finally:
+            self._group = None
+            self._waiting.clear()
             self._under_way.clear()
+
+    def replace(self, tasks: tuple[Task, ...]) -> None:
+        """Run these tasks from now on. One that is due at the same times as before keeps them; what is under way is
+        completed."""
+        if self._group is None:
+            return
+        wanted = {task.name: task for task in tasks}
+        for name, (task, waiting) in list(self._waiting.items()):
+            if name not in wanted or wanted[name].due != task.due:
+                waiting.cancel()
+                del self._waiting[name]
+        for name, task in wanted.items():
+            if name not in self._waiting:
+                self._waiting[name] = task, self._group.create_task(self._repeat(task, self._group))
 
     async def _repeat(self, task: Task, group: asyncio.TaskGroup) -> None:
         wait = self._wait_for_clock if task.due.cron is not None else self._wait_for_interval

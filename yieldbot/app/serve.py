@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import time
 from collections.abc import Sequence
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 from yieldbot.app.audit_pace import LOOK_SECONDS
 from yieldbot.app.ending import INTERRUPTED, at_end
 from yieldbot.app.job_reports import worst
+from yieldbot.app.reload import reread
 from yieldbot.app.schedule import Schedule, Task, every
 from yieldbot.app.signer_link import EVERY_SECONDS
+from yieldbot.config.held import texts_of
 from yieldbot.errors import ConfigError
 from yieldbot.execution.lock import only_one
 from yieldbot.model.timing import JOBS, Timing
@@ -113,6 +116,16 @@ def schedule(service: Service) -> Schedule:
     return Schedule(service.context.say, jitter_seconds=service.context.settings.serving.jitter_seconds)
 
 
+async def reload(service: Service, request: ServeRequest) -> None:
+    """Read the configuration again, and use it if every part of it can be used. Raises ConfigError."""
+
+    def checked(fresh: Context) -> None:
+        timings(request, fresh)
+
+    service.workers.texts = await asyncio.to_thread(reread, service.context, checked)
+    service.every_seconds = timings(request, service.context)["observe"].longest_seconds(time.time())
+
+
 async def once(service: Service, request: ServeRequest, more: Sequence[Task] = ()) -> int:
     """Run every job once, one after the other, without listening. Returns the gravest exit code of the jobs. more:
     tasks that are run at the end."""
@@ -145,7 +158,10 @@ def service_of(context: Context, request: ServeRequest) -> Service:
 
     check(request)
     reading = timings(request, context)["observe"].longest_seconds(time.time())
-    return Service(context, reading, request.signer or context.settings.signer)
+    found = Service(context, reading, request.signer or context.settings.signer)
+    with contextlib.suppress(OSError, ValueError):  # they were read a moment ago
+        found.workers.texts = texts_of(context.config)
+    return found
 
 
 def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -76,19 +76,9 @@ def opened(context: Context, request: SignerRequest) -> Iterator[Intake]:
 
     Raises ConfigError where it must not start, and YieldbotError where another one runs.
     """
+    check(context)
     settings = context.settings
-    if not settings.policy.approvals_needed:
-        raise ConfigError(
-            f"{settings.source}: policy.approvals_needed is 0: the signer carries out only what persons sign: set it "
-            "to 1 or more, then `yieldbot approver add`"
-        )
-    if not settings.jobs:
-        raise ConfigError(f"{settings.source}: jobs: there is none: the signer serves the accounts of its jobs")
     _ = request.group_id, request.allowed_ids
-    passphrases_in_env(context)
-    keyed_urls_in_env(context)
-    for wallet in dict.fromkeys(job.wallet for job in settings.jobs):
-        _refuse_key(wallet, context)
     for chain in settings.chains.values():
         if not chain.rpc_urls:
             context.complain(f"{chain.rpc_env} is not set: nothing can be done on {chain.name}")
@@ -100,6 +90,22 @@ def opened(context: Context, request: SignerRequest) -> Iterator[Intake]:
                 f"{settings.data_dir / REGISTER}: {lacking} more persons must be in it: `yieldbot approver add`"
             )
         yield Intake(context, journal)
+
+
+def check(context: Context) -> None:
+    """Raises ConfigError for a configuration with which the signer must not run."""
+    settings = context.settings
+    if not settings.policy.approvals_needed:
+        raise ConfigError(
+            f"{settings.source}: policy.approvals_needed is 0: the signer carries out only what persons sign: set it "
+            "to 1 or more, then `yieldbot approver add`"
+        )
+    if not settings.jobs:
+        raise ConfigError(f"{settings.source}: jobs: there is none: the signer serves the accounts of its jobs")
+    passphrases_in_env(context)
+    keyed_urls_in_env(context)
+    for wallet in dict.fromkeys(job.wallet for job in settings.jobs):
+        _refuse_key(wallet, context)
 
 
 def _refuse_key(wallet: Wallet, context: Context) -> None:

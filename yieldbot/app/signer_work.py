@@ -7,6 +7,7 @@ callers send. It ends at once when the signer does: its standard input closes th
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -22,6 +23,7 @@ from yieldbot.app.interrupted import settle as settle_account
 from yieldbot.app.run import ApproveRequest, approve, cycles
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.chains.open import session
+from yieldbot.config.held import hold
 from yieldbot.errors import YieldbotError
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
@@ -124,6 +126,7 @@ def end_with_the_signer() -> None:
 def main() -> int:
     """Work once, for the configuration file named on the command line; returns the exit code."""
     keep_memory_private()
+    hold(json.loads(sys.stdin.buffer.readline() or b"{}"))
     end_with_the_signer()
     context = Context(Path(sys.argv[1]))
     try:

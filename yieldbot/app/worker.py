@@ -16,7 +16,7 @@ from typing import Any
 
 from yieldbot.app import telemetry, tracing
 from yieldbot.app.context import Context
-from yieldbot.config import stored_secrets
+from yieldbot.config import held, stored_secrets
 from yieldbot.errors import ConfigError, SafetyError, YieldbotError
 from yieldbot.resources import keep_memory_private
 from yieldbot.rpc import counting
@@ -172,6 +172,7 @@ def main() -> int:
     asked = json.loads(sys.stdin.read())
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints belongs to progress
+    held.hold(asked.get("texts") or {})
     stored_secrets.take(asked.get("keys") or [])
     context = Context(Path(asked["config"]))
     context.log_as(os.environ.get(telemetry.VARIABLE, telemetry.TEXT))

@@ -49,6 +49,8 @@ class Workers:
         self._room, self._own = asyncio.Semaphore(MOST_AT_ONCE), dict[str, asyncio.Semaphore]()
         self.counted: Callable[[Sequence[Any]], None] = lambda rows: None
         """Called with what each worker counted of its requests to RPC endpoints (``rpc.counting``)."""
+        self.texts: dict[str, str] = {}
+        """Configuration files as the server read them, by absolute path, which workers use in place of the files."""
         self._waiting = 0
         self._running: set[asyncio.subprocess.Process] = set()
         self._closed = False
@@ -96,7 +98,8 @@ class Workers:
     def _order(self, job: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a worker reads; ``id`` and ``trace`` are of what it works for."""
         about = {"keys": stored_secrets.keys(), "id": telemetry.current(), "trace": tracing.carrier()}
-        return {"job": job, "config": str(self._config), "request": dict(request)} | about
+        files = {"config": str(self._config), "texts": self.texts}
+        return {"job": job, "request": dict(request)} | files | about
 
     @contextlib.asynccontextmanager
     async def _turn(self, job: str, own: bool) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from yieldbot.config.alarms import alarm_limits
 from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
+from yieldbot.config.held import text_of
 from yieldbot.config.messages import config_error, did_you_mean, of_validation
 from yieldbot.config.notices import channels_of, times_of
 from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
@@ -133,7 +134,7 @@ def data_dir_of(path: Path) -> Path:
 
 def _tables(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(path))
+        return tomllib.loads(text_of(path))
     except (OSError, ValueError, ConfigError, RecursionError):
         return {}
 
@@ -179,7 +180,7 @@ def chain_names(path: Path) -> dict[str, Path]:
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file. Raises ConfigError for a file that is missing, unreadable or not TOML."""
     try:
-        return tomllib.loads(read_text(path))
+        return tomllib.loads(text_of(path))
     except FileNotFoundError:
         raise config_error(path, "", "is not there: `yieldbot init` writes one, or name yours with --config") from None
     except IsADirectoryError:

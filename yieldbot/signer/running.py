@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import telemetry
 from yieldbot.app.audit_pace import LOOK_SECONDS, AuditPace
-from yieldbot.app.signer import SignerRequest, opened
+from yieldbot.app.reload import at_hangup, reread
+from yieldbot.app.signer import SignerRequest, check, opened
+from yieldbot.config.held import texts_of
 from yieldbot.errors import YieldbotError
 from yieldbot.resources import keep_memory_private
 from yieldbot.signer.listening import Listener, bound, ended
@@ -47,18 +50,32 @@ async def _run(context: Context, request: SignerRequest, intake: Intake, listeni
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
+
+    def unhandled(_: object, found: dict[str, Any]) -> None:
+        if not isinstance(failure := found.get("exception"), OSError):  # a caller that hung up is no fault of ours
+            context.complain(f"{found['message']}: {type(failure).__name__}")
+
+    loop.set_exception_handler(unhandled)
     listener = Listener(intake.answer, intake.note, request.allowed_ids)
     server = await listener.begin(listening)  # type: ignore[arg-type]
     worker = Worker(context, intake, request.every_seconds)
+    with contextlib.suppress(OSError, ValueError):  # they were read a moment ago
+        worker.texts = texts_of(context.config)
 
     def came() -> None:
         loop.call_soon_threadsafe(worker.wake.set)
 
     intake.came = came
     context.say(f"the signer listens at {request.socket} (Ctrl-C ends it)")
+
+    async def reload() -> None:
+        worker.texts = await asyncio.to_thread(reread, context, check)
+        worker.wake.set()
+
     tasks = [asyncio.create_task(worker.run()), asyncio.create_task(_audit(context, intake))]
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    with at_hangup(context, reload):
+        await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     server.close()
     for task in (stopping, *tasks):
         task.cancel()
@@ -101,6 +118,8 @@ class Worker:
     """Answers whether a plan or an open transaction waits (``Intake.work_waits``)."""
     every_seconds: float
     """Seconds between two attempts while something still waits."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Configuration files as the signer read them, by absolute path, which that process uses in place of the files."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a plan was handed in."""
 
@@ -132,7 +151,8 @@ class Worker:
             start_new_session=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1"} | telemetry.environment(),
         )
-        assert process.stderr is not None
+        assert process.stderr is not None and process.stdin is not None
+        process.stdin.write(json.dumps(self.texts).encode() + b"\n")
         try:
             async with asyncio.timeout(timeout):
                 while line := await process.stderr.readline():

@@ -3,7 +3,9 @@ changes nothing."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.hostile_server import requests
 from tests.kit.journal.store import signed
 from tests.kit.signer import ANNA, BEN, CHAIN, EVE, USDC, Signer, handed, plan, signature
 from yieldbot.app import signer_work
@@ -292,6 +295,17 @@ def test_no_change_of_a_request_with_one_signature_is_taken(signer: Signer, at: 
     found = signer.ask(json.dumps(changed(GOOD, at, value)).encode())
     assert isinstance(found, str) and found not in ("BROKEN", "FAILED"), "a refusal, and no bug"
     assert signed_plans(signer.context) == ()
+
+
+def test_a_sample_of_what_the_soak_sends_for_an_hour_stages_nothing(signer: Signer) -> None:
+    """`scripts/soak signer` does the same with processes of two users."""
+    codes = set()
+    for body in itertools.islice(requests(random.Random(7)), 250):
+        found = signer.ask(body)
+        assert found not in ("BROKEN", "FAILED"), body
+        codes.add(found if isinstance(found, str) else "answered")
+    assert {"APPROVALS_MISSING", "MALFORMED", "EXPIRED", "answered"} <= codes and "HALTED" not in codes
+    assert not signer.journal.plans() and not signer.journal.transactions()
 
 
 def test_signatures_are_over_the_very_bytes(signer: Signer) -> None:
