@@ -79,6 +79,10 @@ class NodeRefused(TransientError):
         return self.status >= 400 and not self.data and self.code != 3
 
 
+class JournalHeld(TransientError):
+    """Another program holds the journal, or writes it all the time."""
+
+
 class HttpRefused(TransientError):
     """A server answered with an HTTP error."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.config.files import written
 from tests.kit.program import yieldbot
 
 
@@ -40,3 +41,12 @@ def test_a_problem_document_is_told_the_right_spelling(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text(json.dumps(document))
     ended = yieldbot("allocate", str(tmp_path / "p.json"), cwd=tmp_path)
     assert ended.code == 2 and "wealth" in ended.err and "write 1.5" in ended.err
+
+
+def test_a_flag_takes_a_negative_number_with_a_unit(tmp_path: Path) -> None:
+    """argparse takes ``-5%`` for a flag."""
+    config = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
+    ended = yieldbot("--config", config, "alert", "add", "rate", "aave_v3", "--above", "-5%", cwd=tmp_path)
+    assert ended.code == 0 and "above -5 %" in ended.out, ended.err
+    wrong = yieldbot("--config", config, "alert", "add", "rate", "aave_v3", "--above", "-5", cwd=tmp_path)
+    assert wrong.code == 2 and "--above -5: write it as 5%" in wrong.err

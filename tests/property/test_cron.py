@@ -88,6 +88,8 @@ def test_a_day_of_either_kind_counts_as_in_crontab() -> None:
         ("0 0 30 2 *", "no day of the calendar"),
         ("5-1 * * * *", "5-1: the minutes run backwards"),
         ("*/0 * * * *", "0 is no step of minutes"),
+        ("*/999 * * * *", "999 is no step of minutes: write 1 to 59"),
+        ("0 */24 * * *", "24 is no step of hours: write 1 to 23"),
         ("0 0 * * mo", "mo is no weekday"),
         (", * * * *", "nothing is no minute"),
         ("0 0 * * " + "1," * 200, "too long"),

@@ -141,6 +141,8 @@ def checked(found: Approver) -> Approver:
     if found.kind == "wallet":
         if ADDRESS.fullmatch(found.address) is None:
             raise ConfigError(f"approver {found.name}: --wallet is no address: write 0x and 40 hexadecimal digits")
+        if int(found.address, 16) == 0:
+            raise ConfigError(f"approver {found.name}: --wallet is the zero address, which nobody has the key of")
         return found
     if found.kind != "passkey":
         raise ConfigError(f"approver {found.name}: kind {found.kind[:40]}: known are wallet and passkey")

@@ -9,15 +9,17 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from yieldbot.api.answering import caller_of, fields_of, listed, needs, one_of, single
+from yieldbot.api.answering import caller_of, fields_of, listed, needs, newest, one_of, single
 from yieldbot.api.idempotency import once
 from yieldbot.api.problems import Problem
 from yieldbot.app import alerts as use
 from yieldbot.app.admission import Scope
 from yieldbot.app.alert_documents import AlertDocument, AlertRow, RemovedAlertDocument
+from yieldbot.app.alert_names import Known
 from yieldbot.app.alert_store import FILE
 from yieldbot.app.collections import Page
-from yieldbot.app.service import Collection, Service
+from yieldbot.app.service import Collection, Service, visible
+from yieldbot.model.alerts import OF_MARKETS
 
 router = APIRouter()
 Threshold = Field(default=None, max_length=40, description="as `5%`, `50bp`, `0.995`, `60`")
@@ -72,9 +74,11 @@ async def make_alert(request: Request, body: AlertBody) -> Response:
     caller, service = caller_of(request), request.app.state.service
     asked = body.model_dump()
     wanted = use.NewAlertRequest(**asked, accounts=caller.accounts, made_by=f"key {caller.name}")
+    read = newest(request, "markets") if wanted.measure in OF_MARKETS else None
+    known = None if read is None else Known(visible(read.rows, caller), read.unread)
 
     async def work() -> tuple[int, str]:
-        made = await asyncio.to_thread(use.add, wanted, service.context)
+        made = await asyncio.to_thread(use.add, wanted, service.context, known)
         return 201, json.dumps(made.as_json(), separators=(",", ":"), allow_nan=False)
 
     return await once(request, asked, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.app.admission import Forbidden, Refused
+from yieldbot.app.signer_client import SignerAway
 from yieldbot.app.workers import WorkerFailed
-from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientError, YieldbotError
+from yieldbot.errors import ConfigError, InvariantError, JournalHeld, SafetyError, TransientError, YieldbotError
 
 MEDIA = "application/problem+json"
 _OF_CODE = {"EXPIRED": 410, "NOT_THEIR_SIGNATURE": 422}
@@ -51,9 +52,9 @@ class Problem(Exception):
         return JSONResponse(body.model_dump(), self.status, headers, MEDIA)
 
 
-def of_error(failure: YieldbotError) -> Problem:
-    """The problem for an error of ours."""
-    text = str(failure)
+def of_error(failure: YieldbotError, shown: Callable[[str], str] = str) -> Problem:
+    """The problem for an error of ours. shown: its text as callers may see it."""
+    text = shown(str(failure))
     match failure:
         case Refused():
             code = "NO_KEY" if failure.status == 401 else "TOO_MANY_REQUESTS"
@@ -64,9 +65,13 @@ def of_error(failure: YieldbotError) -> Problem:
         case WorkerFailed():
             return _of_worker(failure, text)
         case SafetyError():
-            return Problem(_OF_CODE.get(failure.code, 409), failure.code, failure.message)
+            return Problem(_OF_CODE.get(failure.code, 409), failure.code, shown(failure.message))
         case ConfigError():
             return Problem(422, "NOT_UNDERSTOOD", text)
+        case SignerAway():
+            return Problem(503, "SIGNER_AWAY", text, {"Retry-After": "30"})
+        case JournalHeld():
+            return Problem(503, "BUSY", text, {"Retry-After": "5"})
         case TransientError():
             return Problem(503, "CHAIN_UNREACHABLE", text, {"Retry-After": "30"})
         case InvariantError():
@@ -82,6 +87,8 @@ def _of_worker(failure: WorkerFailed, text: str) -> Problem:
         return Problem(422, "NOT_UNDERSTOOD", text)
     if failure.kind == "InvariantError":
         return Problem(500, "BROKEN", text)
+    if failure.kind in ("TransientError", "NodeRefused", "HttpRefused"):
+        return Problem(503, "CHAIN_UNREACHABLE", text, {"Retry-After": "30"})
     return Problem(503, "BUSY", text, {"Retry-After": "30"})
 
 

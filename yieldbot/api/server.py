@@ -124,7 +124,7 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
     except YieldbotError as failure:  # no valid key, or the keys cannot be read
         if not isinstance(failure, Refused):
             service.context.complain(str(failure))
-        response = of_error(failure).response()
+        response = of_error(failure, service.shown).response()
     if (
         path.startswith("/v1/")
         and request.method not in ("GET", "HEAD", "OPTIONS")
@@ -210,7 +210,7 @@ async def _problem(request: Request, failure: Exception) -> Response:
 
 async def _failure(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, YieldbotError)
-    return of_error(failure).response()
+    return of_error(failure, request.app.state.service.shown).response()
 
 
 async def _http(request: Request, failure: Exception) -> Response:

@@ -14,6 +14,7 @@ from yieldbot.access.caller import normal
 from yieldbot.app import alert_rules, alert_store, notice_memory
 from yieldbot.app.account_entries import journalled
 from yieldbot.app.alert_documents import AlertDocument, AlertRow, AlertsDocument, RemovedAlertDocument
+from yieldbot.app.alert_names import Known, check_market
 from yieldbot.app.alert_rules import Reading, sees
 from yieldbot.app.api_keys import note
 from yieldbot.app.judged import judged
@@ -81,10 +82,11 @@ class UnknownAlert(ConfigError):
     """There is no alert of this id."""
 
 
-def add(request: NewAlertRequest, context: Context) -> AlertDocument:
-    """Make an alert; it is measured from the next reading on. Raises ConfigError for invalid values or too many
-    alerts."""
-    alert = _alert(request, context)
+def add(request: NewAlertRequest, context: Context, known: Known | None = None) -> AlertDocument:
+    """Make an alert; it is measured from the next reading on. known: markets of the newest reading, so that none is
+    made for a name that no market has; None: chains/*.toml, memory or a reading made now says so. Raises ConfigError
+    for invalid values, an unknown name, or too many alerts."""
+    alert = _alert(request, context, known)
     with alert_store.alone(context.settings.data_dir) as file:
         kept = alert_store.load(file)
         own = sum(one.alert.made_by == alert.made_by for one in kept)
@@ -167,7 +169,7 @@ def _reading(job: Job, snapshot: Snapshot, wanted: set[Measure], context: Contex
     return Reading(job=job, snapshot=snapshot, whole=whole)
 
 
-def _alert(request: NewAlertRequest, context: Context) -> Alert:
+def _alert(request: NewAlertRequest, context: Context, known: Known | None) -> Alert:
     if request.measure not in set(Measure):
         raise ConfigError(f"alert {one_line(request.measure, 40)}: known are {', '.join(Measure)}")
     chosen = Measure(request.measure)
@@ -198,12 +200,12 @@ def _alert(request: NewAlertRequest, context: Context) -> Alert:
         made_by=request.made_by,
         made_at=int(time.time()),
     )
-    _check_names(made, context)
+    _check_names(made, context, known)
     return made
 
 
-def _check_names(alert: Alert, context: Context) -> None:
-    """Raises ConfigError for a chain, token or wallet that no job of these accounts has."""
+def _check_names(alert: Alert, context: Context, read: Known | None) -> None:
+    """Raises ConfigError for a chain, token, wallet or market that no job of these accounts has."""
     jobs = [
         job
         for job in context.settings.jobs
@@ -220,6 +222,9 @@ def _check_names(alert: Alert, context: Context) -> None:
     for flag, name, names in known:
         if name is not None and name not in names:
             raise ConfigError(f"{flag} {one_line(name, 40)}: no job has it: known are {', '.join(sorted(names))}")
+    if alert.measure in OF_MARKETS:
+        mine = [job for job in jobs if alert.chain in (None, job.chain.name)]
+        check_market(alert.subject, mine, context, read)
     if alert.measure is Measure.DEPEG:
         pegged = any(
             token.symbol == alert.subject and token.address in job.pegged for job in jobs for token in job.assets

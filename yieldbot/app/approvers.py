@@ -21,6 +21,7 @@ from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
+from yieldbot.model.address import checksummed
 from yieldbot.resources import why
 
 if TYPE_CHECKING:
@@ -114,7 +115,13 @@ def person(
 ) -> Approver:
     """A person from command-line flags. Raises ConfigError for invalid details."""
     if wallet is not None:
-        return checked(Approver(name=name, kind="wallet", address=wallet))
+        found = checked(Approver(name=name, kind="wallet", address=wallet))
+        mixed = wallet[2:] not in (wallet[2:].lower(), wallet[2:].upper())
+        if mixed and wallet != (right := checksummed(wallet)):
+            raise ConfigError(
+                f"approver {name}: --wallet has a bad checksum: compare it with its source; these digits make {right}"
+            )
+        return found
     return checked(Approver(name=name, kind="passkey", public_key=passkey or "", origin=origin, credential=credential))
 
 

@@ -36,7 +36,7 @@ from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.halt import halted
 from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
-from yieldbot.model.text import one_line
+from yieldbot.model.text import as_fields, one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.approver_documents import SignedPlanDocument, ToSignDocument
@@ -205,6 +205,13 @@ class Service:
                 key = (row[field_name] or "open",)
                 found[name][key] = found[name].get(key, 0.0) + 1.0
         return found
+
+    def shown(self, text: str) -> str:
+        """A message as callers of a networked door see it: fields in place of flags, and no folder of this machine."""
+        folders = ((self.context.settings.data_dir, "data_dir"), (self.context.config.parent, "."))
+        for folder, name in folders:
+            text = text.replace(f"{folder.absolute()}/", f"{name}/")
+        return as_fields(text)
 
     def accounts(self) -> Collection:
         """Our accounts, one row for each chain."""
@@ -388,7 +395,9 @@ class Service:
         is none."""
         first = datetime.fromtimestamp(self._now() - days * 86_400, UTC).strftime("%Y-%m-%d")
         request = ShowRequest(market=market_id, chain=chain_id, start=first, every=every)
-        return (await asyncio.to_thread(show, request, self.context)).as_json()
+        found = (await asyncio.to_thread(show, request, self.context)).as_json()
+        faults = [{name: self.shown(text) for name, text in one.items()} for one in found["faults"]]
+        return found | {"history": "memory", "faults": faults}
 
     async def remembered_rows(self, market_id: str, chain_id: str, days: int, step_seconds: int) -> Collection:
         """Stored history of a market over the last ``days`` days, as rows of a table; cached until the chains are read

@@ -5,7 +5,7 @@ they need at their top.
 
 Exit codes: 0 done or nothing to do; 1 failure, or another run is in progress; 2 wrong usage or configuration; 3 a plan
 waits for approval; 4 refused by a safety rule; 5 a transaction's outcome is still open; 130 interrupted; 141 the reader
-of our output is gone.
+of our output is gone; 143 (as a shell has it) ended by SIGTERM, which serve, signer and mcp take as a request to end.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Container, Mapping, Sequence
 from io import TextIOWrapper
@@ -96,6 +97,7 @@ A module's ``register(listed)`` adds the flags and handlers of its commands.
 SENDING = frozenset(("run", "approve", "exit", "watch", "lp", "allowances", "demo"))
 """Commands that may send transactions."""
 INTERRUPTED = 130
+_NEGATIVE, _FLAG = re.compile(r"-[0-9.]"), re.compile(r"--[a-z][a-z-]*")
 READER_GONE = 141
 
 
@@ -143,7 +145,7 @@ class CommandList:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. ``argv``: arguments without the program's name; None: the process's."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = _joined(sys.argv[1:] if argv is None else argv)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
@@ -204,6 +206,18 @@ def _dispatch(words: list[str], context: Screen) -> int:
         return context.crash(unforeseen)
 
 
+def _joined(words: Sequence[str]) -> list[str]:
+    """The words with a value such as ``-5%`` joined to the flag before it (``--above=-5%``): argparse takes what begins
+    with a dash for a flag."""
+    found = list[str]()
+    for word in words:
+        if found and _NEGATIVE.match(word) and _FLAG.fullmatch(found[-1]):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
+
+
 def _log_format(words: Sequence[str]) -> str:
     """The format of log lines, known before flags are parsed, so that errors of usage have it too; where the flag's
     value is wrong, the parser says so."""
@@ -236,7 +250,7 @@ def parser(words: Container[str]) -> Parser:
         description="Moves a wallet's idle tokens into the best safe yield on chain, with your approval.",
         epilog="exit codes: 0 done, 1 failure or another run in progress, 2 wrong usage or configuration, 3 a plan "
         "waits for approval, 4 refused by a safety rule, 5 a transaction is still open (run again), "
-        "130 interrupted (Ctrl-C)",
+        "130 interrupted (Ctrl-C), 143 ended by SIGTERM",
         allow_abbrev=False,
     )
     root.add_argument("--version", action="version", version=f"yieldbot {__version__}")

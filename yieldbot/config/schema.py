@@ -11,7 +11,7 @@ from yieldbot.config.notices import NoticesTable, NotifyTable
 from yieldbot.config.secrets import SecretTable
 from yieldbot.config.serve import ServeTable
 from yieldbot.config.toml_types import EnvName, FilePath, Name
-from yieldbot.model.address import parse_address, parse_any, parse_key
+from yieldbot.model.address import parse_address, parse_any, parse_key, parse_own
 from yieldbot.model.alarm_limits import CODES
 from yieldbot.model.families import SOLANA
 from yieldbot.model.ids import hd_path
@@ -86,6 +86,7 @@ Sol = Annotated[str, BeforeValidator(_sol)]
 Claim = Annotated[str, BeforeValidator(_claim)]
 AddressText = Annotated[str, AfterValidator(parse_address)]
 KeyText = Annotated[str, AfterValidator(parse_key)]
+OwnAddressText = Annotated[str, AfterValidator(parse_own)]
 AnyAddressText = Annotated[str, AfterValidator(parse_any)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -103,7 +104,7 @@ class WalletTable(TomlTable):
 
     name: Name
     """The name that [[jobs]] tables use."""
-    address: AnyAddressText
+    address: OwnAddressText
     """The account's address."""
     kind: Literal["keystore", "kms", "ledger", "safe"] = "keystore"
     """What holds its key: a keystore file, AWS KMS, a Ledger, or (a Safe) its owners."""

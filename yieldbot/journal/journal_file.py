@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from yieldbot.errors import InvariantError, TransientError
+from yieldbot.errors import InvariantError, JournalHeld, TransientError
 from yieldbot.resources import why
 
 Taken = TypeVar("Taken")
@@ -62,7 +62,7 @@ def read_from(
         if joined or _stamps(path) == before:
             return taken
         drop(taken)
-    raise TransientError(f"journal {path} is being written; try again in a moment")
+    raise JournalHeld(f"journal {path} is being written; try again in a moment")
 
 
 def _stamps(path: Path) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
@@ -134,7 +134,7 @@ def database_error(path: Path, failure: BaseException | None) -> InvariantError 
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:  # IOERR: no space for the log's index, or a fault of the disk
             return _disk_fails(path)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return TransientError(f"journal {path} is held by another program; try again when it has ended")
+            return JournalHeld(f"journal {path} is held by another program; try again when it has ended")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return is_damaged(path)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:

@@ -35,6 +35,14 @@ def parse_address(text: str) -> Address:
     raise ValueError(f"{text} has a bad checksum: compare it with its source; with these digits it is {right}")
 
 
+def parse_own(text: str) -> Address:
+    """The address of a wallet of ours as written in a file. Raises ValueError, also for the zero address."""
+    found = parse_any(text)
+    if set(text.removeprefix("0x")) <= {"0"} or set(text) == {"1"}:
+        raise ValueError(f"{text} is the zero address, which nobody has the key of: write your wallet's")
+    return found
+
+
 def parse_key(text: str) -> Address:
     """A Solana public key as written in a file. Raises ValueError. Base58 has no checksum: a typing error is not
     noticed."""

@@ -106,7 +106,7 @@ def _field(text: str, name: str, least: int, most: int, names: tuple[str, ...] =
             high = _number(last, name, least, most, names) if dash else most if slash else low
         if high < low:
             raise ValueError(f"{part}: the {name}s run backwards")
-        found.update(range(low, high + 1, _step(step, name) if slash else 1))
+        found.update(range(low, high + 1, _step(step, name, most) if slash else 1))
     return frozenset(found)
 
 
@@ -118,7 +118,9 @@ def _number(text: str, name: str, least: int, most: int, names: tuple[str, ...])
     return int(text)
 
 
-def _step(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text)):
-        raise ValueError(f"{text or 'nothing'} is no step of {name}s: write a number above 0")
+def _step(text: str, name: str, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= most):
+        raise ValueError(
+            f"{text or 'nothing'} is no step of {name}s: write 1 to {most}, or an interval such as 2h alone"
+        )
     return int(text)

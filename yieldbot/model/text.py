@@ -7,7 +7,10 @@ line is replaced. For Python, no control, format (bidi, zero width), surrogate o
 
 from __future__ import annotations
 
+import re
+
 STANDS_IN = "\N{REPLACEMENT CHARACTER}"
+_FLAG = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 
 
 def one_line(text: str, longest: int | None = None) -> str:
@@ -25,6 +28,17 @@ def clipped(text: str, longest: int) -> str:
     """The text as one line of at most this many characters; an ellipsis marks a cut-off end."""
     line = one_line(text)
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def as_fields(text: str) -> str:
+    """A message of the command line for callers who send fields: ``--max-share`` becomes ``max_share``. What stands in
+    backticks is a command, and stays."""
+    parts = text.split("`")
+    return "`".join(_FLAG.sub(_field, part) if place % 2 == 0 else part for place, part in enumerate(parts))
+
+
+def _field(found: re.Match[str]) -> str:
+    return found[1].replace("-", "_")
 
 
 def printable(text: str) -> str:

@@ -70,3 +70,24 @@ def test_what_cannot_be_is_said(served: Served) -> None:
         answer = once(served, key, "a-wish-for-this", body)
         assert answer.status_code == 422 and answer.headers["Content-Type"] == "application/problem+json", body
     assert served.client.get("/v1/alerts", headers=served.key("read")).json()["items"] == []
+
+
+def test_a_name_that_no_market_has_is_refused_and_no_error_speaks_of_flags(served: Served) -> None:
+    """``lend`` is a market's; a protocol of chains/*.toml and a market that memory holds are known too."""
+    key = served.key("plan", name="planner")
+    for number, (body, words) in enumerate((
+        (RATE | {"subject": "Aave v9"}, "no market Aave v9: there are"),
+        (RATE | {"subject": "lend", "above": "5"}, "above 5: write it as 5%"),
+        (RATE | {"hysteresis": "200%"}, "hysteresis: the value could never"),
+        (RATE | {"below": "1%"}, "one of above and below"),
+        (RATE | {"chain": "moon"}, "chain moon: no job has it"),
+        ({"measure": "price", "subject": "DOGE", "below": "1"}, "token DOGE: no job has it"),
+        ({"measure": "wealth", "subject": "nobody", "below": "1"}, "wallet nobody: no job has it"),
+        ({"measure": "price", "subject": "USDC", "below": "1", "asset": "USDC"}, "asset: only wealth"),
+    )):  # fmt: skip
+        answer = once(served, key, f"wrong-{number:04}", body)
+        assert answer.status_code == 422 and words in answer.json()["detail"], answer.json()
+        assert "--" not in answer.json()["detail"]
+    table = served.service.context.settings.jobs[0].chain.deployments[0]
+    for number, name in enumerate((table.protocol, table.name, f"{table.name} USDC")):
+        assert once(served, key, f"right-{number:04}", RATE | {"subject": name}).status_code == 201

@@ -15,6 +15,8 @@ from tests.kit.journal.store import OWNER, plan
 from tests.unit.app.test_overview import Quiet
 from yieldbot.app import approvers
 from yieldbot.app.approvers import signed_plans
+from yieldbot.app.signer_client import SignerAway
+from yieldbot.errors import ConfigError, JournalHeld, TransientError, YieldbotError
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import plan_id as plan_id_of
@@ -94,3 +96,35 @@ def test_another_accounts_plan_is_not_there(waiting: Served, url: str) -> None:
     for method in ("GET", "DELETE"):
         assert waiting.client.request(method, url, headers=other).status_code == 404
     assert waiting.client.put(url, headers=other, json={"approver": "a", "signature": "0x"}).status_code == 404
+
+
+def test_a_signer_that_is_away_and_a_journal_that_is_held_are_called_so(
+    waiting: Served, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No chain is to blame, and no answer names a folder of this machine."""
+    folder = str(waiting.service.context.settings.data_dir)
+
+    failures = list[YieldbotError]()
+
+    async def raised(*_: Any) -> Any:
+        raise failures[-1]
+
+    monkeypatch.setattr(type(waiting.service), "reject", raised)
+    for failure, code in (
+        (SignerAway("the signer cannot be reached at /run/x"), "SIGNER_AWAY"),
+        (JournalHeld(f"journal {folder}/journal.sqlite is held by another program"), "BUSY"),
+        (TransientError("no endpoint answers"), "CHAIN_UNREACHABLE"),
+    ):
+        failures.append(failure)
+        answer = waiting.client.delete(url, headers=waiting.key("approve", name=f"key{code}"))
+        assert (answer.status_code, answer.json()["code"]) == (503, code)
+        assert answer.headers["Retry-After"] and folder not in answer.text
+
+
+def test_nobody_approves_with_an_address_that_is_nobodys_or_mistyped() -> None:
+    right = str(ANNA.address)
+    wrong = right[:2] + right[2:].swapcase()
+    for address, words in (("0x" + "00" * 20, "the zero address"), (wrong, f"these digits make {right}")):
+        with pytest.raises(ConfigError, match=words):
+            approvers.person("eve", wallet=address)
+    assert approvers.person("eve", wallet=right.lower()).address == right.lower()

@@ -139,6 +139,7 @@ IN_SETTINGS = [
     ('chain = "testnet"', 'chain = "tesnet"', "jobs[1].chain", "did you mean testnet?"),
     ('asset = "USDC"', 'asset = "USCD"', "jobs[1].asset", "did you mean USDC?"),
     (WALLET, WALLET.replace("E7", "e7"), "wallets[1].address", "bad checksum"),
+    (WALLET, "0x" + "0" * 40, "wallets[1].address", "is the zero address"),
     (WALLET, WALLET.lower(), "wallets[1].address", WALLET),
     (WALLET, WALLET[:-1], "wallets[1].address", "40 hex digits"),
     ('keystore = "keys/main.json"', "", "wallets[1].keystore", "is missing"),

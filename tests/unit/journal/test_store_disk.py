@@ -14,7 +14,7 @@ import pytest
 
 from tests.kit.journal.store import CHAIN, OWNER, signed
 from tests.kit.journal.store import path as path
-from yieldbot.errors import InvariantError, TransientError
+from yieldbot.errors import InvariantError, JournalHeld, TransientError
 from yieldbot.journal.journal_entries import (
     TxNoted,
     TxSent,
@@ -28,8 +28,8 @@ from yieldbot.journal.store import Journal
     [
         (sqlite3.SQLITE_FULL, InvariantError, "is full or failing"),
         (sqlite3.SQLITE_IOERR | 3 << 8, InvariantError, "is full or failing"),
-        (sqlite3.SQLITE_LOCKED, TransientError, "held by another program"),
-        (sqlite3.SQLITE_BUSY | 1 << 8, TransientError, "held by another program"),
+        (sqlite3.SQLITE_LOCKED, JournalHeld, "held by another program"),
+        (sqlite3.SQLITE_BUSY | 1 << 8, JournalHeld, "held by another program"),
         (sqlite3.SQLITE_NOTADB, InvariantError, "is damaged"),
         (sqlite3.SQLITE_CORRUPT, InvariantError, "is damaged"),
         (sqlite3.SQLITE_READONLY, InvariantError, "cannot be written"),

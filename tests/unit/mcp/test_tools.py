@@ -17,7 +17,7 @@ from yieldbot.access.caller import Caller, Scope
 from yieldbot.app.plan_documents import PlanDocument
 from yieldbot.app.run_documents import DryRunDocument, RunDocument
 from yieldbot.app.workers import WorkerFailed
-from yieldbot.mcp.server import server
+from yieldbot.mcp.server import SCOPES, server
 
 ASSISTANT = Caller("assistant", frozenset((Scope.READ, Scope.PLAN)))
 READER = Caller("reader", frozenset((Scope.READ,)))
@@ -85,7 +85,9 @@ async def test_documents_are_those_of_the_last_reading(served: Served) -> None:
     risk = await asked(served, READER, "get_risk", key=key)
     assert risk["components"] and risk["safety"] == market["safety"]
     assert (await asked(served, READER, "get_forecast", key=key))["horizons"]
-    assert (await asked(served, READER, "get_history", key=key, days=365))["market"]["market"] == market["id"]
+    history = await asked(served, READER, "get_history", key=key, days=365)
+    assert history["market"]["market"] == market["id"] and history["history"] == "memory"
+    assert str(served.service.context.settings.data_dir) not in json.dumps(history), "no folder of this machine"
     assert (await asked(served, READER, "list_positions"))["items"][0]["held"]["text"] == "10000.000000"
     assert {row["signal"] for row in (await asked(served, READER, "list_signals"))["items"]} <= {
         "enter",
@@ -99,6 +101,12 @@ async def test_documents_are_those_of_the_last_reading(served: Served) -> None:
 
 
 async def test_a_reader_plans_nothing_and_the_refusal_is_in_the_audit(served: Served) -> None:
+    """Nor is it shown a tool that plans."""
+    async with Client(server(served.service, lambda: READER)) as client:
+        shown = {one.name for one in (await client.list_tools()).tools}
+    assert shown == {one.name for one in await listed(served)} - set(SCOPES) and set(SCOPES) == {
+        "what_if", "rehearse", "request_approval",
+    }  # fmt: skip
     for tool in ("what_if", "rehearse", "request_approval"):
         assert "no scope `plan`" in await asked(served, READER, tool)
     assert [one.outcome for one in served.service.admission.taken()] == ["403 no scope plan"]

@@ -20,7 +20,7 @@ from yieldbot.cli.tables import Printable, TextTable
 from yieldbot.config.messages import config_error
 from yieldbot.errors import NodeRefused, SafetyError, SignerRefused, YieldbotError
 from yieldbot.execution.halt import NAME, halt, halted
-from yieldbot.model.text import escaped, one_line, printable
+from yieldbot.model.text import as_fields, escaped, one_line, printable
 
 NASTY = "gone\x1b]0;owned\x07\x1b[2J\x9b31m\r\nyieldbot: all is well\u202e\u2066evil\u200b\u2028more\x00\x85end"
 """A window title, a cleared screen, a C1 escape, a forged second line, bidi, zero width, other line ends."""
@@ -89,3 +89,16 @@ def test_a_halt_file_and_a_reason_are_one_printable_line(tmp_path: Path) -> None
     (tmp_path / NAME).unlink()
     assert halt(tmp_path, NASTY, 0)[1] == ""
     assert len((tmp_path / NAME).read_text().splitlines()) == 1 and harmless(halted(tmp_path) or "\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("--max-share 2: write 0 to 1", "max_share 2: write 0 to 1"),
+        ("alert: give one of --above and --below", "alert: give one of above and below"),
+        ("`yieldbot approve --signed` does it, not --signed", "`yieldbot approve --signed` does it, not signed"),
+        ("a--b, -- and ---x", "a--b, -- and ---x"),
+    ],
+)
+def test_callers_who_send_fields_read_no_flags(line: str, fields: str) -> None:
+    assert as_fields(line) == fields
