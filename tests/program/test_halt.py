@@ -25,7 +25,7 @@ def test_halt_and_resume(tmp_path: Path) -> None:
     assert yieldbot("resume", "--json", cwd=tmp_path).document["lifted"] is True
     assert "FAIL  halt" not in yieldbot("check", cwd=tmp_path).out
     assert halted(data) is None
-    assert "there was no halt" in yieldbot("resume", cwd=tmp_path).out
+    assert "no halt was in force" in yieldbot("resume", cwd=tmp_path).out
 
 
 def test_a_bare_file_halts(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_a_picture(tmp_path: Path, ending: str) -> None:
         (("verify", "--history", "none"), 2, "is not there"),
         (("show", "pool", "--history", "h"), 2, "means 2 markets (pool a, pool b)"),
         (("show", "pool c", "--history", "h"), 2, "is no market"),
-        (("show", "x", "--history", "none"), 2, "remembers nothing yet"),
+        (("show", "x", "--history", "none"), 2, "none is empty"),
         (("show", "--from", "soon", "--history", "h"), 2, "is no time"),
         (("show", "pool a", "--every", "5", "--history", "h"), 2, "is no step"),
         (("show", "--plot", "a.png", "--history", "h"), 2, "draws one market"),

@@ -109,7 +109,7 @@ def appraise(
         vetoes.append("there is no lending yield to compare with")
     elif not low > other:
         sure = f"{policy.confidence:.0%}"
-        vetoes.append(f"its net yield may be as low as {_apy_text(low)} ({sure} sure), lending pays {other.value:.2%}")
+        vetoes.append(f"net yield may be as low as {_apy_text(low)} ({sure} sure), lending pays {other.value:.2%}")
     return Appraisal(state, estimate, best, (low, mean, high), other, tuple(vetoes))
 
 

@@ -27,7 +27,7 @@ def check(context: Context) -> CheckDocument:
     """Checks the configuration and every chain, keystore, device and Safe that it names. Signs and writes nothing.
     Raises ConfigError for a configuration that cannot be read."""
     settings = context.settings
-    found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
+    found = [Finding(str(settings.source), f"wallets: {len(settings.wallets)}, jobs: {len(settings.jobs)}")]
     found += [Finding("yieldbot.toml", warning, "correct it unless it is on purpose") for warning in settings.warnings]
     if not settings.jobs:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))

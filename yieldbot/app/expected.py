@@ -64,7 +64,7 @@ def panel_of(source: Path, everything: bool, faults: list[Fault], now: int | Non
     spans = markets(store, faults=faults) if source.is_dir() else ()
     if not spans:
         raise ConfigError(
-            f"{source} holds no readings: `yieldbot observe` makes some, `yieldbot history import FILE` takes others'"
+            f"{source} holds no readings: `yieldbot observe` makes some, `yieldbot history import FILE` imports others"
         )
     first, last = min(one.first for one in spans), max(one.last for one in spans)
     ahead = now is not None and last > now + AHEAD_SECONDS  # a clock was wrong: it must not hide what is known now

@@ -101,8 +101,8 @@ def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> l
         notes.append("readings are from after this machine's time: see `yieldbot history verify`, or set its clock")
     if len(panel.times) < WARM_DAYS:
         notes.append(
-            f"{len(panel.times)} days of history: forecasters are weighed by what they were worth on recorded history, "
-            "not yet on this one"
+            f"{len(panel.times)} days of history: forecasters are weighed by their skill on recorded history, since "
+            "this one is too short"
         )
     return notes
 

@@ -103,7 +103,7 @@ def _stepped(name: str, request: PaperRequest, context: Context) -> PaperWallet:
     if not (folder / store.FILE).exists():
         if not request.wealth:
             raise ConfigError(
-                f"there is no paper wallet {name!r}: begin it by --wealth and --coin, as `{context.program} paper "
+                f"there is no paper wallet {name!r}: create it with --wealth and --coin: `{context.program} paper "
                 f"--name {name} --wealth 10000 --coin USDC`"
             )
         _job(name, request, None, context)  # invalid arguments leave no files behind

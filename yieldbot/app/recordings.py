@@ -115,5 +115,5 @@ def compact(folder: Path | None, context: Context) -> HistoryCompactDocument:
 
 def _there(place: Path) -> Path:
     if not place.is_dir():
-        raise ConfigError(f"{place} is not there: nothing has been remembered yet, or --history names another folder")
+        raise ConfigError(f"{place} is not there: nothing is stored yet, or --history names another folder")
     return place

@@ -121,7 +121,7 @@ def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
     if len(found) == 1:
         return found[0]
     if not spans:
-        raise ConfigError(f"{folder} remembers nothing yet: `yieldbot observe` or `yieldbot history import` fill it")
+        raise ConfigError(f"{folder} is empty: `yieldbot observe` or `yieldbot history import` fills it")
     if not found:
         raise ConfigError(f"{text!r} is no market that {folder} remembers: `yieldbot history show` lists them")
     ids = [one.key.market for one in found]

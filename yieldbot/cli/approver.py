@@ -121,7 +121,7 @@ def _shown(found: ApproversDocument, context: Screen) -> int:
 
 def _table(found: ApproversDocument) -> TextTable | str:
     if not found.approvers:
-        return "nobody is in the register: `yieldbot approver add NAME --wallet ADDRESS`"
+        return "there are no approvers yet: `yieldbot approver add NAME --wallet ADDRESS`"
     needs = f"{found.needed} must sign a plan" if found.needed else "policy.approvals_needed = 0: none needs to sign"
     table = TextTable(f"Approvers ({needs})", "Name", "Kind", "Key")
     for one in found.approvers:

@@ -42,7 +42,7 @@ def resume(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _lines(done: ResumeDocument) -> str:
-    lines = ["the halt is lifted" if done.lifted else "there was no halt"]
+    lines = ["the halt is lifted" if done.lifted else "no halt was in force"]
     for row in done.stopped:
         state = "may sign again; it was stopped" if row.cleared else "is stopped (`resume --clear` ends that)"
         lines.append(f"account {row.owner} on {row.chain_id} {state}: {row.reason}")

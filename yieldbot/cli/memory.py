@@ -224,7 +224,7 @@ def _shown(found: HistoryShowDocument) -> Any:
 
 def _markets(found: MarketsRemembered) -> Any:
     if not found.markets:
-        return f"{found.history} remembers nothing: `yieldbot observe` or `yieldbot history import` fill it"
+        return f"{found.history} is empty: `yieldbot observe` or `yieldbot history import` fills it"
     made = TextTable(
         f"Remembered in {found.history}", "Chain", "Protocol", "Asset", "Market", ">Readings", "First", "Last"
     )

@@ -37,9 +37,11 @@ def program_image(code: bytes) -> AccountImage:
     return AccountImage(rent_exempt(len(code)), LOADER, code, executable=True)
 
 
-def mint(authority: Address, supply: int, decimals: int, token_program: Address = TOKEN_PROGRAM) -> AccountImage:
-    """SPL Token's mint: authority option 0, supply 36, decimals 44, initialised 45, freeze authority option 46."""
-    data = struct.pack("<I32sQBB36x", 1, key_bytes(authority), supply, decimals, 1)
+def mint(authority: Address | None, supply: int, decimals: int, token_program: Address = TOKEN_PROGRAM) -> AccountImage:
+    """SPL Token's mint: authority option 0, supply 36, decimals 44, initialised 45, freeze authority option 46.
+    authority: who may mint; None: nobody."""
+    key = bytes(32) if authority is None else key_bytes(authority)
+    data = struct.pack("<I32sQBB36x", int(authority is not None), key, supply, decimals, 1)
     return image(token_program, data)
 
 

@@ -72,7 +72,7 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     images: Images = {
         usdc.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
         usdt.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
-        WRAPPED_SOL: mint(SYSTEM_PROGRAM, 0, SOL_DECIMALS),
+        WRAPPED_SOL: mint(None, 0, SOL_DECIMALS),
         **{feed: price_account(feed, PRICES[symbol], timestamp) for symbol, feed in feeds.items()},
         owner: AccountImage(IDLE_LAMPORTS, SYSTEM_PROGRAM, b""),
         ata(owner, usdc.address): token_account(usdc.address, owner, IDLE_USDC * usdc.one),

@@ -54,7 +54,7 @@ def adding(state: LiquidityPool, have: Pair, ticks: Range, token_id: int | None,
         raise MarketError(f"{state.pool.name}: the range from tick {ticks.low} to {ticks.high} is empty")
     liquidity, desired, taken = ticks.settled(state.sqrt_price_x96, *have)
     if not liquidity:
-        raise MarketError(f"{calls.amounts_text(state.pool, have)} make no liquidity: {_ratio(state, ticks)}")
+        raise MarketError(f"{calls.amounts_text(state.pool, have)} give no liquidity: {_ratio(state, ticks)}")
     least = ticks.least_put(state.sqrt_price_x96, desired, terms.slippage)
     order = LiquidityOrder(
         id=terms.id,

@@ -45,7 +45,7 @@ def adding_shares(state: LiquidityPool, have: Pair, terms: Terms) -> Prepared:
     none."""
     taken = fitting(state.reserves, have)
     if not all(taken):
-        raise MarketError(f"{amounts_text(state.pool, have)} make no liquidity: a pair takes both tokens at its price")
+        raise MarketError(f"{amounts_text(state.pool, have)} give no liquidity: a pair takes both tokens at its price")
     slip = 1.0 + terms.slippage
     least = (max(0, int(taken[0] / slip) - 1), max(0, int(taken[1] / slip) - 1))
     order = _order(state, terms, most=taken, least_put=least)
