@@ -67,9 +67,9 @@ class NoticesTable(BaseModel):
     server: str | None = None
     """Host of the mail server."""
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
-    """Its port."""
+    """Port of the mail server."""
     security: Literal["starttls", "tls", "none"] | None = None
-    """How the connection to it is encrypted."""
+    """How the connection to the mail server is encrypted."""
     user: str | None = None
     """Name of the mail account."""
     sender: Annotated[str | None, Field(alias="from")] = None

@@ -76,7 +76,7 @@ class SolidlyPool:
 
 @dataclass(frozen=True, slots=True)
 class SolidlyVenue:
-    """One direction of a pool."""
+    """A pool as a venue for swaps in one direction."""
 
     pool: SolidlyPool
     """The pool."""

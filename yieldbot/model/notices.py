@@ -132,7 +132,7 @@ class Channel:
     server: str = ""
     """Host of the mail server."""
     port: int = 587
-    """Its port."""
+    """Port of the mail server."""
     security: str = "starttls"
     """``starttls``, ``tls`` or ``none``; the last only on this machine."""
     user: str = ""

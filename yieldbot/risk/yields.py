@@ -21,14 +21,14 @@ TAIL = NormalDist().inv_cdf(0.9)
 
 
 class Signal(StrEnum):
-    """What follows from"""
+    """What a market's yield grades advise to do with money."""
 
     ENTER = "enter"
     """Money may go in."""
     HOLD = "hold"
     """Money that is there may stay, and none goes in."""
     LEAVE = "leave"
-    """Money is better elsewhere."""
+    """Money should be moved to a better market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
