@@ -67,6 +67,7 @@ VIEWS = {
     "authority": "authority()",
     "poolDelegate": "poolDelegate()",
     "globals": "globals()",
+    "withdrawalManager": "withdrawalManager()",
     "defaultTimelockParameters": "defaultTimelockParameters()",
     "PUBLIC_ROLE": "PUBLIC_ROLE()",
     "managersAdmin": "ADMIN_ROLE()",
@@ -80,7 +81,7 @@ NAMES_NEXT = (
     *("owner", "getOwner", "admin", "governor", "guardian", "pauseGuardian", "curator", "getACLAdmin"),
     *("ADDRESSES_PROVIDER", "POOL", "implementation", "comptrollerImplementation", "getPriceOracle"),
     *("oracle", "interestRateModel", "getACLManager", "getPoolConfigurator", "defaultAdmin", "authority"),
-    *("manager", "globals", "poolDelegate", "liquidity adapter"),
+    *("manager", "globals", "poolDelegate", "withdrawalManager", "liquidity adapter"),
 )
 """Views whose answers name addresses that are read next."""
 OF_CONTROLLERS = (

@@ -8,11 +8,14 @@ Source: maple-labs/globals-v2, MapleGlobals.sol (scheduleCall, timelockParameter
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from yieldbot.model.amounts import Amount
 from yieldbot.model.controls import Dependency, Part
 from yieldbot.model.ids import Address
+from yieldbot.model.market import Exit, ExitKind
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.protocols.evm.abi import checksum, selector_of
 from yieldbot.protocols.evm.control_events import ScheduledCall
@@ -27,6 +30,8 @@ ASKED = (MANAGER, selector_of("manager()"))
 DELAYS = "defaultTimelockParameters"
 LEAST_DELAY = 86_400
 """Seconds that each call of a GovernorTimelock waits at least (``MIN_DELAY``); a function may have one of its own."""
+LONGEST_CYCLE = 366 * 86_400
+"""Seconds of a withdrawal cycle beyond which it is not believed."""
 MOST_INPUT = 200_000
 """Most bytes of a transaction's calldata that are searched."""
 MOST_FOUND = 20
@@ -44,10 +49,55 @@ def with_manager(named: Sequence[Dependency], readings: Mapping[Address, Reading
         if behind is None or behind.code is None or not behind.code.size or one.part is not Part.POOL:
             continue
         found.append(Dependency(behind.address, Part.INSIDE, "pool manager"))
+        exits = readings.get(behind.named("withdrawalManager") or Address(""))
+        if exits is not None and exits.code is not None and exits.code.size:
+            found.append(Dependency(exits.address, Part.INSIDE, "withdrawal manager"))
         book = readings.get(behind.named("globals") or Address(""))
         if book is not None and DELAYS in book.answers:
             found.append(Dependency(book.address, Part.ADMIN, "Globals"))
     return tuple({one.address: one for one in reversed(found)}.values())[::-1]
+
+
+EXIT_VIEWS = ("queue()", "totalShares()", "getCurrentConfig()")
+"""Views of a pool's withdrawal manager: of one that serves requests in turn, and of one that has windows."""
+NEXT_CYCLES = 2
+"""Cycles after the present one in which a request of now is paid (MapleWithdrawalManager.sol, ``addShares``)."""
+
+
+def read_exit(manager: Address) -> Flow[list[bytes]]:
+    """The answers to EXIT_VIEWS of the withdrawal manager that a pool's manager names; empty: it names none."""
+    reads = Reads()
+    named = reads.add(EthCall(manager, selector_of("withdrawalManager()"), optional=True))
+    yield from reads.made()
+    number = int.from_bytes(named.data, "big") if len(named.data) == 32 else 0
+    if not 0 < number < 2**160:
+        return []
+    at, reads = checksum(f"0x{number:040x}"), Reads()
+    asked = [reads.add(EthCall(at, selector_of(view), optional=True)) for view in EXIT_VIEWS]
+    yield from reads.made()
+    return [one.data for one in asked]
+
+
+def exit_of(answers: Sequence[bytes], worth: Callable[[int], Amount], cash: Amount | None, now: int) -> Exit | None:
+    """How money leaves a pool, by the answers to ``read_exit``; None where they are no withdrawal manager's. worth: of
+    shares, in the pool's asset. now: unix seconds."""
+    queue, total, config = answers if answers else (b"",) * len(EXIT_VIEWS)
+    if len(queue) == 64 and len(total) == 32:
+        first, last = (int.from_bytes(queue[at : at + 32], "big") for at in (0, 32))
+        shares = int.from_bytes(total, "big")
+        if max(first, last) >= 2**128 or shares >= 2**128:
+            return None
+        before = f"{max(0, last - first + 1)} requests of {worth(shares)} wait before a new one"
+        return Exit(kind=ExitKind.WINDOW, seconds=None, cash=cash, limit=f"exits are served in turn: {before}")
+    if len(config) == 128:
+        _, begun, cycle, window = (int.from_bytes(config[at : at + 32], "big") for at in range(0, 128, 32))
+        if not 0 < window <= cycle <= LONGEST_CYCLE or not 0 < begun <= now:
+            return None
+        opens = begun + ((now - begun) // cycle + NEXT_CYCLES) * cycle
+        when = f"{datetime.fromtimestamp(opens, UTC):%Y-%m-%d %H:%M} UTC"
+        limit = f"a request of now is paid from {when} on, for {window / 3600:g} h, as far as there is cash"
+        return Exit(kind=ExitKind.WINDOW, seconds=opens + window - now, cash=cash, limit=limit)
+    return None
 
 
 def delay_of(reading: Reading) -> int | None:

@@ -19,6 +19,7 @@ from yieldbot.model.known import MULTICALL3
 from yieldbot.model.market import Exit, ExitKind, Leaving, Market, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
+from yieldbot.protocols.evm import maple
 from yieldbot.protocols.evm import two_step_exits as _exits
 from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.reads import Reads
@@ -90,18 +91,21 @@ def interface_reads(vault: Address) -> list[EthCall]:
     vault_abi = abi("erc4626")
     ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _exits.CANCELS)
     supports = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
-    return [*supports, vault_abi.read(vault, "share", optional=True)]
+    manager = EthCall(vault, maple.ASKED[1], optional=True)
+    return [*supports, vault_abi.read(vault, "share", optional=True), manager]
 
 
 def interfaces(vault: Address, answers: Sequence[bytes]) -> dict[str, object]:
     """The answers to ``interface_reads``: whether exits and entries are requests, and the share token if it is not the
     vault."""
-    redeem, deposit, cancels, share = (_number(answer) for answer in answers)
+    redeem, deposit, cancels, share, manager = (_number(answer) for answer in answers)
     found: dict[str, object] = {"async_redeem": redeem == 1, "async_deposit": deposit == 1}
     if redeem == 1:
         found |= {"request_id": _exits.REQUEST_ID, "cancel_redeem": cancels == 1}
     if share and share < 2**160 and share != int(vault, 16):
         found["share"] = checksum(f"0x{share:040x}")
+    if manager and manager < 2**160:
+        found["manager"] = checksum(f"0x{manager:040x}")
     return found
 
 
@@ -188,7 +192,11 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
     gone_raw = gone.whole.raw if gone else 0
     inside_raw = worth_raw if paid_raw is None else min(worth_raw, paid_raw)
     held_raw = inside_raw + gone_raw
-    way = _way_out(where, cooldown, Amount(asset, min(balance_raw, total_raw)) if balance_raw else None)
+    cash = Amount(asset, min(balance_raw, total_raw)) if balance_raw else None
+    way = _way_out(where, cooldown, cash)
+    if "manager" in where and way.kind is ExitKind.INSTANT:
+        answers = yield from maple.read_exit(Address(str(where["manager"])))
+        way = maple.exit_of(answers, lambda raw: Amount(asset, raw * now // probe), cash, block.timestamp) or way
     cost = 1.0 - (1.0 - max(0.0, into or 0.0)) * (1.0 - max(0.0, out or 0.0))
     cost = cost if cost >= LEAST_COST else 0.0
     if where.get("async_deposit"):
@@ -273,6 +281,8 @@ def _way_out(where: Mapping[str, object], cooldown: int | None, cash: Amount | N
 def _offered(way: Exit, shares: int, held_raw: int, free: int | None, payable: int | None) -> int:
     """Base units of our holding that may be withdrawn at once: all if the vault states no limit, its limit if that is
     less, 0 for a two-step exit."""
+    if way.kind is ExitKind.WINDOW:
+        return min(held_raw, payable or 0)
     if way.kind is not ExitKind.INSTANT:
         return 0
     if not free or not payable or free >= shares:
