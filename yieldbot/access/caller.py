@@ -21,6 +21,8 @@ class Scope(StrEnum):
     """Start a run, whose plans are rehearsed and wait for a person."""
     HALT = "halt"
     """Stop all signing, and lift the halt."""
+    KEYS = "keys"
+    """List and revoke API keys. None is made by a key, whatever its scopes."""
 
 
 class Forbidden(YieldbotError):

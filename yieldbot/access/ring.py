@@ -142,6 +142,15 @@ class KeyRing:
             self._end(connection, living, now)
         return tuple(living)
 
+    def revoke_one(self, prefix: str, now: int) -> StoredKey | None:
+        """Ends the key with this prefix at once; returns it where it was valid until now."""
+        found = self.find(prefix)
+        if found is None or found.ended(now) is not None:
+            return None
+        with begin(self._engine) as connection:
+            self._end(connection, (found,), now)
+        return found
+
     def find(self, prefix: str) -> StoredKey | None:
         """The key with this prefix, valid or not."""
         with begin(self._engine) as connection:

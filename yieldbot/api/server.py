@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from yieldbot import __version__
-from yieldbot.api import alert_routes, description, event_routes, listing, on_request, resources, run_routes
+from yieldbot.api import alert_routes, description, event_routes, key_routes, listing, on_request, resources, run_routes
 from yieldbot.api.description import described
 from yieldbot.api.methods import Methods, known, template_of, without_body
 from yieldbot.api.metrics import Metrics
@@ -37,6 +37,7 @@ ROUTERS = (
     alert_routes.router,
     run_routes.router,
     event_routes.router,
+    key_routes.router,
     description.router,
 )
 """All routes, in the order of the description."""

@@ -14,7 +14,7 @@ class ApiKey(Part):
 
     name: str = Field(description="its name")
     prefix: str = Field(description="the eight characters after `yb_`, by which people recognise it")
-    scopes: tuple[str, ...] = Field(description="what it may do: of read, plan, approve, run, halt")
+    scopes: tuple[str, ...] = Field(description="what it may do: of read, plan, approve, run, halt, keys")
     accounts: tuple[str, ...] | None = Field(description="addresses of the only accounts that it sees; null: all")
     networks: tuple[str, ...] = Field(description="networks that it may be used from, as CIDR; empty: any")
     created_at: int = Field(description="when it was made, in unix seconds")

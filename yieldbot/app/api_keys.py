@@ -89,6 +89,15 @@ def revoke(name: str, context: Context) -> RevokedKeysDocument:
     return RevokedKeysDocument(name=name, revoked=tuple(one.prefix for one in ended))
 
 
+def revoke_one(prefix: str, context: Context, by: str, where: str) -> RevokedKeysDocument:
+    """Revokes the key with this prefix at once, for a caller. by, where: who asks, and from which IP address."""
+    ring = _ring(context)
+    stored, ended = ring.find(prefix), ring.revoke_one(prefix, int(time.time()))
+    name = "" if stored is None else stored.name
+    note(context, f"key revoke {name} ({prefix})", "0 ended" if ended is None else "1 ended", by, where)
+    return RevokedKeysDocument(name=name, revoked=() if ended is None else (prefix,))
+
+
 def list_(context: Context) -> KeysDocument:
     """All keys, without secrets."""
     now = int(time.time())

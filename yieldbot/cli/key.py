@@ -27,7 +27,7 @@ def register(listed: CommandList) -> None:
         "--scope",
         required=True,
         metavar="SCOPES",
-        help="what the key may do: one or more of read,plan,approve,run,halt, joined by commas; none includes another",
+        help="what the key may do: of read,plan,approve,run,halt,keys, joined by commas; none includes another",
     )
     parser.add_argument(
         "--account",

@@ -50,7 +50,8 @@ class Walk:
 
     def __init__(self, sandbox: Sandbox, url: str, market: str) -> None:
         self.journal = sandbox.directory / JOURNAL
-        text, _ = KeyRing.of(sandbox.directory).new("examples", frozenset(Scope), int(time.time()))
+        self.keys = KeyRing.of(sandbox.directory)
+        text, _ = self.keys.new("examples", frozenset(Scope), int(time.time()))
         approvers.add(approvers.person("anna", wallet=str(ANNA.address)), Context(sandbox.config))
         self.values = {"API": url, "KEY": text, "MARKET": market, "PLAN": "", "RUN": "", "ALERT": "", "SIGNATURE": ""}
         self.left = list(examples())
@@ -104,6 +105,7 @@ class Walk:
         alert = {"measure": "wealth", "subject": "main", "below": "1"}
         made = self.ask("POST", "/alerts", alert, **{"Idempotency-Key": f"alert-{number:03}"})
         self.values |= {"PLAN": copy.id, "SIGNATURE": signature(copy, ANNA), "ALERT": made["alert"]["id"]}
+        self.values["PREFIX"] = self.keys.new(f"lost-{number}", frozenset((Scope.READ,)), int(time.time()))[1].prefix
 
     def of(self, language: str) -> list[Example]:
         """The examples in this language that have not run yet."""

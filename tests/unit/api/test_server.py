@@ -25,6 +25,7 @@ NEEDS = {
     ("POST", "/alerts"): Scope.PLAN, ("DELETE", "/alerts/{alert_id}"): Scope.PLAN,
     ("POST", "/plans"): Scope.PLAN, ("POST", "/runs"): Scope.RUN, ("PUT", "/plans/{plan_id}/approval"): Scope.APPROVE,
     ("DELETE", "/plans/{plan_id}/approval"): Scope.APPROVE,
+    ("GET", "/keys"): Scope.KEYS, ("DELETE", "/keys/{prefix}"): Scope.KEYS,
 }  # fmt: skip
 """What a route needs that is not read."""
 PUBLIC = {"/health", "/ready", "/openapi.json"}
