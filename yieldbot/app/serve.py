@@ -165,7 +165,7 @@ def service_of(context: Context, request: ServeRequest) -> Service:
 
 
 def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    """A network. Raises ConfigError."""
+    """Parse an IP network in CIDR form. Raises ConfigError."""
     try:
         return ipaddress.ip_network(text)
     except ValueError:

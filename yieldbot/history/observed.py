@@ -29,7 +29,7 @@ class IndexReading:
     time: int
     """Unix seconds of the reading."""
     index: float
-    """The index by which suppliers earn."""
+    """The index that grows with what suppliers earn."""
 
 
 def readings_of(

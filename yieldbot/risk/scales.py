@@ -23,7 +23,7 @@ class Side:
     factor: float
     """The factor on the expected loss at a score of 0; at 100 the factor is 1."""
     why: str
-    """The reason for both."""
+    """The reason for the weight and the factor."""
 
 
 @dataclass(frozen=True, slots=True)

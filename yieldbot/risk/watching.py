@@ -48,13 +48,14 @@ class WatchMemory:
     alarms: Mapping[MarketId, tuple[Alarm, ...]] = field(default_factory=dict)
     """The alarms that stand."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
-    """What each market's money finally rests on, by the last look at it."""
+    """What backs each market's money in the end, by the last look at it."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
     """The largest depositors of each market, by the last look at it."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt realised in each market since the first look, in whole tokens."""
     supplies: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
-    """What existed of each token that markets rest on, by looks of the last days (``risk/supplies.py``)."""
+    """Total supplies of each token that backs markets, (unix seconds, base units), over the looks of the last days
+    (``risk/supplies.py``)."""
     daily: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     """Supplies of the same tokens and of reward tokens, (unix seconds, base units), one for each of the last days
     (``risk/issuance.py``)."""

@@ -78,8 +78,8 @@ def multisig(address: Address, image: AccountImage | None) -> Multisig | None:
 
 
 def _v4(address: Address, data: bytes) -> Multisig | None:
-    """create_key, config_authority, threshold u16, time_lock u32, two indexes u64, rent_collector (an option), bump,
-    members (key, mask of permissions)."""
+    """Decode a Squads v4 multisig; None: it is none. Layout: create_key, config_authority, threshold u16, time_lock
+    u32, two indexes u64, rent_collector (an option), bump, members (key, mask of permissions)."""
     if len(data) < 99:
         return None
     authority, threshold = data[40:72], int.from_bytes(data[72:74], "little")
@@ -97,7 +97,8 @@ def _v4(address: Address, data: bytes) -> Multisig | None:
 
 
 def _v3(address: Address, data: bytes) -> Multisig | None:
-    """threshold u16, authority_index u16, two indexes u32, bump, create_key, a flag, keys."""
+    """Decode a Squads v3 multisig; None: it is none. Layout: threshold u16, authority_index u16, two indexes u32, bump,
+    create_key, a flag, keys."""
     if len(data) < 58:
         return None
     threshold, count = int.from_bytes(data[8:10], "little"), int.from_bytes(data[54:58], "little")
