@@ -10,6 +10,7 @@ from tests.kit.solana.others import Depositor, put
 from tests.kit.solana.world import sandbox as sandbox
 from yieldbot.config.load import load
 from yieldbot.model.known import TOKEN_PROGRAM
+from yieldbot.protocols.solana.layout import ata
 from yieldbot.sandbox.solana.images import image
 from yieldbot.sandbox.solana.node import SvmSandbox
 
@@ -57,6 +58,8 @@ def test_flows_and_holders_are_said_once_followed_and_graded(sandbox: SvmSandbox
     whale.deposit("kamino_lend", 2_000_000)
     whale.deposit("marginfi", 2_000_000)
     minnow.deposit("kamino_lend", 7)
+    asset = load(sandbox.config).jobs[0].asset
+    minnow.pay(asset.address, ata(whale.address, asset.address), 5 * asset.one)
     second = looked(sandbox)
     for protocol in ("kamino_lend", "marginfi"):
         said = lines(second, protocol)
@@ -64,7 +67,11 @@ def test_flows_and_holders_are_said_once_followed_and_graded(sandbox: SvmSandbox
         assert any("largest depositor" in line and whale.address in line for line in said), said
         assert of(second, protocol)["flows"]["cut"] is None
     assert any("deposit of 7 USDC" in line and "followed" in line for line in lines(second, "kamino_lend"))
-    assert not lines(second, "save"), "what was said of the time before the first look is not said again"
+    said = [line for one in second["messages"] for line in one["lines"]]
+    assert sum(f"{minnow.address}, an address that is followed, sent 5 USDC" in line for line in said) == 1
+    assert not [line for line in lines(second, "save") if "1,500,000" in line], (
+        "what was said of the time before the first look is not said again"
+    )
     held = of(second, "save")["holders"]["top"]
     assert held[0]["address"] == whale.address and 0.1 < held[0]["share"] < 0.2
 

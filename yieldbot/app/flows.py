@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app.graded import dollars, facts_of
 from yieldbot.risk.grade import grade
-from yieldbot.risk.money_flows import Measure, concentration, large_flows
+from yieldbot.risk.money_flows import Measure, concentration, large_flows, movements
 from yieldbot.risk.scales import scales
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def flow_lines(
             safety=grade(state, facts[market], 0.0, table).safety if market in facts else None,
         )
         lines[market] = large_flows(look.flows[market], measure, followed)
+    for market, moves in look.moves.items():
+        lines[market] = (*lines.get(market, ()), *movements(moves))
     for market, holders in look.holders.items():
         if holders.block != look.block:
             continue

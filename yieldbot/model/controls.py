@@ -10,7 +10,7 @@ from typing import Any
 
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.look_through import Backing
-from yieldbot.model.money_flows import Holders, MarketFlows
+from yieldbot.model.money_flows import Holders, MarketFlows, TokenMove
 
 
 class Part(StrEnum):
@@ -356,6 +356,8 @@ class Look:
     """What backs each market's money in the end."""
     flows: Mapping[MarketId, MarketFlows] = field(default_factory=dict)
     """Deposits into and withdrawals from each market since the last look."""
+    moves: Mapping[MarketId, tuple[TokenMove, ...]] = field(default_factory=dict)
+    """Other changes of followed addresses' balances of assets, each by one market of that asset."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
     """The depositors of each market."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)

@@ -35,6 +35,20 @@ class MoneyFlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMove:
+    """A change of a followed address's balance that is no deposit or withdrawal."""
+
+    account: Address
+    """The address."""
+    amount: float
+    """Whole tokens that it received, or (below 0) sent."""
+    symbol: str
+    """The token's symbol."""
+    block: int
+    """Block (slot) of the transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketFlows:
     """Deposits into and withdrawals from one market since the last look."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow
+from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow, TokenMove
 
 LARGE_PART = 0.10
 """Fraction of what others supply from which a flow is large."""
@@ -59,6 +59,15 @@ def large_flows(flows: MarketFlows, by: Measure, follow: Collection[str] = ()) -
             f"{flows.withdrawn:,.0f} out" + (f" (not all: {flows.cut})" if flows.cut else "")
         )
     return tuple(lines)
+
+
+def movements(moves: Sequence[TokenMove]) -> tuple[str, ...]:
+    """Lines about what followed addresses received and sent."""
+    return tuple(
+        f"{one.account}, an address that is followed, {'received' if one.amount > 0.0 else 'sent'} "
+        f"{abs(one.amount):,.6g} {one.symbol} (block {one.block:,})"
+        for one in moves
+    )
 
 
 def concentration(now: Holders, last: float | None, assumed: float) -> tuple[str, float | None]:

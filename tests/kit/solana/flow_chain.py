@@ -46,6 +46,7 @@ def listening(supplied: int = 1_000_000, own: int = 0) -> Listening:
         asset=ASSET,
         aside=Address(""),
         one=ONE,
+        symbol="USDC",
         supplied_raw=supplied * ONE,
         own_shares=own * ONE,
     )

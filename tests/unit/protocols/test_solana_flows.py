@@ -41,6 +41,7 @@ from yieldbot.protocols.solana.flow_reads import (
     read_flows,
 )
 from yieldbot.protocols.solana.layout import key_bytes, layout
+from yieldbot.risk.money_flows import movements
 
 NOW, HER, HIM, THEM = 1_700_000_000, key(1), key(2), key(3)
 BANK = key(40)
@@ -198,6 +199,18 @@ def test_whoever_is_followed_is_found_by_their_own_transactions_and_not_twice() 
     assert HER not in str(look(past, found.known, follow=(HER,)).heard.flows)
     named_now = look(past, found.known, follow=(HER, key(10_001)))
     assert not named_now.heard.flows, "what somebody did before they were named is no news"
+
+
+def test_what_somebody_followed_receives_and_sends_is_said_beside_their_flows() -> None:
+    past = Past()
+    first = look(past, follow=(HER,))
+    past.add(HIM, [TokenChange(key(70), ASSET, HER, 5, 40 * ONE + 5)], named=(HIM, HER))
+    past.move(HER, 3)
+    past.add(HER, [TokenChange(key(70), ASSET, HER, 9 * ONE, 0)], named=(HER,))
+    found = look(past, first.known, follow=(HER,))
+    assert [round(one.amount) for one in found.moves[MARKET]] == [40, -9], "a deposit is no movement beside itself"
+    assert movements(found.moves[MARKET])[1].endswith("sent 9 USDC (block 1,000,003)")
+    assert not look(past, found.known, follow=(HER,)).moves
 
 
 def test_what_a_node_refuses_is_said_and_what_was_known_stays() -> None:

@@ -114,6 +114,7 @@ async def with_flows(
         known={**look.known, FLOWS: _written(found.known)},
         flows=found.heard.flows,
         holders=found.heard.holders,
+        moves=found.moves,
         notes=(*look.notes, *found.notes),
     )
 

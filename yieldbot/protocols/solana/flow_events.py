@@ -17,10 +17,10 @@ from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
+from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.landed import Landing, TokenChange
 from yieldbot.model.market import MarketState
-from yieldbot.model.money_flows import MoneyFlow
+from yieldbot.model.money_flows import MoneyFlow, TokenMove
 from yieldbot.protocols.solana import spl_stake_pool
 from yieldbot.protocols.solana.layout import key_bytes, layout
 from yieldbot.protocols.solana.marginfi import BALANCES, BALANCES_AT
@@ -33,6 +33,8 @@ ACCOUNT_PLACE, AUTHORITY_PLACE, BANK_PLACE = 1, 2, 3
 SAME = 100
 """Reciprocal of a tolerance: the change of the market's cash is taken as the flow's amount if it differs by at most a
 hundredth from the worth of the shares."""
+LEAST_LAMPORTS = 10**7
+"""A change of lamports from which it counts: fees and rents are less."""
 MOST_OTHERS = 4
 """Most addresses that a flow names in addition to the depositor."""
 
@@ -97,6 +99,8 @@ class Listening:
     """A token account of shares that receives fees and belongs to no depositor; empty: there is none."""
     one: int
     """Base units of a whole token of the asset."""
+    symbol: str
+    """The asset's symbol."""
     supplied_raw: int
     """Base units that all suppliers have."""
     own_shares: int
@@ -132,6 +136,7 @@ def listening(state: MarketState) -> Listening | None:
             asset=market.asset.address,
             aside=Address(params.get("manager_fee", "")),
             one=market.asset.one,
+            symbol=market.asset.symbol,
             supplied_raw=state.supplied.raw,
             own_shares=state.shares,
         )
@@ -253,6 +258,17 @@ def _transferred(program: Address, accounts: Sequence[Address], data: bytes, vau
         return 0
     raw = int.from_bytes(data[1:9], "little")
     return raw * ((accounts[places[1]] == vault) - (accounts[places[0]] == vault))
+
+
+def move_of(landing: Landing, who: Address, one: Listening) -> TokenMove | None:
+    """By how much a transaction changed somebody's balance of a market's asset; None: not at all."""
+    raw = sum(_moved(c) for c in landing.tokens if c.owner == who and c.mint == one.asset)
+    if one.asset == WRAPPED_SOL:
+        lamports = sum(after - before for at, before, after in landing.lamports if at == who)
+        raw += lamports if abs(lamports) >= LEAST_LAMPORTS else 0
+    if not raw:
+        return None
+    return TokenMove(account=who, amount=raw / one.one, symbol=one.symbol, block=landing.slot)
 
 
 def positions_in(landing: Landing, one: Listening, whole: Whole) -> list[Address]:

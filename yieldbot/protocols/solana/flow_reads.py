@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.landed import Landing, Signatures, largest_of
-from yieldbot.model.money_flows import Holders, MoneyFlow
+from yieldbot.model.money_flows import Holders, MoneyFlow, TokenMove
 from yieldbot.model.reads import Flow, Read, SvmImage, SvmLargest, SvmSignatures, SvmTransaction
 from yieldbot.protocols.flows import KEPT, Heard, by_market, held, largest
 from yieldbot.protocols.solana.flow_events import (
@@ -19,6 +19,7 @@ from yieldbot.protocols.solana.flow_events import (
     Whole,
     cash_around,
     flow_of,
+    move_of,
     position_of,
     positions_in,
     token_owner,
@@ -72,6 +73,8 @@ class HeardHere:
     """The flows and depositors."""
     known: KnownFlows
     """What is stored for the next look."""
+    moves: Mapping[MarketId, tuple[TokenMove, ...]] = field(default_factory=dict)
+    """As ``Look.moves``."""
     notes: tuple[str, ...] = ()
     """What the node refused, a line each."""
 
@@ -108,6 +111,7 @@ def read_flows(
     grouped = {market: replace(one, cut=cuts.get(market, "")) for market, one in grouped.items()}
     return HeardHere(
         heard=Heard(flows=grouped, holders=kept, keys=(), read=tuple(one.market for one in heard)),
+        moves=_moves(heard, new, [landings[one] for one in theirs if one in landings], flows),
         known=_next(found_lists, known, block, kept, named),
         notes=tuple(_notes(listened, heard, refused)),
     )
@@ -168,6 +172,21 @@ def _flows(
             flow = flow_of(landing, one, wholes[one.market])
             if flow is not None and flow.account != owner:
                 yield flow
+
+
+def _moves(
+    heard: Sequence[Listening], followed: Sequence[Address], landings: Sequence[Landing], flows: Sequence[MoneyFlow]
+) -> dict[MarketId, tuple[TokenMove, ...]]:
+    """Changes of followed addresses' balances in transactions that are no flow, by the first market of each asset."""
+    seen = {one.tx for one in flows}
+    first = {one.asset: one for one in reversed(heard)}
+    found: dict[MarketId, list[TokenMove]] = {}
+    for landing in {one.signature: one for one in landings if one.signature not in seen}.values():
+        for who in followed:
+            for one in first.values():
+                if (move := move_of(landing, who, one)) is not None:
+                    found.setdefault(one.market, []).append(move)
+    return {market: tuple(moves) for market, moves in found.items()}
 
 
 def _holders(

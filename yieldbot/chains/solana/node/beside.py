@@ -67,7 +67,7 @@ async def _answer(node: Node, read: SvmBeside) -> bytes:
         assert isinstance(read, SvmTransaction)
         answer = await node.transaction(read.signature, node.commitment)
         return b"" if answer is None else landing_of(read.signature, answer).encoded()
-    except (TransientError, AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except (TransientError, ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError):
         return b""
 
 
@@ -114,7 +114,13 @@ def landing_of(signature: str, answer: Mapping[str, Any]) -> Landing:
     meta = answer["meta"]
     if meta["err"] is not None:
         raise ValueError("it failed")
-    parsed = VersionedTransaction.from_bytes(base64.b64decode(answer["transaction"][0]))
+    raw = base64.b64decode(answer["transaction"][0])
+    try:
+        parsed = VersionedTransaction.from_bytes(raw)
+    except BaseException as unreadable:  # solders' own error, or a panic of its Rust
+        if isinstance(unreadable, KeyboardInterrupt | SystemExit):
+            raise
+        raise ValueError("these bytes are no transaction") from None
     if str(parsed.signatures[0]) != signature:
         raise ValueError("it is another transaction")
     message = parsed.message
