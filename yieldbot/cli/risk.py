@@ -115,7 +115,7 @@ def _job(job: JobRisk | JobHead, least: int | None) -> list[Any]:
         parts.append(Text(line))
     if any(UNSEEN in side.missing for one in job.markets for side in one.components):
         parts.append(
-            Text("Who can change contracts was not looked at yet, and counts as the worst: `yieldbot watch` does")
+            Text("Who can change the contracts is not known yet and is graded as the worst: run `yieldbot watch`")
         )
     if len(job.markets) <= MOST_DETAILED:
         parts += [part for one in job.markets for part in _detail(one)]
