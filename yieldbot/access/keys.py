@@ -123,19 +123,33 @@ def inside(address: str, networks: tuple[str, ...]) -> bool:
     if not networks:
         return True
     try:
-        found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address)
+        found = plain(address)
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
     return any(found in ipaddress.ip_network(network) for network in networks)
+
+
+def plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An IP address; an IPv4 address that is written as an IPv6 one (::ffff:10.0.0.1) as the IPv4 address that it is.
+    Raises ValueError."""
+    found = ipaddress.ip_address(address)
+    return found.ipv4_mapped or found if isinstance(found, ipaddress.IPv6Address) else found
+
+
+def plain_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """A network; one of IPv4 addresses that are written as IPv6 ones as the IPv4 network that it is. Raises
+    ValueError."""
+    found = ipaddress.ip_network(text, strict=True)
+    if isinstance(found, ipaddress.IPv6Network) and found.prefixlen >= 96 and found.network_address.ipv4_mapped:
+        return ipaddress.IPv4Network((found.network_address.ipv4_mapped, found.prefixlen - 96))
+    return found
 
 
 def network(text: str) -> str:
     """A network in CIDR notation as it is stored, as 10.0.0.0/8; a single address is a network by itself. Raises
     ConfigError."""
     try:
-        return str(ipaddress.ip_network(text.strip(), strict=True))
+        return str(plain_network(text.strip()))
     except ValueError:
         raise ConfigError(f"--ip {text}: write a network as 10.0.0.0/8 or 2001:db8::/32, without host bits") from None
 

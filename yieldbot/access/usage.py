@@ -6,6 +6,8 @@ import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from yieldbot.access.keys import plain
+
 MINUTE = 60
 SPIKE_TIMES, SPIKE_LEAST = 10, 300
 """A minute counts as a spike if it has SPIKE_TIMES the usual number of requests, and at least SPIKE_LEAST."""
@@ -53,11 +55,9 @@ class Usage:
 def place_of(address: str) -> str:
     """The part of an IP address by which callers are distinguished: of IPv6 the /64, which is one customer's."""
     try:
-        found = ipaddress.ip_address(address)
+        found = plain(address)
     except ValueError:
         return address[:64]
     if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)

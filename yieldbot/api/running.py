@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from yieldbot.access.keys import plain
 from yieldbot.api.connections import Connection, room
 from yieldbot.api.server import application
 from yieldbot.app import serve as use
@@ -55,7 +56,7 @@ class BehindProxy:
         if scope["type"] == "http" and scope.get("client"):
             host, port = scope["client"]
             with contextlib.suppress(ValueError):
-                if ipaddress.ip_address(host) in self._network:
+                if plain(host) in self._network:
                     scope["client"] = (self._shown(scope) or host, port)
         await self._app(scope, receive, send)
 
@@ -65,7 +66,7 @@ class BehindProxy:
         named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
         for text in reversed(",".join(named).split(",")):
             try:
-                address = ipaddress.ip_address(text.strip())
+                address = plain(text.strip())
             except ValueError:
                 return None
             if address not in self._network:

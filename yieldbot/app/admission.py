@@ -88,7 +88,7 @@ class Admission:
 
     def admit_anybody(self, address: str, what: str) -> Left:
         """What an IP address has left of its rate limit, for requests that need no key. Raises Refused (429)."""
-        if (left := self._addresses.take(address, self._clock())).refused:
+        if (left := self._addresses.take(place_of(address), self._clock())).refused:
             self.note("nobody", address, what, "429")
             raise Refused(429, "too many requests from this address", left)
         return left
@@ -160,7 +160,7 @@ class Admission:
                 return stored
         else:
             why = "no key: send the header `Authorization: Bearer yb_...`"
-        if (left := self._attempts.take(address, clock)).refused:
+        if (left := self._attempts.take(place_of(address), clock)).refused:
             self.note("nobody", address, what, "429 wrong keys")
             raise Refused(429, "too many attempts with keys that are not valid", left)
         self.note("nobody", address, what, f"401 {why}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yieldbot.access.keys import plain, plain_network
 from yieldbot.app.audit_pace import LOOK_SECONDS
 from yieldbot.app.ending import INTERRUPTED, at_end
 from yieldbot.app.job_reports import worst
@@ -167,7 +168,7 @@ def service_of(context: Context, request: ServeRequest) -> Service:
 def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     """Parse an IP network in CIDR form. Raises ConfigError."""
     try:
-        return ipaddress.ip_network(text)
+        return plain_network(text)
     except ValueError:
         raise ConfigError(f"--behind-proxy {text}: write the proxy's network as 10.0.0.0/8 or 127.0.0.1/32") from None
 
@@ -177,6 +178,6 @@ def _own(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return plain(host).is_loopback
     except ValueError:
         return False

@@ -28,6 +28,9 @@ def _route(name: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]
     after = {one["name"]: one for one in new.get("parameters", ())}
     for gone in before.keys() - after.keys():
         yield f"{name}: parameter {gone} is gone"
+    for one in before.keys() & after.keys():
+        if not _takes(before[one].get("schema", {}), after[one].get("schema", {})):
+            yield f"{name}: {one} takes less than before"
     for one, said in after.items():
         if said.get("required") and not before.get(one, {}).get("required"):
             yield f"{name}: {one} is required"
@@ -53,10 +56,18 @@ def _schemas(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
         if name not in after:
             yield f"{name} is gone"
             continue
+        if _form(after[name]) != _form(schema):
+            yield f"{name} is of another kind"
+        for field in set(schema.get("required", ())) - set(after[name].get("required", ())):
+            if name not in asked:
+                yield f"{name}.{field} may be missing"
         for field, form in schema.get("properties", {}).items():
             found = after[name].get("properties", {}).get(field)
             if found is None:
                 yield f"{name}.{field} is gone"
+            elif name in asked:
+                if not _takes(form, found):
+                    yield f"{name}.{field} takes less than before"
             elif _form(found) != _form(form):
                 yield f"{name}.{field} is of another kind"
         if name in asked:
@@ -64,9 +75,31 @@ def _schemas(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
                 yield f"{name}.{field} is required"
 
 
-def _form(schema: dict[str, Any]) -> Any:
-    """The part of a schema that clients rely on: types, without descriptions."""
-    return {name: schema[name] for name in ("type", "$ref", "anyOf", "items", "enum", "const") if name in schema}
+_UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
+_LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems")
+_KINDS = ("type", "$ref", "anyOf", "items", "enum", "const")
+
+
+def _takes(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether what was taken before is still taken: the same kind, no value less, no narrower bound, no new pattern."""
+    if _form(before, ("type", "$ref", "items")) != _form(after, ("type", "$ref", "items")):
+        return False
+    if "enum" in after and ("enum" not in before or not set(before["enum"]) <= set(after["enum"])):
+        return False
+    if after.get("pattern") not in (None, before.get("pattern")):
+        return False
+    far = float("inf")
+    if any(after.get(one, far) < before.get(one, far) for one in _UPPER):
+        return False
+    if any(after.get(one, -far) > before.get(one, -far) for one in _LOWER):
+        return False
+    old, new = before.get("anyOf", ()), after.get("anyOf", ())
+    return len(old) <= len(new) and all(_takes(*pair) for pair in zip(old, new, strict=False))
+
+
+def _form(schema: dict[str, Any], names: tuple[str, ...] = _KINDS) -> Any:
+    """What a client relies on: types and values, and no descriptions."""
+    return {name: schema[name] for name in names if name in schema}
 
 
 def _asked(schema: dict[str, Any]) -> set[str]:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yieldbot.access.keys import inside, network
 from yieldbot.access.limits import MOST_KNOWN, Buckets, Rate
+from yieldbot.access.ring import KeyRing
+from yieldbot.access.usage import place_of
+from yieldbot.api.running import BehindProxy
+from yieldbot.app.admission import OF_ADDRESSES, Admission, Refused
+from yieldbot.app.serve import network_of
 
 gaps = st.lists(st.floats(0, 3, allow_nan=False), min_size=1, max_size=80)
 
@@ -51,3 +62,35 @@ def test_a_clock_that_runs_back_gives_nothing() -> None:
     for _ in range(2):
         buckets.take("one", 100)
     assert buckets.take("one", 50).refused and not buckets.take("one", 51.5).refused
+
+
+def test_an_ipv4_address_is_one_however_it_is_written_and_an_ipv6_customer_too() -> None:
+    assert place_of("::ffff:10.0.0.1") == place_of("10.0.0.1") == "10.0.0.1"
+    assert place_of("2001:db8::1") == place_of("2001:db8::ffff:1") != place_of("2001:db8:0:1::1")
+    assert inside("::ffff:10.0.0.1", (network("10.0.0.0/8"),)) and inside("10.0.0.1", (network("::ffff:10.0.0.0/104"),))
+    assert (
+        not inside("::ffff:11.0.0.1", (network("::ffff:10.0.0.0/104"),)) and network("2001:db8::/32") == "2001:db8::/32"
+    )
+
+
+def test_who_changes_its_address_within_one_network_has_one_limit(tmp_path: Path) -> None:
+    admission = Admission(KeyRing(f"sqlite:///{tmp_path}/keys"), clock=lambda: 1.0)
+    for number in range(OF_ADDRESSES.at_once):
+        admission.admit_anybody(f"2001:db8::{number:x}", "GET /v1/health")
+    with pytest.raises(Refused):
+        admission.admit_anybody("2001:db8::ffff", "GET /v1/health")
+    admission.admit_anybody("2001:db8:1::1", "GET /v1/health")
+
+
+def test_a_proxy_and_a_caller_are_known_in_either_form() -> None:
+    async def seen(scope: Any, receive: Any, send: Any) -> None:
+        found.append(scope["client"][0])
+
+    found = list[str]()
+    for proxy in ("10.0.0.0/8", "::ffff:10.0.0.0/104"):
+        behind = BehindProxy(seen, network_of(proxy))
+        for host in ("10.0.0.1", "::ffff:10.0.0.1"):
+            headers = [(b"x-forwarded-for", b"6.6.6.6, ::ffff:1.2.3.4, ::ffff:10.0.0.9")]
+            scope: Any = {"type": "http", "client": (host, 1), "headers": headers}
+            asyncio.run(behind(scope, None, None))  # type: ignore[arg-type]
+    assert found == ["1.2.3.4"] * 4

@@ -85,6 +85,24 @@ def test_the_server_keeps_to_it_whatever_is_sent(served: Served) -> None:
     assert len(seen) == sum(len(methods) for methods in description()["paths"].values())
 
 
+def _schema(made: Any, name: str) -> Any:
+    return made["components"]["schemas"][name]["properties"]
+
+
+def _parameter(made: Any, name: str) -> Any:
+    (found,) = (one for one in made["paths"]["/v1/markets"]["get"]["parameters"] if one["name"] == name)
+    return found["schema"]
+
+
+def test_what_takes_or_says_more_breaks_nobody() -> None:
+    before, after = description(), description()
+    _schema(after, "AlertBody")["measure"]["enum"].append("more")
+    _schema(after, "HaltBody")["reason"].update(maxLength=5000)
+    _schema(after, "HaltState")["more"] = {"type": "string"}
+    after["paths"]["/v1/more"] = after["paths"]["/v1/halt"]
+    assert breaks(before, after) == []
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -102,6 +120,14 @@ def test_the_server_keeps_to_it_whatever_is_sent(served: Served) -> None:
             ),
             "get /v1/markets: must is required",
         ),
+        (lambda made: made["paths"]["/v1/plans"]["post"]["responses"].pop("201"), "post /v1/plans: 201 is gone"),
+        (lambda made: _schema(made, "AlertBody")["measure"]["enum"].remove("depeg"), "AlertBody.measure takes less"),
+        (lambda made: _schema(made, "HaltBody")["reason"].update(maxLength=5), "HaltBody.reason takes less"),
+        (lambda made: _schema(made, "QuoteBody")["given"].update(pattern="^U"), "QuoteBody.given takes less"),
+        (lambda made: made["components"]["schemas"]["HaltState"]["required"].remove("halted"), "halted may be missing"),
+        (lambda made: _parameter(made, "limit").update(maximum=10), "get /v1/markets: limit takes less"),
+        (lambda made: _parameter(made, "limit").update(type="string"), "get /v1/markets: limit takes less"),
+        (lambda made: _parameter(made, "sort").update(enum=["key"]), "get /v1/markets: sort takes less"),
     ],
 )  # fmt: skip
 def test_what_breaks_clients_is_noticed(change: Any, words: str) -> None:
