@@ -18,7 +18,7 @@ import pytest
 from tests.kit.journal.store import signed
 from tests.kit.signer import ANNA, BEN, USDC, Signer, folder, plan, signature
 from yieldbot.app.signer_client import SignerAway, ask
-from yieldbot.app.signer_link import SignerLink
+from yieldbot.app.signer_link import SignerLink, request_of
 from yieldbot.errors import ConfigError, InvariantError, PendingError, SafetyError
 from yieldbot.execution.halt import halt, halted
 from yieldbot.journal.access_entries import ApprovalGiven
@@ -30,6 +30,7 @@ from yieldbot.model.tx import Reverted
 from yieldbot.signer.listening import MOST_CONNECTIONS, Listener, bound, ended
 
 STATUS = {"request": "status"}
+PERSONS = (("anna", ANNA), ("ben", BEN))
 
 
 class Both:
@@ -104,6 +105,29 @@ async def test_handed_over_carried_out_and_copied_once(both: Both) -> None:
         assert entries.count(TxSettled(tx.chain, tx.owner, outcome)) == 1 == entries.count(tx)
         assert here.copied() == journal.head()
     assert both.stored(wanted) == ("failed", "no")
+
+
+async def test_racing_requests_and_two_servers_stage_a_plan_once(both: Both, tmp_path: Path) -> None:
+    """Each gets the same result, and each server's journal has the plan's end once."""
+    wanted = plan()
+    both.queue(wanted, anna=ANNA, ben=BEN)
+    second = SignerLink(folder(tmp_path / "second"), both.at)
+    with Journal.open(second.context.settings.data_dir / "journal.sqlite") as other:
+        given = [ApprovalGiven(plan_id=wanted.id, approver=n, signature=signature(wanted, k)) for n, k in PERSONS]
+        other.append(PlanWritten(wanted, ("x",)), PlanMarked(wanted.id, PlanStatus.QUEUED, "queue"), *given)
+    request = request_of(both.context, wanted.id)
+    racing = [ask(both.at, request) for _ in range(MOST_CONNECTIONS // 2)]
+    *found, _, _ = await asyncio.gather(*racing, both.link.work(), second.work())
+    assert {one["status"] for one in found} == {"queued"} and len({one["at"] for one in found}) == 1
+    both.signer.journal.append(PlanMarked(wanted.id, PlanStatus.APPROVED, "anna, ben"))
+    both.signer.journal.append(PlanMarked(wanted.id, PlanStatus.EXECUTED, "execution"))
+    await asyncio.gather(both.link.work(), second.work(), ask(both.at, request))
+    entries = [one.entry for one in both.signer.journal.history()]
+    assert [type(one).__name__ for one in entries].count("PlanWritten") == 1
+    for context in (both.context, second.context):
+        with Journal.read(context.settings.data_dir / "journal.sqlite") as here:
+            marks = [one.entry for one in here.history() if isinstance(one.entry, PlanMarked)]
+        assert [one.status for one in marks].count(PlanStatus.EXECUTED) == 1 and marks[-1].status is PlanStatus.EXECUTED
 
 
 async def test_a_signer_that_is_away_is_said_once_and_the_plan_waits_for_it(both: Both) -> None:

@@ -31,6 +31,7 @@ def reread(context: Context, check: Callable[[Context], None]) -> dict[str, str]
     try:
         texts = texts_of(context.config)
     except (OSError, ValueError) as failure:
+        _ = fresh.settings  # names the line
         reason = why(failure, context.config) if isinstance(failure, OSError) else "it is not TOML"
         raise ConfigError(f"{context.config}: cannot be read: {reason}") from None
     new, old = fresh.settings, context.settings

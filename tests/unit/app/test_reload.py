@@ -30,7 +30,7 @@ def context(tmp_path: Path) -> Quiet:
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("schema = 1", "schema = [", "is not TOML"),
+        ("schema = 1", "schema = [", "is not TOML: "),
         ('asset = "USDC"', 'asset = "USDX"', "unknown asset"),
         ('data_dir = "data"', 'data_dir = "other"', "data_dir is another: that takes a restart"),
         ("[policy]", '[serve]\nplan = "now"\n[policy]', "plan"),
