@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from yieldbot.api.answering import tagged
+from yieldbot.api.deprecation import Deprecated, said_of
 from yieldbot.api.listing import MOST, USUAL
 from yieldbot.app.event_documents import KINDS, Event
 from yieldbot.app.events import LONGEST_SECONDS
@@ -105,7 +107,7 @@ def described(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _complete(plain())
+            _complete(plain(), _old(app.routes))
         found = app.openapi_schema
         assert found is not None
         return found
@@ -113,7 +115,20 @@ def described(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _complete(schema: dict[str, Any]) -> None:
+def _old(routes: Iterable[Any], prefix: str = "") -> dict[tuple[str, str], Deprecated]:
+    """What is said of the routes that will go, by method and path."""
+    found = dict[tuple[str, str], Deprecated]()
+    for route in routes:
+        inner = getattr(getattr(route, "original_router", None), "routes", None)
+        if inner is not None:
+            found |= _old(inner, "/v1")
+        elif (said := said_of(getattr(route, "endpoint", None))) is not None:
+            path = route.path if route.path.startswith("/v1/") else prefix + route.path
+            found |= {(method, path): said for method in route.methods}
+    return found
+
+
+def _complete(schema: dict[str, Any], old: Mapping[tuple[str, str], Deprecated]) -> None:
     schema["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "a key of `yieldbot key new`"}
     }
@@ -121,6 +136,12 @@ def _complete(schema: dict[str, Any]) -> None:
     schema["components"]["schemas"] |= {"Event": Event.model_json_schema(), "SentEvent": _SENT}
     for path, methods in schema["paths"].items():
         for method, route in methods.items():
+            if (said := old.get((method.upper(), path))) is not None:
+                route["deprecated"] = True
+                words = (
+                    f"Deprecated since {said.since:%Y-%m-%d}; goes on {said.until:%Y-%m-%d} or later: {said.instead}"
+                )
+                route["description"] = f"{route.get('description', '')}\n\n{words}".strip()
             if path in PUBLIC:
                 route["security"] = []
             more = list[dict[str, Any]]()

@@ -16,7 +16,17 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from yieldbot import __version__
-from yieldbot.api import alert_routes, description, event_routes, key_routes, listing, on_request, resources, run_routes
+from yieldbot.api import (
+    alert_routes,
+    deprecation,
+    description,
+    event_routes,
+    key_routes,
+    listing,
+    on_request,
+    resources,
+    run_routes,
+)
 from yieldbot.api.description import described
 from yieldbot.api.methods import Methods, known, template_of, without_body
 from yieldbot.api.metrics import Metrics
@@ -137,7 +147,7 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         what = what if response.status_code < 400 else f"{known(request.method)} {template_of(request)}"
         service.admission.note(request.state.caller.name, address, what, str(response.status_code))
         await service.write_audit()
-    for name, value in limits(left).items():
+    for name, value in (limits(left) | deprecation.headers_of(request)).items():
         response.headers.setdefault(name, value)
     route, seconds = template_of(request), time.monotonic() - began
     request.app.state.metrics.answered(route, request.method, response.status_code, seconds)
