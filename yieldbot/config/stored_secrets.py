@@ -20,6 +20,7 @@ from typing import Any
 
 from yieldbot.config.messages import config_error
 from yieldbot.execution.keyfile import MOST_MEMORY_BYTES, MOST_SCRYPT, check_private
+from yieldbot.model.json_text import loads
 from yieldbot.resources import read_text, why
 
 FILE = "secrets.enc"
@@ -103,7 +104,7 @@ def read(file: Path) -> Sealed | None:
         return None
     check_private(file)
     try:
-        found = json.loads(read_text(file))
+        found = loads(read_text(file))
         if found["format"] != FORMAT:
             raise ValueError
         work = tuple(int(found["scrypt"][name]) for name in "nrp")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.json_text import loads
 from yieldbot.resources import create_whole, read_text, refuse_if_others_change, why
 
 SHORTEST = 8
@@ -64,7 +65,7 @@ def read_private(path: Path) -> dict[str, Any]:
     """The JSON object in a keystore file. Raises ConfigError when others can read the file, or it holds no object."""
     check_private(path)
     try:
-        document = json.loads(read_text(path))
+        document = loads(read_text(path))
     except (OSError, ValueError, RecursionError):
         raise ConfigError(f"{path} cannot be read as a keystore: {AGAIN}") from None
     if not isinstance(document, dict):

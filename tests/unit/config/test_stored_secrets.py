@@ -33,6 +33,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     stored_secrets.forget()
     secrets.again()
+    secrets._known.clear()
 
 
 class Person:
