@@ -15,11 +15,11 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from yieldbot.access.keys import plain
 from yieldbot.api.connections import Connection, room
 from yieldbot.api.server import application
 from yieldbot.app import serve as use
 from yieldbot.app import tracing
+from yieldbot.app.admission import plain
 from yieldbot.app.ending import at_end
 from yieldbot.app.reload import at_hangup
 from yieldbot.app.schedule import Task
