@@ -187,7 +187,7 @@ def _reason(one: Standing) -> str:
     if one.name == PERSISTENCE:
         return "what all are measured by" + ("" if one.weight else "; others have more skill")
     if one.copy_of:
-        return f"says what {one.copy_of} says"
+        return f"forecasts what {one.copy_of} forecasts"
     if one.skill <= 0.0:
         return f"no skill {scored}"
     return f"{100 * one.skill:.1f} % less loss than persistence {scored}"

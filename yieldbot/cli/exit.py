@@ -108,7 +108,8 @@ def _group(reports: Sequence[Report], row: ExitJob, market: str | None) -> Any:
         return Group(*render.report(reports[0]), *(Text(line, style="bold") for line in missed))
     amounts = [(f"{Decimal(one.amount.text):,f} {one.amount.symbol}", one.name) for one in row.came_out]
     lines = [f"OUT: {amount} from {name}, in the wallet" for amount, name in amounts]
-    lines = lines or ["OUT: nothing came out in this run"]
+    if not lines and (row.ordered or row.still_in):
+        lines = ["OUT: nothing came out in this run"]
     if not row.still_in:
         stops = "; nothing goes in until `exit MARKET --stop`" if row.ordered else ""
         lines.append(f"Nothing is left in the markets that are to be left{stops}.")

@@ -97,6 +97,7 @@ A module's ``register(listed)`` adds the flags and handlers of its commands.
 SENDING = frozenset(("run", "approve", "exit", "watch", "lp", "allowances", "demo"))
 """Commands that may send transactions."""
 INTERRUPTED = 130
+_UNKNOWN = re.compile(r"argument COMMAND: invalid choice: '(.*?)' \(choose from")
 _NEGATIVE, _FLAG = re.compile(r"-[0-9.]"), re.compile(r"--[a-z][a-z-]*")
 READER_GONE = 141
 
@@ -119,7 +120,17 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**({"formatter_class": Formatter} | options))
 
     def error(self, message: str) -> NoReturn:
+        if (wrong := _UNKNOWN.search(message)) is not None:  # argparse would name every command
+            message = f"there is no command {wrong[1]}{_nearest(wrong[1])}"
         raise ConfigError(f"{message}: see `{self.prog} --help`")
+
+
+def _nearest(word: str) -> str:
+    """Words that name the most similar command; empty: none is similar."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, [name for lines in COMMANDS.values() for name in lines], n=1)
+    return f"; the nearest is {near[0]}" if near else ""
 
 
 class CommandParser(Parser):

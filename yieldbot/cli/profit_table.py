@@ -55,7 +55,7 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
 
 def short(value: Any) -> str:
     """An amount in the base currency, to four decimals; - where it is not known."""
-    return "-" if value is None else f"{float(value):,.4f}"
+    return "-" if value is None else f"{float(value):z,.4f}"
 
 
 def short_gas(value: Amount | None) -> str:
