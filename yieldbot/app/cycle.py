@@ -110,24 +110,19 @@ async def run_job(world: Wiring, job: Job, ordering: Ordering | None = None, *, 
 
 
 async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[Report]]) -> Report:
-    """Do the work on the job's chain; see ``_reported``."""
+    """Check the chain's id, do the work, and report endpoints that were not believed. A chain that cannot be served is
+    skipped with the reason."""
     about = {"wallet": job.wallet.name, "chain": job.chain.name, "asset": job.asset.symbol}
     with telemetry.span("cycle", **about):
         async with session(world, job) as live:
-            return await _reported(world, job, live, work)
-
-
-async def _reported(world: Wiring, job: Job, live: Session, work: Callable[[Session], Awaitable[Report]]) -> Report:
-    """Check the chain's id, do the work, and report endpoints that were not believed. A chain that cannot be served is
-    skipped with the reason."""
-    try:
-        await live.verify_chain()
-        report = await work(live)
-    except TransientError as passing:
-        report = Report(job=job, skipped=str(passing))
-    for host, why in live.left_out:
-        world.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
-    return replace(report, left_out=live.left_out)
+            try:
+                await live.verify_chain()
+                report = await work(live)
+            except TransientError as passing:
+                report = Report(job=job, skipped=str(passing))
+            for host, why in live.left_out:
+                world.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
+            return replace(report, left_out=live.left_out)
 
 
 async def _observed(world: Wiring, live: Session, look: Job | None = None) -> Snapshot:

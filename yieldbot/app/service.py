@@ -29,14 +29,14 @@ from yieldbot.app.requested_runs import RequestedRuns, RunRow
 from yieldbot.app.run import RejectRequest, reject
 from yieldbot.app.serve_jobs import JOB_SECONDS, ServerJobs
 from yieldbot.app.signer_link import SignerLink
+from yieldbot.app.started_work import StartedWork
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.workers import WorkerFailed, Workers
-from yieldbot.config.load import chain_names
-from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.errors import YieldbotError
 from yieldbot.execution.halt import halted
 from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
-from yieldbot.model.text import as_fields, one_line
+from yieldbot.model.text import as_fields
 
 if TYPE_CHECKING:
     from yieldbot.app.approver_documents import SignedPlanDocument, ToSignDocument
@@ -51,7 +51,7 @@ STALE_ROUNDS = 3
 
 
 @dataclass(slots=True)
-class Service:
+class Service(StartedWork):
     """The state of one server. Used only by its event loop."""
 
     context: Context
@@ -265,29 +265,6 @@ class Service:
         """Lift the halt. Stopped accounts stay stopped: a person at the machine clears them."""
         return resume(ResumeRequest(), self.context)
 
-    def jobs_of(self, caller: Caller, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """The jobs requested, limited to one of the caller's own wallets if the caller may see only certain accounts.
-
-        Raises ConfigError for a wallet that is not the caller's, or where several are and none is named.
-        """
-        if caller.accounts is None:
-            return dict(wanted)
-        wallets = self.context.settings.wallets
-        own = [name for name, wallet in wallets.items() if caller.sees(wallet.address)]
-        name = wanted.get("wallet") or (own[0] if len(own) == 1 else None)
-        if name not in own:
-            raise ConfigError(f"jobs.wallet: name one of this key's own: {', '.join(own)}")
-        return {**wanted, "wallet": name}
-
-    async def plan(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """What would be done with other assumptions. Raises WorkerFailed."""
-        return await self.workers.run("plan", request, JOB_SECONDS)
-
-    async def queue(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Make plans that wait for a person. Raises WorkerFailed."""
-        signer = {"signer": True} if self.signer is not None else {}
-        return await self.workers.run("queue", {**request, **signer}, JOB_SECONDS)
-
     async def write_due_audit(self) -> None:
         """``write_audit``, at once while lines are few and gathered while they are many."""
         if self.admission.noted and self._pace.due(time.monotonic()):
@@ -340,51 +317,6 @@ class Service:
         """Begin a run whose plans wait for a person, for a caller that does not wait for its end."""
         asked = {"jobs": jobs, "by": f"key {caller.name}"}
         return self.requested.start(caller, lambda run_id: self.queue(asked | {"run": run_id}))
-
-    def chain_of(self, caller: Caller, name: str | None) -> str | None:
-        """The chain requested; for a caller that sees certain accounts alone, one that such an account has jobs on.
-        Raises ConfigError for another, or where several are and none is named."""
-        if caller.accounts is None:
-            return name
-        own = {job.chain.name for job in self.context.settings.jobs if caller.sees(job.wallet.address)}
-        name = name or (next(iter(own)) if len(own) == 1 else None)
-        if name not in own:
-            raise ConfigError(f"chain: name one of this key's own: {', '.join(sorted(own))}")
-        return name
-
-    async def quote(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """What a swap would bring now: ``given``, ``wanted``, ``amount`` or ``out``, ``chain``. Raises WorkerFailed."""
-        return await self.workers.run("quote", asked, JOB_SECONDS)
-
-    async def rehearse(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """What a run would do, rehearsed on a fork; nothing is stored for approval. Raises WorkerFailed."""
-        signer = {"signer": True} if self.signer is not None else {}
-        return await self.workers.run("rehearse", {**request, **signer}, JOB_SECONDS)
-
-    async def decode(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """A call, transaction or message in words: ``chain``, ``data``, ``contract``, ``value``, or ``message``. Raises
-        ConfigError for text that is no call, or a target that is not in the chain's file, and WorkerFailed."""
-        data, known = asked.get("data"), chain_names(self.context.config)
-        if (data is None) == (asked.get("message") is None):
-            raise ConfigError("give data, or a message")
-        if data is not None and data.startswith("0x") and not asked.get("contract"):
-            raise ConfigError("contract: name the contract that is called")
-        if asked["chain"] not in known:
-            raise ConfigError(f"chain {one_line(asked['chain'], 60)} is not known: {', '.join(sorted(known))}")
-        try:
-            found = await self.workers.run("decode", asked, JOB_SECONDS)
-        except WorkerFailed as failure:
-            words = str(failure).replace("--to", "contract").replace("--typed -", "message")
-            raise WorkerFailed(words, failure.kind, failure.code) from None
-        parts = found.get("instructions", (found,))
-        if not parts or not all(part["known"] for part in parts):
-            raise ConfigError("its target is not in the registry: a person can decode it with `yieldbot decode`")
-        return found
-
-    async def export(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """The transactions of accounts with their values: ``jobs``, ``format``, ``from``, ``to``, ``offline``. Raises
-        WorkerFailed."""
-        return await self.workers.run("export", asked, JOB_SECONDS)
 
     def moment(self) -> tuple[Any, ...]:
         """A stamp that changes with each reading and whatever is written to the journal."""
