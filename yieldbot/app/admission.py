@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from yieldbot.access.caller import Caller, Forbidden, Scope, normal
-from yieldbot.access.keys import parts, refused
+from yieldbot.access.keys import parts, plain, refused
 from yieldbot.access.limits import Buckets, Left, Rate
 from yieldbot.access.quotas import Quotas
 from yieldbot.access.usage import Usage, place_of
