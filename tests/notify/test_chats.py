@@ -104,6 +104,17 @@ def test_strangers_are_ignored_counted_and_never_quoted(served: Served, api: Bot
     assert "evil" not in lines and "script" not in lines and TOKEN not in lines
 
 
+def test_who_is_removed_from_a_new_configuration_is_not_answered_any_more(served: Served, api: BotApi) -> None:
+    talk, context = chat(served, api), served.service.context
+    (channel,) = context.settings.notices
+    for number, users in enumerate(({7}, {8}, {7, 8}, None)):
+        now = () if users is None else (replace(channel, allowed_users=frozenset(users)),)
+        context._settings = replace(context.settings, notices=now)
+        api.write("/status", user=7, number=number, at=NOW)
+        rounds(talk)
+    assert len(api.sent) == 2
+
+
 def test_many_questions_are_slowed_and_a_halt_never(served: Served, api: BotApi) -> None:
     for number in range(40):
         api.write("/status", number=number, at=NOW)

@@ -96,7 +96,7 @@ class Chat:
         """Answer one message. A message of a user who is not allowed is only counted."""
         by = f"telegram {one.user}" if one.user is not None else "telegram"
         note, what = self.server.admission.note, one.command or "no command"
-        if not chat.allowed(one, self.channel):
+        if not self._allows(one):
             note(by, self.channel.name, "a message of somebody who is not allowed", "403 not answered")
             return
         if one.command is not chat.Command.HALT and self._users.take(str(one.user), time.monotonic()).refused:
@@ -117,6 +117,11 @@ class Chat:
             await _in_thread(lambda: self._call("sendMessage", document, token, SEND_SECONDS))
         except NotSent as failure:  # it was carried out, and must not be delivered again for ever
             self._complain(failure)
+
+    def _allows(self, one: chat.Asked) -> bool:
+        """Whether the configuration, as it was loaded last, names the user in this channel."""
+        channels = self.server.context.settings.notices
+        return any(chat.allowed(one, channel) for channel in channels if channel.name == self.channel.name)
 
     def _call(self, method: str, document: Mapping[str, Any], token: str, seconds: float) -> bytes:
         url = f"{(self.channel.api or TELEGRAM).rstrip('/')}/bot{token}/{method}"
