@@ -77,18 +77,19 @@ def test_the_journal_answers_304_until_it_has_another_row(
     assert served.client.get("/v1/journal", headers=headers | {"If-None-Match": tag}).status_code == 304
 
 
-@pytest.mark.parametrize("path", sorted({path for _, path in ROUTES}))
-def test_options_and_405_name_every_method_of_a_path(served: Served, path: str) -> None:
+def test_options_and_405_name_every_method_of_a_path(served: Served) -> None:
     headers = served.key(*Scope)
-    own = {method for method, other in ROUTES if other == path}
-    named = own | {"OPTIONS"} | ({"HEAD"} if "GET" in own else set())
-    answer = served.client.options(filled(path), headers=headers)
-    assert answer.status_code == 204 and set(answer.headers["Allow"].split(", ")) == named and answer.content == b""
-    for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} - named:
-        refused = served.client.request(method, filled(path), headers=headers | IDEMPOTENT)
-        assert refused.status_code == 405 and set(refused.headers["Allow"].split(", ")) == named
-    if path not in PUBLIC:
-        assert served.client.options(filled(path)).status_code == 401
+    for path in sorted({path for _, path in ROUTES}):
+        served.service.admission._attempts._known.clear()  # or too many wrong attempts are slowed
+        own = {method for method, other in ROUTES if other == path}
+        named = own | {"OPTIONS"} | ({"HEAD"} if "GET" in own else set())
+        answer = served.client.options(filled(path), headers=headers)
+        assert answer.status_code == 204 and set(answer.headers["Allow"].split(", ")) == named, path
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} - named:
+            refused = served.client.request(method, filled(path), headers=headers | IDEMPOTENT)
+            assert refused.status_code == 405 and set(refused.headers["Allow"].split(", ")) == named
+        if path not in PUBLIC:
+            assert served.client.options(filled(path)).status_code == 401
     assert served.client.options("/v1/nothing", headers=headers).status_code == 404
 
 
