@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from starlette.requests import Request
 
-from yieldbot.api import connections, server
+from tests.kit.notify.servers import certificate
+from yieldbot.api import connections, server, tls
 from yieldbot.api.connections import Connection, room
 from yieldbot.api.problems import Problem
+from yieldbot.api.tls import behind_tls
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -32,9 +36,16 @@ ASKED = b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @contextlib.asynccontextmanager
-async def listening(application: Any, most: int = 100) -> AsyncIterator[int]:
+async def listening(application: Any, most: int = 100, secret: tuple[Path, Path] | None = None) -> AsyncIterator[int]:
+    """secret: files of a certificate and its key, for TLS."""
     made = type("Few", (Connection,), {"most": most})
-    one = uvicorn.Server(uvicorn.Config(application, port=0, http=made, lifespan="off", log_config=None))
+    file, key = secret or (None, None)
+    config = uvicorn.Config(
+        application, port=0, http=made, lifespan="off", log_config=None, ssl_certfile=file, ssl_keyfile=key
+    )
+    config.load()
+    behind_tls(config, most)
+    one = uvicorn.Server(config)
     task = asyncio.create_task(one.serve())
     while not one.started:
         await asyncio.sleep(0.01)
@@ -59,6 +70,79 @@ async def said(port: int, *parts: bytes, pause: float = 0.0) -> bytes:
             found = await reader.read(-1)
     writer.close()
     return found
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> tuple[Path, Path]:
+    file, _ = certificate(tmp_path)
+    return file, tmp_path / "127.0.0.1.key"
+
+
+async def over_tls(port: int, file: Path, *parts: bytes, most: ssl.TLSVersion | None = None) -> bytes:
+    """As ``said``, over TLS. most: the newest version that the caller speaks."""
+    context = ssl.create_default_context(cafile=str(file))
+    if most is not None:
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, most
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+    found = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return found
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_answers_come_over_tls_at_once_and_in_pieces(secret: tuple[Path, Path], version: ssl.TLSVersion) -> None:
+    async with listening(app, secret=secret) as port:
+        assert (await over_tls(port, secret[0], ASKED, most=version)).startswith(b"HTTP/1.1 200")
+        pieces = [bytes([one]) for one in ASKED]
+        assert (await over_tls(port, secret[0], *pieces, most=version)).startswith(b"HTTP/1.1 200")
+        every = await asyncio.gather(*(over_tls(port, secret[0], ASKED, most=version) for _ in range(30)))
+        assert all(one.startswith(b"HTTP/1.1 200") for one in every)
+
+
+async def test_old_versions_plain_text_and_callers_who_leave_are_refused(secret: tuple[Path, Path]) -> None:
+    async with listening(app, secret=secret) as port:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await over_tls(port, secret[0], ASKED, most=ssl.TLSVersion.TLSv1_1)
+        assert b"HTTP" not in await said(port, ASKED)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.transport.abort()
+        assert (await over_tls(port, secret[0], ASKED)).startswith(b"HTTP/1.1 200")
+
+
+async def test_handshakes_that_never_end_are_counted_and_ended(
+    secret: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "HANDSHAKE_SECONDS", 1.0)
+    async with listening(app, most=20, secret=secret) as port:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(60)]
+        closed = await asyncio.gather(*(_ended(reader) for reader, _ in silent))
+        assert all(closed), "those beyond the limit at once, the others when their time is over"
+        assert (await over_tls(port, secret[0], ASKED)).startswith(b"HTTP/1.1 200")
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_real_callers_get_in_while_handshakes_that_never_end_flood(
+    secret: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "MOST_HANDSHAKES", 5)
+    async with listening(app, secret=secret) as port:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(30)]
+        assert (await over_tls(port, secret[0], ASKED)).startswith(b"HTTP/1.1 200")
+        assert all(await asyncio.gather(*(_ended(reader) for reader, _ in silent[:20]))), "the oldest make room"
+        for _, writer in silent:
+            writer.close()
+
+
+async def _ended(reader: asyncio.StreamReader) -> bool:
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(30.0):
+            return await reader.read(1) == b""
+    return True
 
 
 @pytest.fixture

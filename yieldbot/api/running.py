@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from yieldbot.api.connections import Connection, room
 from yieldbot.api.server import application
+from yieldbot.api.tls import behind_tls
 from yieldbot.app import serve as use
 from yieldbot.app import tracing
 from yieldbot.app.admission import plain
@@ -122,8 +123,8 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
         config.load()
     except (ssl.SSLError, OSError) as failure:
         raise ConfigError(f"the TLS certificate cannot be used: {type(failure).__name__}: check both files") from None
-    if config.ssl is not None:
-        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    entrance = behind_tls(config, most)
+    context = None if entrance is None else entrance.context
     server = uvicorn.Server(config)
     try:
         family = socket.AF_INET6 if ":" in request.host else socket.AF_INET
@@ -132,7 +133,7 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
         raise ConfigError(
             f"{request.host} port {request.port} cannot be listened on: another program may use it: choose --port"
         ) from None
-    scheme = "http" if config.ssl is None else "https"
+    scheme = "http" if context is None else "https"
     host = f"[{request.host}]" if ":" in request.host else request.host
     asyncio.get_running_loop().set_exception_handler(
         lambda _, found: service.context.complain(f"{found['message']}: {type(found.get('exception')).__name__}")
@@ -141,11 +142,11 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
     schedule, own = use.schedule(service), {task.name for task in use.tasks(service, request)}
     others = tuple(task for task in tasks if task.name not in own)
     work = asyncio.create_task(schedule.run(tasks))
-    renew, freeze = asyncio.create_task(_renewed(config, request)), asyncio.create_task(_frozen(service))
+    renew, freeze = asyncio.create_task(_renewed(context, request)), asyncio.create_task(_frozen(service))
 
     async def reload() -> None:
         try:
-            _load_certificate(config, request)
+            _load_certificate(context, request)
         except (OSError, ssl.SSLError) as failure:
             raise ConfigError(f"the TLS certificate cannot be used: {type(failure).__name__}") from None
         await use.reload(service, request)
@@ -157,6 +158,8 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
         server.should_exit = True
         for task in (work, renew, freeze):
             task.cancel()
+        if entrance is not None:
+            entrance.close()
         await service.close()
         await answering
     if work.done() and not work.cancelled() and (bug := work.exception()) is not None:
@@ -173,26 +176,26 @@ async def _frozen(service: Service) -> None:
     gc.freeze()
 
 
-async def _renewed(config: uvicorn.Config, request: ServeRequest) -> None:
+async def _renewed(context: ssl.SSLContext | None, request: ServeRequest) -> None:
     """Load the TLS certificate again whenever its file changes; if that fails, the old one stays in use."""
-    if config.ssl is None or request.certificate is None:
+    if context is None or request.certificate is None:
         return
     seen = request.certificate.stat().st_mtime_ns
     while True:
         await asyncio.sleep(RELOAD_SECONDS)
         with contextlib.suppress(OSError, ssl.SSLError):
             if (now := request.certificate.stat().st_mtime_ns) != seen:
-                _load_certificate(config, request)
+                _load_certificate(context, request)
                 seen = now
 
 
-def _load_certificate(config: uvicorn.Config, request: ServeRequest) -> None:
+def _load_certificate(context: ssl.SSLContext | None, request: ServeRequest) -> None:
     """Load the certificate and its key again. Raises OSError and ssl.SSLError; then the old ones stay in use."""
-    if config.ssl is None or request.certificate is None:
+    if context is None or request.certificate is None:
         return
     # tried apart first: a certificate without its key would leave the context in use with neither
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(request.certificate, request.certificate_key)
-    config.ssl.load_cert_chain(request.certificate, request.certificate_key)
+    context.load_cert_chain(request.certificate, request.certificate_key)
 
 
 def _ending(server: uvicorn.Server) -> contextlib.AbstractContextManager[None]:

@@ -193,7 +193,7 @@ class Events:
             try:
                 await self._look()
                 self._check_keys()
-            except Exception as failure:  # a damaged
+            except Exception as failure:  # the journal is damaged, say: the callers connect again
                 for stream in self._streams:
                     self._end(stream, "what happens cannot be read now")
                 if not isinstance(failure, YieldbotError):
