@@ -39,7 +39,7 @@ def test_a_positions_life(pool_sandbox: Sandbox, lp: Callable[..., Ended]) -> No
     tried = lp("lp", "add", POOL, *GIVE, "--range", "2800:3200", "--anyway", "--dry-run", "--json").document
     assert tried["declined"]["code"] == "DRY_RUN" and balances(pool_sandbox) == before
     added = lp("lp", "add", POOL, *GIVE, "--range", "2800:3200", "--anyway", "--yes", "--json")
-    assert added.code == 0 and "WARNING: its net yield" in added.err, added.err
+    assert added.code == 0 and "WARNING: net yield" in added.err, added.err
     done, after = moved(added.document), balances(pool_sandbox)
     assert {name: after[name] - before[name] for name in ("usdc", "weth")} == done == moved(tried)
     assert after["uniswap_positions"] == 1 and -(3000 * 10**6) <= done["usdc"] < 0
