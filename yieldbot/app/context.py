@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from yieldbot.app import telemetry
-from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line, printable
 
 TYPE_CHECKING = False  # see yieldbot/__init__.py
@@ -108,11 +108,13 @@ class Context:
         return found
 
     def log_as(self, form: str) -> None:
-        """Write every line in this format (``telemetry.FORMATS``) from now on. Raises ConfigError for another."""
-        if form not in telemetry.FORMATS:
-            raise ConfigError(f"{telemetry.VARIABLE}={one_line(form, 40)}: write {' or '.join(telemetry.FORMATS)}")
-        if form == telemetry.JSON:
-            telemetry.listen(sys.stderr, self.secrets, form)
+        """Write every line in this format (``telemetry.FORMATS``, in any case) from now on. Another one is named, and
+        lines stay text: how lines look must not keep anybody from halting."""
+        if form.lower() == telemetry.JSON:
+            telemetry.listen(sys.stderr, self.secrets, telemetry.JSON)
+        elif form.lower() != telemetry.TEXT:
+            known = " or ".join(telemetry.FORMATS)
+            self.complain(f"{telemetry.VARIABLE}={one_line(form, 40)} is not known: write {known}; lines are text")
 
     def say(self, line: str) -> None:
         """Print a progress line. A closed stderr is ignored: it must not stop what is under way."""

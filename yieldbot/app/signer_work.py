@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yieldbot.app import telemetry
 from yieldbot.app.approvers import signed_plans
 from yieldbot.app.context import Context
 from yieldbot.app.cycle import Report
@@ -45,6 +46,7 @@ def work(context: Context) -> None:
     settle(context)
     close(context)
     for plan_id in signed_plans(context):
+        telemetry.begin()
         try:
             found = approve(
                 ApproveRequest(plan_id=plan_id),
@@ -129,6 +131,7 @@ def main() -> int:
     hold(json.loads(sys.stdin.buffer.readline() or b"{}"))
     end_with_the_signer()
     context = Context(Path(sys.argv[1]))
+    context.log_as(os.environ.get(telemetry.VARIABLE) or telemetry.TEXT)
     try:
         work(context)
     except YieldbotError as failure:

@@ -182,10 +182,23 @@ def _take_libraries() -> None:
     class Taken(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             facts = {"level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+            error = record.exc_info[1] if record.exc_info else None
+            if error is not None and type(error).__name__ == "CancelledError":
+                return  # what was under way was ended, as at SIGTERM
+            if error is not None:
+                facts["error"] = f"{type(error).__name__}{_place(error)}"
             _write("library", facts)
 
     logging.captureWarnings(True)
     logging.getLogger().handlers[:] = [Taken(logging.WARNING)]
+
+
+def _place(error: BaseException) -> str:
+    """Where an error was raised, in words; empty: not known."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
 
 
 def _write(event: str, facts: dict[str, Any]) -> None:

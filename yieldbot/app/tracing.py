@@ -12,12 +12,14 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from yieldbot.app import telemetry
 from yieldbot.errors import ConfigError
+from yieldbot.model.text import one_line
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 EXPORT_SECONDS = 2.0
@@ -48,27 +50,48 @@ def start(service: str, say: Callable[[str], None]) -> None:
         return
     if importlib.util.find_spec("opentelemetry.sdk") is None:
         raise ConfigError("OTEL_EXPORTER_OTLP_ENDPOINT needs the extra `otel`: pip install 'yieldbot[otel]'")
+    logger = logging.getLogger("opentelemetry")
+    logger.propagate, logger.handlers[:] = False, [_Once(say)]
+    try:
+        _provider = _made(service)
+    except Exception as failure:  # the SDK raises whatever it likes for a variable that it does not understand
+        say(f"no traces are sent: an OTEL_ variable is not understood: {one_line(str(failure), 200)}")
+        return
+    _tracer = _provider.get_tracer("yieldbot")
+    telemetry.trace_by(_around, _happened)
+
+
+def _made(service: str) -> Any:
+    """A provider of tracers whose spans go to the collector."""
+    import requests
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    logger = logging.getLogger("opentelemetry")
-    logger.propagate, logger.handlers[:] = False, [_Once(say)]
-    _provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
-    _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=EXPORT_SECONDS)))
-    _tracer = _provider.get_tracer("yieldbot")
-    telemetry.trace_by(_around, _happened)
+    class Unread(requests.Session):
+        """Reads of an answer its status and headers alone: a body may have no end."""
+
+        def request(self, *given: Any, **more: Any) -> requests.Response:
+            answer = super().request(*given, **more | {"stream": True, "allow_redirects": False})
+            answer.close()
+            return answer
+
+    made = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
+    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=EXPORT_SECONDS, session=Unread())))
+    return made
 
 
 def end() -> None:
-    """Send the remaining spans and stop reporting."""
+    """Send the remaining spans, for at most EXPORT_SECONDS, and stop reporting."""
     global _tracer, _provider
     telemetry.trace_by(None)
-    if _provider is not None:
-        _provider.force_flush(int(EXPORT_SECONDS * 1000))
-        _provider.shutdown()
-    _tracer = _provider = None
+    provider, _tracer, _provider = _provider, None, None
+    if provider is not None:
+        # the SDK's own time limits hold for neither a flush nor an answer that comes byte by byte
+        last = threading.Thread(target=lambda: (provider.force_flush(), provider.shutdown()), daemon=True)
+        last.start()
+        last.join(EXPORT_SECONDS)
 
 
 @contextmanager

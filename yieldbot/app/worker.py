@@ -175,7 +175,7 @@ def main() -> int:
     held.hold(asked.get("texts") or {})
     stored_secrets.take(asked.get("keys") or [])
     context = Context(Path(asked["config"]))
-    context.log_as(os.environ.get(telemetry.VARIABLE, telemetry.TEXT))
+    context.log_as(os.environ.get(telemetry.VARIABLE) or telemetry.TEXT)
     telemetry.begin(asked.get("id", ""))
     context.asked_by = (asked.get("request") or {}).get("by", "schedule")
     try:

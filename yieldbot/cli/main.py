@@ -199,9 +199,9 @@ def _never_unprintable() -> None:
 
 def _dispatch(words: list[str], context: Screen) -> int:
     try:
+        context.log_as(_log_format(words))
         root = parser(words)
         context.command = _named(root, words)  # set early: errors of usage name it too
-        context.log_as(_log_format(words))
         args = root.parse_args(words)
         context.take(args)
         return int(args.handler(args, context))
@@ -235,9 +235,7 @@ def _log_format(words: Sequence[str]) -> str:
     given = dict(pairwise(words)).get("--log-format") or next(
         (word.partition("=")[2] for word in words if word.startswith("--log-format=")), None
     )
-    if given is None:
-        return os.environ.get(telemetry.VARIABLE) or telemetry.TEXT
-    return given if given in telemetry.FORMATS else telemetry.TEXT
+    return given if given in telemetry.FORMATS else os.environ.get(telemetry.VARIABLE) or telemetry.TEXT
 
 
 def _named(root: argparse.ArgumentParser, words: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ def secret(question: str) -> str:
         try:
             return getpass.getpass(question)
         except EOFError:
-            raise ConfigError("no passphrase was given") from None
+            raise ConfigError(f"{question.rstrip(': ')}: nothing was given") from None
 
 
 def answered(question: str, default: str = "") -> str:

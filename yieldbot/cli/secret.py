@@ -67,7 +67,13 @@ def remove(args: argparse.Namespace, context: Screen) -> int:
 def rewrap(args: argparse.Namespace, context: Screen) -> int:
     request = use.RewrapRequest(new_passphrase_file=args.new_passphrase_file)
     done = use.rewrap(request, context)
-    context.show(done.as_json(), lambda: f"{done.file} has a new passphrase: change it wherever yieldbot gets it from")
+    context.show(
+        done.as_json(),
+        lambda: (
+            f"{done.file} has a new passphrase: change it wherever yieldbot gets it from; "
+            "a server that has it in its environment must be started again"
+        ),
+    )
     return 0
 
 

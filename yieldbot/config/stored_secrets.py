@@ -33,6 +33,8 @@ FORMAT = "yieldbot-secrets-1"
 WORK = (2**17, 8, 1)
 """n, r and p of scrypt: 128 MiB of memory for each attempt at a passphrase."""
 LEAST_N = 2**14
+LATEST = 2**33
+"""Later times, in unix seconds, are damage."""
 KEY_BYTES, SALT_BYTES, NONCE_BYTES = 32, 16, 12
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 """Form of a variable's name."""
@@ -124,7 +126,8 @@ def read(file: Path) -> Sealed | None:
     bounded = (
         n >= LEAST_N and n & (n - 1) == 0 and 0 < 128 * n * r <= MOST_MEMORY_BYTES and 0 < n * r * p <= MOST_SCRYPT
     )
-    if not bounded or (len(made.salt), len(made.nonce)) != (SALT_BYTES, NONCE_BYTES):
+    dated = all(0 <= at <= LATEST for at in made.changed_at.values())
+    if not bounded or not dated or (len(made.salt), len(made.nonce)) != (SALT_BYTES, NONCE_BYTES):
         raise config_error(file, "", DAMAGED)
     return made
 

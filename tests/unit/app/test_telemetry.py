@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -125,10 +126,37 @@ def test_an_unknown_format_is_one_line_and_errors_of_usage_have_the_format(
     assert main(["markets", "--log-format", "json", "--nonsense"]) == 2
     (one,) = read(lines)
     assert one["level"] == "error" and "--nonsense" in str(one["message"])
+    assert main(["markets", "--log-format", "xml"]) == 2
     telemetry.silent()
+    monkeypatch.setenv(telemetry.VARIABLE, "JSON")
+    assert main(["markets", "--log-format", "xml"]) == 2
+    assert "invalid choice: 'xml'" in json.loads(lines.getvalue().splitlines()[-1])["message"]
+
+
+def test_a_variable_that_is_wrong_keeps_nobody_from_halting(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv(telemetry.VARIABLE, "xml")
-    assert main(["markets"]) == 2
-    assert lines.getvalue().splitlines()[-1] == "yieldbot: YIELDBOT_LOG_FORMAT=xml: write text or json"
+    config = tmp_path / "yieldbot.toml"
+    config.write_text('schema = 1\ndata_dir = "."\n')
+    assert main(["--config", str(config), "halt"]) == 0
+    assert (
+        lines.getvalue()
+        .splitlines()[0]
+        .startswith("yieldbot: YIELDBOT_LOG_FORMAT=xml is not known: write text or json")
+    )
+    assert (tmp_path / "HALT").exists()
+
+
+def test_an_error_that_a_library_logs_has_its_kind_and_place(lines: Lines, tmp_path: Path) -> None:
+    Context(tmp_path / "yieldbot.toml").log_as("json")
+    for kind in (KeyError, asyncio.CancelledError):
+        try:
+            raise kind("x")
+        except BaseException:
+            logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+    (one,) = read(lines)
+    assert str(one["error"]).startswith("KeyError at test_telemetry.py:")
 
 
 @pytest.mark.parametrize(
@@ -150,6 +178,15 @@ def test_without_the_extra_a_named_collector_is_one_line(monkeypatch: pytest.Mon
     monkeypatch.setattr(tracing.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="extra `otel`"):
         tracing.start("yieldbot-serve", print)
+
+
+@pytest.mark.parametrize("name", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_SCHEDULE_DELAY"])
+def test_a_variable_that_the_sdk_refuses_costs_the_traces_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv(name, "-1")
+    said = list[str]()
+    tracing.start("yieldbot-serve", said.append)
+    assert tracing.carrier() == {} and len(said) == 1 and "no traces are sent" in said[0]
 
 
 def test_a_collector_that_is_away_is_said_once_and_costs_no_work(
