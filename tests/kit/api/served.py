@@ -30,6 +30,8 @@ class Served:
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.answers: dict[str, Any] = {}
         """By job: the answer to give instead of running the use case, or the error to raise."""
+        self.documents: dict[str, Any] = {}
+        """The documents of the last reading that the use cases made."""
         self.service.workers.run = self._run  # type: ignore[method-assign]
         self.app = application(self.service)
         self.client = TestClient(self.app, raise_server_exceptions=False, client=("127.0.0.1", 1))
@@ -52,7 +54,10 @@ class Served:
                 raise found
             return dict(found)
         try:
-            return await asyncio.to_thread(worker.JOBS[job], self.service.context, request)
+            found = await asyncio.to_thread(worker.JOBS[job], self.service.context, request)
+            if job == "newest":
+                self.documents = found
+            return found
         except YieldbotError as failure:
             code = failure.code if isinstance(failure, SafetyError) else None
             raise WorkerFailed(str(failure), type(failure).__name__, code) from None

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.kit.api.served import Served
 from tests.unit.app.test_overview import Quiet, context
 
-__all__ = ["context", "served"]
+__all__ = ["context", "observed", "served"]
+FIRST = dict[str, Any]()
+"""What the first reading in this process gave: the double of the chain gives every test the same."""
+
+
+@pytest.fixture
+def observed(context: Quiet) -> Served:
+    """It has read its chains once, by the use cases themselves, which remember what they read."""
+    made = Served(context)
+    made.read()
+    return made
 
 
 @pytest.fixture
 def served(context: Quiet) -> Served:
-    """It has read its chains once."""
+    """It has the documents of one reading."""
     made = Served(context)
+    made.answers = dict(FIRST)
     made.read()
+    if not FIRST:
+        FIRST["newest"] = made.documents
+    made.answers = {}
     return made

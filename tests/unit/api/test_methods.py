@@ -26,8 +26,9 @@ OF_THE_MOMENT = {"/health", "/ready", "/metrics", "/events"}
 
 
 @pytest.fixture
-def full(served: Served) -> tuple[Served, dict[str, str], dict[str, str]]:
+def full(observed: Served) -> tuple[Served, dict[str, str], dict[str, str]]:
     """A server that has one of everything, a key for all of it, and the parts of its paths."""
+    served = observed
     headers = served.key(*Scope)
     url = queue(served, time.time() + 3600)
     with Journal.open(served.service.journal_file) as journal:

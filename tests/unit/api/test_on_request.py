@@ -19,6 +19,12 @@ from yieldbot.app.workers import WorkerFailed
 SWAP = {"given": "USDC", "wanted": "WETH", "amount": "5"}
 
 
+@pytest.fixture
+def served(observed: Served) -> Served:
+    """Memory has what was read."""
+    return observed
+
+
 def history_of(served: Served, key: dict[str, str], query: str = "") -> Any:
     return served.client.get(f"/v1/markets/{market_key(served, key)}/history{query}", headers=key)
 

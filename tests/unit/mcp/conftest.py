@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.kit.api.served import Served
-from tests.unit.app.test_overview import Quiet, context
+from tests.unit.api.conftest import observed
+from tests.unit.app.test_overview import context
 
-__all__ = ["context", "served"]
+__all__ = ["context", "observed", "served"]
 
 
 @pytest.fixture
-def served(context: Quiet) -> Served:
+def served(observed: Served) -> Served:
     """It has read its chains once."""
-    made = Served(context)
-    made.read()
-    return made
+    return observed
