@@ -23,6 +23,7 @@ from yieldbot.errors import ConfigError
 def quiet() -> Iterator[None]:
     """Whatever a test listens to is forgotten after it."""
     handlers, before = logging.getLogger().handlers[:], telemetry.current()
+    logging.disable(logging.NOTSET)  # an interrupted command, in another test of this process, ends with it disabled
     yield
     telemetry.silent()
     telemetry.trace_by(None)
