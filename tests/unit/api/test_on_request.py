@@ -19,19 +19,14 @@ from yieldbot.app.workers import WorkerFailed
 SWAP = {"given": "USDC", "wanted": "WETH", "amount": "5"}
 
 
-@pytest.fixture
-def served(observed: Served) -> Served:
-    """Memory has what was read."""
-    return observed
-
-
 def history_of(served: Served, key: dict[str, str], query: str = "") -> Any:
     return served.client.get(f"/v1/markets/{market_key(served, key)}/history{query}", headers=key)
 
 
 def test_what_memory_has_of_a_market_is_paged_and_kept_until_the_next_reading(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    observed: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    served = observed  # memory has what was read
     key = served.key("read")
     first = history_of(served, key, "?days=7000&step=1w")
     assert first.status_code == 400 and "from 1 to 3650" in first.json()["detail"]
@@ -57,7 +52,8 @@ def test_what_memory_has_of_a_market_is_paged_and_kept_until_the_next_reading(
 @pytest.mark.parametrize(
     "query", ["?days=0", "?days=x", "?days=-1", "?days=1&days=2", "?step=1x", "?step=", "?days=3650&step=10m", "?x=1"]
 )
-def test_windows_that_are_not_understood_or_too_large_are_refused(served: Served, query: str) -> None:
+def test_windows_that_are_not_understood_or_too_large_are_refused(observed: Served, query: str) -> None:
+    served = observed  # memory has what was read
     answer = history_of(served, served.key("read"), query)
     assert answer.status_code == 400 and answer.json()["code"] == "BAD_PARAMETER", answer.text
 

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.kit.api.served import Served
-from tests.unit.api.conftest import observed
+from tests.unit.api.conftest import observed, served
 from tests.unit.app.test_overview import context
 
 __all__ = ["context", "observed", "served"]
-
-
-@pytest.fixture
-def served(observed: Served) -> Served:
-    """It has read its chains once."""
-    return observed

@@ -74,7 +74,8 @@ async def test_no_tool_signs_approves_or_takes_an_address(served: Served) -> Non
             assert name != "key" or "list_markets" in form["description"]
 
 
-async def test_documents_are_those_of_the_last_reading(served: Served) -> None:
+async def test_documents_are_those_of_the_last_reading(observed: Served) -> None:
+    served = observed  # memory has what was read
     page = await asked(served, READER, "list_markets")
     assert page["total"] == 2 and "away: nobody answers" in page["unread"] and page["as_of"] > 0
     pays = [row["total_apy_after_deposit"] for row in page["items"]]
