@@ -126,7 +126,7 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         else:
             left = service.admission.admit_anybody(address, f"{known(request.method)} {path}")
         await _check_body(request)
-        with tracing.continued(request.headers), telemetry.span(f"{request.method} {_resource(path)}"):
+        with tracing.continued(request.headers), telemetry.span(f"{known(request.method)} {_resource(path)}"):
             response = _options(path) if _asks_options(request) else await _answered(request, go_on)
     except Problem as problem:
         response = problem.response()
@@ -152,7 +152,7 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
     route, seconds = template_of(request), time.monotonic() - began
     request.app.state.metrics.answered(route, request.method, response.status_code, seconds)
     name = request.state.caller.name if left is not None and path not in NO_KEY_NEEDED else ""
-    telemetry.answered(route, request.method, response.status_code, seconds, name)
+    telemetry.answered(route, known(request.method), response.status_code, seconds, name)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Request-Id"] = request_id
     return response

@@ -112,8 +112,7 @@ async def run_job(world: Wiring, job: Job, ordering: Ordering | None = None, *, 
 async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[Report]]) -> Report:
     """Check the chain's id, do the work, and report endpoints that were not believed. A chain that cannot be served is
     skipped with the reason."""
-    about = {"wallet": job.wallet.name, "chain": job.chain.name, "asset": job.asset.symbol}
-    with telemetry.span("cycle", **about):
+    with telemetry.span("cycle", wallet=job.wallet.name, chain=job.chain.name, asset=job.asset.symbol):
         async with session(world, job) as live:
             try:
                 await live.verify_chain()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.unit.api.test_runs import ended
 from tests.unit.api.test_server import BODIES, IDEMPOTENT, NEEDS, PUBLIC, ROUTES, filled, market_key
 from tests.unit.app.test_overview import Quiet
 from yieldbot.access.caller import Scope
+from yieldbot.app import telemetry
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
@@ -134,3 +137,24 @@ def test_what_is_about_a_plan_is_its_accounts(served: Served, context: Quiet) ->
     assert served.client.get("/v1/journal", headers=other).json()["total"] == 0
     document = history(HistoryRequest(limit=1), context)
     assert isinstance(document, EventsDocument) and document.events[0].owner == PLAN_OWNER, "its plan is further back"
+
+
+def test_a_method_that_a_caller_invents_is_in_no_line_and_no_span(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, spans = list[tuple[object, ...]](), list[str]()
+
+    @contextmanager
+    def around(name: str, facts: dict[str, object]) -> Iterator[None]:
+        spans.append(name)
+        yield
+
+    monkeypatch.setattr(telemetry, "answered", lambda *given: lines.append(given))
+    telemetry.trace_by(around)
+    try:
+        answer = served.client.request("BREW" * 100, "/v1/markets", headers=served.key("read"))
+    finally:
+        telemetry.trace_by(None)
+    assert answer.status_code == 405 and len(answer.headers["X-Request-Id"]) == 16
+    assert [(route, method) for route, method, *_ in lines] == [("/v1/markets", "another method")]
+    assert spans == ["another method /v1/markets"]
