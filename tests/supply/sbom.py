@@ -1,7 +1,7 @@
 """The software bill of materials, CycloneDX 1.6 in JSON, from the lock files alone: ``scripts/sbom [FILE]``.
 
-Scopes: ``required`` is what a run cannot do without, ``optional`` what an extra of pyproject.toml adds (and anvil,
-which may also come from elsewhere), ``excluded`` what only develops, tests and audits, or builds the sandbox.
+Scopes: ``required`` is what a run cannot do without, ``optional`` what an extra of pyproject.toml adds, anvil (which
+may also come from elsewhere) and what the web page loads, ``excluded`` what only develops, tests and audits, or builds the sandbox.
 https://cyclonedx.org/docs/1.6/json/
 """
 
@@ -37,7 +37,7 @@ from yieldbot.model.text import one_line
 
 SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 ROOT_REF = f"pkg:pypi/yieldbot@{__version__}"
-OPTIONAL_NPM = "@foundry-rs/anvil-linux-amd64"
+OPTIONAL_NPM = frozenset(("@foundry-rs/anvil-linux-amd64", "htmx.org", "uplot"))
 
 Component = dict[str, Any]
 
@@ -156,7 +156,7 @@ def _npm(one: NpmPackage) -> Component:
         "bom-ref": ref,
         "name": name,
         "version": one.version,
-        "scope": "optional" if one.name == OPTIONAL_NPM else "excluded",
+        "scope": "optional" if one.name in OPTIONAL_NPM else "excluded",
         "purl": ref,
         "properties": [{"name": "yieldbot:lock", "value": NPM.name}],
     }

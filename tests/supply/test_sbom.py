@@ -83,7 +83,7 @@ def test_the_scope_says_what_a_package_is_for(bill: dict[str, Any]) -> None:
     for heading in ("With a key in AWS KMS", "With a Ledger"):
         assert {scope[name] for name in documented(text, heading)} <= {"optional", "required"}
     assert {scope[name] for name in ("pytest", "moto", "pip-audit", "uv", "solc", "ethers")} == {"excluded"}
-    assert scope["boto3"] == scope["anvil-linux-amd64"] == "optional"
+    assert scope["boto3"] == scope["anvil-linux-amd64"] == scope["htmx.org"] == "optional"
 
 
 def test_every_direct_dependency_has_its_reason_in_the_document() -> None:

@@ -75,9 +75,27 @@ class BehindProxy:
         return None
 
 
-async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] = (), more: Sequence[Task] = ()) -> int:
+class BesidePages:
+    """The REST interface under ``/v1`` and the paths of its inner applications; the web page at every other path, which
+    admits people by itself."""
+
+    def __init__(self, app: ASGIApp, pages: ASGIApp, inner: Sequence[Inner]) -> None:
+        self._app, self._pages, self._names = app, pages, frozenset(("/v1", *(one.path for one in inner)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        first = "/" + str(scope.get("path", "")).lstrip("/").partition("/")[0]
+        await (self._app if first in self._names else self._pages)(scope, receive, send)
+
+
+async def serve(
+    service: Service,
+    request: ServeRequest,
+    inner: Sequence[Inner] = (),
+    more: Sequence[Task] = (),
+    pages: ASGIApp | None = None,
+) -> int:
     """Listen and work until SIGTERM or SIGINT; returns the exit code. inner: applications that are reached through this
-    one; more: further periodic tasks.
+    one; more: further periodic tasks; pages: the web page; None: there is none.
 
     Raises ConfigError if the address cannot be used.
     """
@@ -86,7 +104,9 @@ async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] 
         stack.callback(tracing.end)
         for one in inner:
             await stack.enter_async_context(one.running())
-        app = application(service, {one.path: one.app for one in inner})
+        app: ASGIApp = application(service, {one.path: one.app for one in inner})
+        if pages is not None:
+            app = BesidePages(app, pages, inner)
         try:
             return await _serve(service, request, app, (*use.tasks(service, request), *more))
         except YieldbotError as failure:  # raised outside of the task group, which would wrap it in an ExceptionGroup

@@ -84,8 +84,9 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
     try:
         from yieldbot.api.running import Inner
         from yieldbot.api.running import serve as run
+        from yieldbot.web.server import pages
     except ModuleNotFoundError as missing:
-        if missing.name not in ("fastapi", "starlette", "uvicorn"):
+        if missing.name not in ("fastapi", "starlette", "uvicorn", "jinja2"):
             raise
         raise ConfigError("the server needs the extra `serve`: pip install 'yieldbot[serve]'") from None
     inner = []
@@ -93,5 +94,10 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
         from yieldbot.mcp.running import over_http
 
         inner.append(Inner("/mcp", *over_http(service)))
+    try:
+        shown = pages(service)
+    except ConfigError as lacking:
+        context.complain(str(lacking))
+        shown = None
     with use.alone(context):
-        return asyncio.run(run(service, request, inner, [*more, *chats_of(service)]))
+        return asyncio.run(run(service, request, inner, [*more, *chats_of(service)], shown))

@@ -1,0 +1,42 @@
+"""A person at the page: the real application and service, without a browser."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from tests.kit.api.served import Served
+from yieldbot.web.server import pages
+
+ORIGIN = "http://testserver"
+
+
+class Browsing:
+    """A client with cookies, which sends what browsers send with forms."""
+
+    def __init__(self, served: Served) -> None:
+        self.served, self.app = served, pages(served.service)
+        self.client = TestClient(self.app, raise_server_exceptions=False, follow_redirects=False)
+
+    def get(self, path: str, **more: Any) -> Any:
+        """Load a page."""
+        return self.client.get(path, **more)
+
+    def post(self, path: str, fields: dict[str, str] | None = None, *, token: bool = True, **headers: str) -> Any:
+        """Send a form, with the session's token unless ``token`` is false; headers replace those of a browser."""
+        own = {"token": self.token()} if token else {}
+        sent = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"} | headers
+        return self.client.post(path, data=own | (fields or {}), headers=sent)
+
+    def token(self) -> str:
+        """The token in the page's forms."""
+        found = re.search(r'name="token" value="([^"]+)"', self.get("/").text)
+        assert found is not None, "the page has a form"
+        return found[1]
+
+    def sign_in(self, *scopes: str, **more: Any) -> Any:
+        """Sign in with a new key of these scopes."""
+        key = self.served.key(*(scopes or ("read",)), **more)["Authorization"].removeprefix("Bearer ")
+        return self.post("/sign-in", {"key": key, "then": "/"}, token=False)

@@ -1,0 +1,33 @@
+"""One browser for all tests of a worker, and a server over the double of a chain's session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.kit.api.served import Served
+from tests.kit.web.browser import chromium, serving
+from tests.unit.api.conftest import context, served
+from yieldbot.web.server import pages
+
+__all__ = ["context", "served"]
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Any]:
+    """Chromium; its cookies are deleted for each test by ``at_page``."""
+    driver = chromium()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def at_page(served: Served, chrome: Any) -> Iterator[str]:
+    """The page's origin, at which nobody is signed in."""
+    with serving(pages(served.service)) as origin:
+        chrome.get(f"{origin}/sign-in")
+        chrome.delete_all_cookies()
+        yield origin
+        chrome.get("about:blank")

@@ -1,0 +1,1 @@
+"""The web page: what `app` answers, as HTML for people. It holds no rule and no key."""

@@ -1,0 +1,100 @@
+"""The pages' application, and the steps that every request passes: limits, origin, session, security headers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from yieldbot.app import telemetry
+from yieldbot.app.admission import Forbidden, Refused
+from yieldbot.app.service import Service
+from yieldbot.errors import YieldbotError
+from yieldbot.web import markets, overview, sign_in
+from yieldbot.web.answering import HEADERS, SAFE, cookie_name, failed, ours, sessions_of, to
+from yieldbot.web.assets import assets
+from yieldbot.web.sessions import Sessions
+
+ROUTES = (*sign_in.ROUTES, *overview.ROUTES, *markets.ROUTES)
+FOR_ANYBODY = frozenset(("/sign-in",))
+"""Pages that need no session; files under ``/static`` neither."""
+
+
+def pages(service: Service) -> Starlette:
+    """The pages of a service. Raises ConfigError where files that browsers load are not installed."""
+    files = {asset.address: asset for asset in assets().values()}
+
+    async def static(request: Request) -> Response:
+        if (found := files.get(request.url.path)) is None:
+            raise HTTPException(404, "there is no such file")
+        return Response(found.body, 200, {"Cache-Control": "public, max-age=31536000, immutable"}, found.media)
+
+    app = Starlette(
+        routes=[Route("/static/{path:path}", static), *ROUTES],
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=_passage)],
+        exception_handlers={HTTPException: _http, YieldbotError: _failure},
+    )
+    app.state.service, app.state.sessions = service, Sessions(time.monotonic)
+    return app
+
+
+async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    service: Service = request.app.state.service
+    address = request.client.host if request.client else ""
+    request.state.address = address
+    request_id = telemetry.begin()
+    try:
+        service.admission.admit_anybody(address, f"{request.method} page")
+        response = await _answered(request, go_on)
+    except Refused as refused:
+        response = failed(request, refused.status, str(refused))
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.url.scheme == "https":
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    response.headers["X-Request-Id"] = request_id
+    return response
+
+
+async def _answered(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    if request.url.path.startswith("/static/"):
+        return await go_on(request)
+    if request.method not in SAFE and not ours(request):
+        return failed(request, 403, "this request comes from another site")
+    if (session := _session(request)) is not None:
+        request.state.session = session
+    elif request.url.path not in FOR_ANYBODY:
+        if request.method in SAFE and request.headers.get("hx-request") != "true":
+            return to(sign_in.address(request))
+        return failed(request, 401, "you are signed out: sign in again")
+    return await go_on(request)
+
+
+def _session(request: Request) -> object:
+    """The session of the cookie, while the key behind it is valid."""
+    service: Service = request.app.state.service
+    session_id = request.cookies.get(cookie_name(request))
+    if (session := sessions_of(request).find(session_id)) is None:
+        return None
+    if session.approver is None and not service.admission.living([session.caller.prefix]):
+        sessions_of(request).end(session_id)
+        return None
+    return session
+
+
+async def _http(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, HTTPException)
+    return failed(request, failure.status_code, failure.detail)
+
+
+async def _failure(request: Request, failure: Exception) -> Response:
+    service: Service = request.app.state.service
+    status = 403 if isinstance(failure, Forbidden) else 422
+    return failed(request, status, service.shown(str(failure)))
