@@ -1,7 +1,8 @@
 """The software bill of materials, CycloneDX 1.6 in JSON, from the lock files alone: ``scripts/sbom [FILE]``.
 
 Scopes: ``required`` is what a run cannot do without, ``optional`` what an extra of pyproject.toml adds, anvil (which
-may also come from elsewhere) and what the web page loads, ``excluded`` what only develops, tests and audits, or builds the sandbox.
+may also come from elsewhere) and what the web page loads, ``excluded`` what only develops, tests and audits, or builds
+the sandbox.
 https://cyclonedx.org/docs/1.6/json/
 """
 
