@@ -204,6 +204,23 @@ def test_ctrl_c_is_one_line_and_130(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert capsys.readouterr().err.startswith("yieldbot: interrupted")
 
 
+@pytest.mark.parametrize("loading", ["argparse", "yieldbot.cli.screen", "yieldbot.cli.halt"])
+def test_ctrl_c_while_the_program_is_being_loaded_is_one_line_too(loading: str, tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Loading:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {loading!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Loading()); sys.argv[1:] = ['halt']\n"
+        "from yieldbot.cli.start import main; sys.exit(main())"
+    )
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (INTERRUPTED, "yieldbot: interrupted\n")
+
+
 def test_ctrl_c_while_a_node_does_not_answer(tmp_path: Path) -> None:
     path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
     slow = "import time; time.sleep(60)"

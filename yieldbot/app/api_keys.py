@@ -133,7 +133,7 @@ def seconds_of(text: str, flag: str) -> int:
 
 def note(context: Context, what: str, outcome: str, by: str = "terminal", where: str = "") -> None:
     """Write one audit entry into the journal."""
-    with Journal.open(context.settings.data_dir / JOURNAL) as journal:
+    with Journal.open(context.settings.data_dir / JOURNAL, appended=True) as journal:
         journal.append(AccessNoted(by=by, where=where, what=what, outcome=outcome))
 
 

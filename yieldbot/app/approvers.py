@@ -85,7 +85,7 @@ def to_sign(plan_id: str, context: Context) -> ToSignDocument:
     """What a person signs of a plan that waits, and who has. Raises ConfigError and SafetyError as ``sign``."""
     stored = _waiting(plan_id, context)
     asked, settings = to_approve(stored), context.settings
-    with Journal.read(settings.data_dir / JOURNAL) as journal:
+    with Journal.read(settings.data_dir / JOURNAL, appended=True) as journal:
         names = signers(journal, stored, read_register(settings.data_dir))
     return ToSignDocument(
         plan_id=plan_id,
@@ -105,7 +105,7 @@ def signed_plans(context: Context) -> tuple[str, ...]:
     if not needed or not file.exists():
         return ()
     register, now = read_register(settings.data_dir), int(time.time())
-    with Journal.read(file) as journal:
+    with Journal.read(file, appended=True) as journal:
         waiting = [one for one in journal.plans(PlanStatus.QUEUED) if one.plan.expires_at > now]
         return tuple(one.plan.id for one in waiting if len(signers(journal, one, register)) >= needed)
 
@@ -146,7 +146,7 @@ def sign(request: SignRequest, context: Context) -> SignedPlanDocument:
     if not person.signed(asked, signature):
         raise SafetyError("NOT_THEIR_SIGNATURE", f"that is no signature of {request.name} over plan {request.plan_id}")
     # allowed during a run, since it decides nothing by itself
-    with Journal.open(settings.data_dir / JOURNAL) as journal:
+    with Journal.open(settings.data_dir / JOURNAL, appended=True) as journal:
         if request.name not in signers(journal, stored, register):
             journal.append(ApprovalGiven(plan_id=request.plan_id, approver=request.name, signature=signature))
         names = signers(journal, stored, register)
@@ -174,7 +174,7 @@ def _waiting(plan_id: str, context: Context) -> StoredPlan:
     if not file.exists():
         raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history --waiting` lists those that wait")
     now = int(time.time())
-    with Journal.read(file) as journal:
+    with Journal.read(file, appended=True) as journal:
         stored = journal.plan(plan_id)
         if stored is not None and now >= stored.plan.expires_at:  # the next run marks it: this is only read
             raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")

@@ -63,7 +63,7 @@ def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return {}
-    with Journal.read(file) as journal:
+    with Journal.read(file, appended=True) as journal:
         return dict(journal.stopped_accounts())
 
 

@@ -63,7 +63,8 @@ def history(request: HistoryRequest, context: Context) -> HistoryDocument:
             if wants_plans:
                 stored = journal.plans(PlanStatus.QUEUED if request.waiting else None)
                 signed = _signed(journal, stored, context.settings.data_dir)
-                plans = tuple(plan_of(one, signed.get(one.plan.id, ())) for one in stored)
+                asked = journal.asked_by()
+                plans = tuple(plan_of(one, signed.get(one.plan.id, ()), asked.get(one.plan.id)) for one in stored)
             else:
                 records = journal.history(min(request.limit, MOST_EVENTS) or None)
                 places = journal.places_of_plans()
@@ -169,8 +170,8 @@ def _signed(journal: Journal, plans: tuple[StoredPlan, ...], data_dir: Path) -> 
     return found
 
 
-def plan_of(stored: StoredPlan, signed_by: tuple[str, ...]) -> JournalPlan:
-    """The row of a plan. signed_by: who has signed it."""
+def plan_of(stored: StoredPlan, signed_by: tuple[str, ...], asked_by: str | None) -> JournalPlan:
+    """The row of a plan. signed_by: who has signed it; asked_by: who asked for the run that made it, if known."""
     return JournalPlan(
         id=stored.plan.id,
         status=stored.status.value,
@@ -183,6 +184,7 @@ def plan_of(stored: StoredPlan, signed_by: tuple[str, ...]) -> JournalPlan:
         gain_per_year=stored.plan.gain_per_year,
         cost=stored.plan.cost,
         gap_bps=number(stored.plan.allocation.certificate.gap_bps),
+        asked_by=None if asked_by is None else one_line(asked_by),
         calls=tuple(one_line(line) for line in stored.lines),
         digest="0x" + to_approve(stored).digest.hex(),
         why=tuple(one_line(line) for line in stored.plan.why),

@@ -39,6 +39,10 @@ class JournalPlan(Part):
     gap_bps: float | None = Field(
         default=None, description="upper bound less objective, in bp of the wealth a year; null: no bound is proven"
     )
+    asked_by: str | None = Field(
+        default=None,
+        description="who asked for the run that made it: `terminal`, `schedule` or `key NAME`; null: it has not ended",
+    )
     calls: tuple[str, ...] = Field(description="each call in words")
     digest: str = Field(description="SHA-256 of the plan, which each approval signs, as 0x...")
     why: tuple[str, ...] = Field(description="for a plan that leaves markets: what was observed; else empty")

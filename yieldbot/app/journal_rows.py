@@ -45,8 +45,12 @@ class _Known:
     """Transactions by hash."""
     runs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Entries of ended cycles by the run's id."""
-    shown_plans: dict[str, tuple[StoredPlan, tuple[str, ...], dict[str, Any]]] = field(default_factory=dict)
-    """(plan, who has signed it, its row) by id."""
+    asked: dict[str, str] = field(default_factory=dict)
+    """Who asked for the run that made a plan, by the plan's id."""
+    shown_plans: dict[str, tuple[tuple[StoredPlan, tuple[str, ...], str | None], dict[str, Any]]] = field(
+        default_factory=dict
+    )
+    """((plan, who has signed it, who asked for it), its row) by id."""
     shown_sent: dict[str, tuple[StoredTx, dict[str, Any]]] = field(default_factory=dict)
     """(transaction, its row) by hash."""
     shown_runs: dict[str, tuple[int, RunRow]] = field(default_factory=dict)
@@ -102,7 +106,9 @@ class JournalRows:
             match record.entry:
                 case ApprovalGiven() as given:
                     known.approvals.setdefault(given.plan_id, []).append(given)
-                case RunEnded():
+                case RunEnded() as ended:
+                    if ended.plan_id:
+                        known.asked.setdefault(ended.plan_id, ended.by)
                     known.runs.setdefault(event["body"]["run"], []).append(event)
                 case _:
                     pass
@@ -114,10 +120,11 @@ class JournalRows:
             waits = bool(register) and stored.status is PlanStatus.QUEUED
             signed = signers_among(known.approvals.get(name, ()), stored, register) if waits else ()
             before = known.shown_plans.get(name)
-            if before is None or before[0] is not stored or before[1] != signed:
-                before = stored, signed, plan_of(stored, signed).model_dump(mode="json")
+            now = stored, signed, known.asked.get(name)
+            if before is None or before[0][0] is not stored or before[0][1:] != now[1:]:
+                before = now, plan_of(*now).model_dump(mode="json")
                 known.shown_plans[name] = before
-            rows.append(before[2])
+            rows.append(before[1])
         return rows
 
 

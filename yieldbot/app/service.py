@@ -34,6 +34,7 @@ from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.workers import WorkerFailed, Workers
 from yieldbot.errors import YieldbotError
 from yieldbot.execution.halt import halted
+from yieldbot.execution.persons import REGISTER
 from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
 from yieldbot.model.text import as_fields
@@ -98,7 +99,7 @@ class Service(StartedWork):
     """The journal's rows, grown by what is appended."""
     _journal: dict[str, Collection] = field(init=False, default_factory=dict)
     """Rows of the journal by name, read when its file had the stamp ``_journal_is``."""
-    _journal_is: tuple[int, int, int] | None = field(init=False, default=None)
+    _journal_is: tuple[int, ...] | None = field(init=False, default=None)
     """A stamp that changes with the journal's file."""
     _accounts: Collection = field(init=False, default=NOTHING)
     """Our accounts, with the time since which their rows are unchanged."""
@@ -361,17 +362,17 @@ class Service(StartedWork):
         except YieldbotError as failure:
             self.context.complain(str(failure))
 
-    def _stamp(self) -> tuple[int, int, int] | None:
-        """A stamp that changes with the journal's file: SQLite's log (WAL) grows before the file does."""
-        try:
-            file = self.journal_file.stat()
-        except OSError:
-            return None
-        try:
-            log = self.journal_file.with_name(self.journal_file.name + "-wal").stat().st_mtime_ns
-        except OSError:
-            log = 0
-        return file.st_mtime_ns, file.st_size, log
+    def _stamp(self) -> tuple[int, ...] | None:
+        """A stamp that changes with the journal's file, with SQLite's log (WAL), which grows before it, and with the
+        register of approvers, by which signatures count; None: there is no journal."""
+        found = list[int]()
+        for name in (JOURNAL, f"{JOURNAL}-wal", REGISTER):
+            try:
+                file = self.journal_file.with_name(name).stat()
+                found += (file.st_mtime_ns, file.st_size, file.st_ino)
+            except OSError:
+                found += (0, 0, 0)
+        return tuple(found) if found[0] else None
 
     def _read_journal(self, version: str) -> dict[str, Collection]:
         at = int(self._now())
@@ -385,7 +386,7 @@ class Service(StartedWork):
         return stopped_accounts(self.context)
 
     def _keep(self, lines: Sequence[AccessNoted]) -> None:
-        with Journal.open(self.journal_file) as journal:
+        with Journal.open(self.journal_file, appended=True) as journal:
             journal.append(*lines)
 
 

@@ -132,7 +132,7 @@ class SignerLink:
 
     def _keep(self, plan_id: str, reason: str) -> None:
         """Journal why a plan still waits, unless the journal has a reason from the signer already."""
-        with Journal.open(self.context.settings.data_dir / JOURNAL) as journal:
+        with Journal.open(self.context.settings.data_dir / JOURNAL, appended=True) as journal:
             stored = journal.plan(plan_id)
             if stored is None or stored.status is not PlanStatus.QUEUED or stored.reason == reason:
                 return
@@ -161,14 +161,14 @@ class SignerLink:
         file = self.context.settings.data_dir / JOURNAL
         if not file.exists():
             return 0, GENESIS
-        with Journal.read(file) as journal:
+        with Journal.read(file, appended=True) as journal:
             return journal.copied()
 
     def _write(self, rows: list[Any], at: tuple[int, str]) -> tuple[int, str]:
         """Write a page's new entries and the position reached in one transaction; returns that position."""
         found = copied(rows, *at)
         last = found[-1][0][0], found[-1][0][9]
-        with Journal.open(self.context.settings.data_dir / JOURNAL) as journal:
+        with Journal.open(self.context.settings.data_dir / JOURNAL, appended=True) as journal:
             own = {row[0]: row[9] for row in journal.rows_after(at[0], len(found))}
             # a signer that began with a copy of our journal: these rows are here already
             new = [record.entry for row, record in found if own.get(row[0]) != row[9]]
@@ -198,7 +198,7 @@ def wanted(entry: JournalEntry, journal: Journal) -> bool:
 
 def request_of(context: Context, plan_id: str) -> dict[str, Any]:
     """The request that hands a signed plan to the signer (``signer_requests.CarryOut``)."""
-    with Journal.read(context.settings.data_dir / JOURNAL) as journal:
+    with Journal.read(context.settings.data_dir / JOURNAL, appended=True) as journal:
         stored = journal.plan(plan_id)
         assert stored is not None
         given = journal.approvals(plan_id)

@@ -70,21 +70,26 @@ def set_(request: SetSecretRequest, context: Context) -> SecretsDocument:
     name = request.name
     if store.NAME.fullmatch(name) is None or name == store.PASSPHRASE_NAME:
         raise ConfigError(f"{name}: is no name of a secret: write a variable's name, as BASE_RPC_URL")
-    with _held(context) as (file, sealed):
+    file, before = _seen(context)
+    values = {} if before is None else _values(before, context)
+    if len(values) >= MOST and name not in values:
+        raise ConfigError(f"{file}: holds {MOST} secrets already: remove one first")
+    chosen = _new_passphrase(file, context) if before is None else ""
+    typed = context.secret(f"Value of {name} (not shown): ") if context.secret else request.piped()
+    text = one_line(typed, name)
+    with _held(file, before) as sealed:
         values = {} if sealed is None else _values(sealed, context)
-        if len(values) >= MOST and name not in values:
-            raise ConfigError(f"{file}: holds {MOST} secrets already: remove one first")
-        chosen = _new_passphrase(file, context) if sealed is None else ""
-        text = context.secret(f"Value of {name} (not shown): ") if context.secret else request.piped()
-        values[name] = one_line(text, name)
         changed = {**({} if sealed is None else sealed.changed_at), name: int(time.time())}
-        store.write(store.sealed(file, values, changed, sealed, chosen))
+        store.write(store.sealed(file, values | {name: text}, changed, sealed, chosen))
     return list_(context)
 
 
 def remove(name: str, context: Context) -> SecretsDocument:
     """Takes a secret out of the file. Raises ConfigError for an unknown name or a wrong passphrase."""
-    with _held(context) as (file, sealed):
+    file, before = _seen(context)
+    if before is not None and name in before.changed_at:
+        _values(before, context)
+    with _held(file, before) as sealed:
         if sealed is None or name not in sealed.changed_at:
             raise ConfigError(f"{name}: is not in {file}: `yieldbot secret list` shows what is")
         values = _values(sealed, context)
@@ -96,26 +101,39 @@ def remove(name: str, context: Context) -> SecretsDocument:
 def rewrap(request: RewrapRequest, context: Context) -> SecretsDocument:
     """Encrypts all secrets with another passphrase. Raises ConfigError for a wrong passphrase, or if there is no
     file."""
-    with _held(context) as (file, sealed):
-        if sealed is None:
-            raise ConfigError(f"{file}: is not there: `yieldbot secret set NAME` makes it")
-        values = _values(sealed, context)
-        if request.new_passphrase_file is not None:
-            chosen = hide(passphrase_in(request.new_passphrase_file, "--new-passphrase-file"))
-            long_enough(chosen)
-        else:
-            chosen = _typed_twice("New passphrase", file, context)
-        store.write(store.sealed(file, values, sealed.changed_at, None, chosen))
+    file, before = _seen(context)
+    if before is None:
+        raise ConfigError(f"{file}: is not there: `yieldbot secret set NAME` makes it")
+    _values(before, context)
+    if request.new_passphrase_file is not None:
+        chosen = hide(passphrase_in(request.new_passphrase_file, "--new-passphrase-file"))
+        long_enough(chosen)
+    else:
+        chosen = _typed_twice("New passphrase", file, context)
+    with _held(file, before) as sealed:
+        assert sealed is not None
+        store.write(store.sealed(file, _values(sealed, context), sealed.changed_at, None, chosen))
     return list_(context)
 
 
-@contextmanager
-def _held(context: Context) -> Iterator[tuple[Path, Sealed | None]]:
-    """Context manager that locks the file against other commands; gives its path and content, None if there is no
-    file."""
+def _seen(context: Context) -> tuple[Path, Sealed | None]:
+    """The file and its content, None if there is none. Everything is asked for before the file is locked, since a
+    person may take long to answer."""
     file = _file(context)
+    return file, store.read(file)
+
+
+@contextmanager
+def _held(file: Path, before: Sealed | None) -> Iterator[Sealed | None]:
+    """Context manager that locks the file against other commands; gives its content. before: its content when questions
+    were asked. Raises ConfigError where it was made, removed or given another passphrase since."""
     with only_one(file.parent, LOCK, "`yieldbot secret`"):
-        yield file, store.read(file)
+        sealed = store.read(file)
+        if (sealed and sealed.salt) != (before and before.salt):
+            raise ConfigError(
+                f"{file}: another command made it or changed its passphrase: nothing is changed: run again"
+            )
+        yield sealed
 
 
 def _file(context: Context) -> Path:

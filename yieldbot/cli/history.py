@@ -67,7 +67,9 @@ def _plans(found: PlansDocument, waiting: bool) -> Any:
         status = plan.status + (f" ({plan.reason})" if plan.reason else "")
         gain, cost = f"{plan.gain_per_year:,.2f}", f"{plan.cost:,.4f}"
         signed = (f"signed by {', '.join(plan.signed_by)}",) if plan.signed_by else ()
-        beside = (*(f"in all {', '.join(plan.changes)}" for _ in plan.changes[:1]), *plan.risks, *signed)
+        asked = (f"asked for by {plan.asked_by}",) if plan.asked_by else ()
+        whole = (f"in all {', '.join(plan.changes)}",) if plan.changes else ()
+        beside = (*whole, *plan.risks, *asked, f"digest {plan.digest}", *signed)
         lines = (*plan.calls, *beside) if waiting else plan.calls
         made.add_row(plan.id, status, gain, cost, when(plan.expires_at), "\n".join(lines))
     nothing = "no plan waits for approval" if waiting else "no plan has been made yet"

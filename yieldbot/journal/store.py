@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import InvariantError
+from yieldbot.journal import verified
 from yieldbot.journal.access_entries import ApprovalGiven, SignerCopied
 from yieldbot.journal.entry_codec import RowKeys, decode, encode
 from yieldbot.journal.fold import (
@@ -83,8 +84,12 @@ class Journal:
         self.path = path
 
     @classmethod
-    def open(cls, path: Path, clock: Callable[[], float] = time.time) -> Journal:
-        """Open or create the journal and verify its chain. Raises InvariantError when it is not sound."""
+    def open(cls, path: Path, clock: Callable[[], float] = time.time, *, appended: bool = False) -> Journal:
+        """Open or create the journal and verify its chain. Raises InvariantError when it is not sound.
+
+        appended: verify only the rows since this process verified the file last (``journal/verified.py``). For a
+        server, which signs nothing, so that a write does not cost more the longer the journal is.
+        """
         from sqlalchemy import create_engine, event
         from sqlalchemy.pool import NullPool
 
@@ -113,12 +118,12 @@ class Journal:
 
         journal = cls(engine, path, clock)
         journal._prepare()
-        journal.verify()
+        journal._verify_once(appended)
         return journal
 
     @classmethod
-    def read(cls, path: Path) -> Journal:
-        """The journal as it is now, verified and in memory: for commands that write nothing.
+    def read(cls, path: Path, *, appended: bool = False) -> Journal:
+        """The journal as it is now, verified and in memory: for commands that write nothing. appended: as for ``open``.
 
         Needs no space on the disk and leaves no file beside the journal, unless a run was killed and left its log
         there. Appending to it is refused. Raises InvariantError if the file is missing, not sound or unreadable,
@@ -138,7 +143,7 @@ class Journal:
         journal = cls(engine, path)
         journal._prepare()
         copy.execute("PRAGMA query_only = 1")
-        journal.verify()
+        journal._verify_once(appended)
         return journal
 
     def close(self) -> None:
@@ -178,19 +183,45 @@ class Journal:
 
         Raises InvariantError naming the first row that was changed.
         """
-        expected_seq, prev = 1, GENESIS
-        for row in self._rows("", ()):
-            if row[0] != expected_seq or row[8] != prev or row[9] != row_digest(row[:9]):
-                raise InvariantError(f"journal {self.path}: row {expected_seq} was changed or is missing; {RESTORE}")
-            expected_seq, prev = expected_seq + 1, row[9]
+        seq, prev = self._verify_rows("", 0, GENESIS)
         with self._transaction() as connection:  # a damaged index would hide transactions that are still open
             if connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one() != "ok":
                 raise is_damaged(self.path)
+        self._refuse_triggers()
+        verified.note(self.path, seq, prev, None)
+        return seq
+
+    def _verify_once(self, appended: bool) -> None:
+        """Verify all of it, or only what was appended since this process verified it last."""
+        since = verified.last(self.path) if appended else None
+        verified.forget(self.path)  # whatever fails, all of it is verified the next time
+        if since is None or not since.seq:
+            self.verify()
+            return
+        row = next(iter(self._rows("WHERE seq = ?", (since.seq,))), None)
+        if row is None or not row[9] == row_digest(row[:9]) == since.digest:
+            self.verify()  # which names the row, unless the file was cut off at its end
+            return
+        seq, prev = self._verify_rows(f"WHERE seq > {since.seq}", since.seq, since.digest)
+        self._refuse_triggers()
+        verified.note(self.path, seq, prev, since)
+
+    def _verify_rows(self, where: str, seq: int, prev: str) -> tuple[int, str]:
+        """(number, hash) of the last row. seq, prev: those of the row before the first of these."""
+        for row in self._rows(where, ()):
+            seq += 1
+            if row[0] != seq or row[8] != prev or row[9] != row_digest(row[:9]):
+                raise InvariantError(f"journal {self.path}: row {seq} was changed or is missing; {RESTORE}")
+            prev = row[9]
+        return seq, prev
+
+    def _refuse_triggers(self) -> None:
+        """A foreign trigger could drop every row that is written."""
+        with self._transaction() as connection:
             triggers = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-            for name, statement in triggers:  # a foreign trigger could drop every row that is written
+            for name, statement in triggers:
                 if statement not in _SCHEMA:
                     raise InvariantError(f"journal {self.path}: somebody added the trigger {name!r}; {RESTORE}")
-        return expected_seq - 1
 
     def head(self) -> tuple[int, str]:
         """The last row's number and hash: (0, 64 zeros) for an empty journal. Keep a copy elsewhere to notice rows
@@ -235,6 +266,14 @@ class Journal:
         """Signatures that were given for a plan, in order; none of them is checked here."""
         records = self._records("WHERE kind = 'approval.given' AND plan_id = ?", (plan_id,))
         return tuple(record.entry for record in records if isinstance(record.entry, ApprovalGiven))
+
+    def asked_by(self) -> dict[str, str]:
+        """Who asked for the run that made each plan, by the plan's id; a plan whose run has not ended is left out."""
+        found = dict[str, str]()
+        for record in self._records("WHERE kind = 'run.ended' AND plan_id <> ''", ()):
+            if isinstance(record.entry, RunEnded):
+                found.setdefault(record.entry.plan_id, record.entry.by)
+        return found
 
     def run_of(self, plan_id: str) -> str:
         """The id of the run that made a plan, once it has ended; empty: none is known."""
@@ -294,7 +333,7 @@ class Journal:
         self._known[row[0]] = row, record
         return record
 
-    def _rows(self, where: str, values: tuple[str, ...]) -> Sequence[Row]:
+    def _rows(self, where: str, values: tuple[str | int, ...]) -> Sequence[Row]:
         with self._transaction() as connection:
             found = connection.exec_driver_sql(f"SELECT {COLUMNS} FROM events {where} ORDER BY seq", values)
             return [_row(row) for row in found]

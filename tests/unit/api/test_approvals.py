@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import time
 from dataclasses import replace
 from typing import Any
@@ -15,9 +17,15 @@ from tests.kit.journal.store import OWNER, plan
 from tests.unit.app.test_overview import Quiet
 from yieldbot.app import approvers
 from yieldbot.app.approvers import signed_plans
+from yieldbot.app.chat import _plans
+from yieldbot.app.history import HistoryRequest, history
+from yieldbot.app.history_documents import PlansDocument
 from yieldbot.app.signer_client import SignerAway
+from yieldbot.cli.history import _rendered
+from yieldbot.cli.tables import Printable
 from yieldbot.errors import ConfigError, JournalHeld, TransientError, YieldbotError
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import plan_id as plan_id_of
 
@@ -46,6 +54,70 @@ def queue(served: Served, until: float) -> str:
         made = replace(made, id=plan_id_of(made))
         journal.append(PlanWritten(made, ("supply 5 USDC",)), PlanMarked(made.id, PlanStatus.QUEUED, "queue"))
     return f"/v1/plans/{made.id}/approval"
+
+
+def test_one_inbox_for_terminal_rest_and_chat(waiting: Served, context: Quiet) -> None:
+    """Id, digest, expiry, who asked, decoded calls, the rehearsal's balance changes, risk notes."""
+    made = replace(plan(), expires_at=int(time.time()) + 3600)
+    made = replace(made, id=plan_id_of(made))
+    asked = RunEnded(
+        run="r1", by="key desk", command="run", chain=made.block.chain, owner=made.owner, wallet="main",
+        assets=("USDC",), began=1_700_000_000, seconds=1.5, outcome="queued", code="QUEUED", reason="", plan_id=made.id,
+    )  # fmt: skip
+    later = replace(asked, run="r2", by="terminal", command="approve")
+    shown = PlanWritten(made, ("supply 5 USDC to a",), ("-5 USDC", "+5 aUSDC"), ("a: safety 71 (B)",))
+    with Journal.open(waiting.service.journal_file) as journal:
+        journal.append(shown, PlanMarked(made.id, PlanStatus.QUEUED, "queue"))
+    key = waiting.key("read", "approve")
+    assert waiting.client.get(f"/v1/plans/{made.id}", headers=key).json()["asked_by"] is None, "its run goes on"
+    with Journal.open(waiting.service.journal_file) as journal:
+        journal.append(asked, later)
+    row = waiting.client.get(f"/v1/plans/{made.id}", headers=key).json()
+    digest = waiting.client.get(f"/v1/plans/{made.id}/approval", headers=key).json()["typed"]["message"]["digest"]
+    wanted = {
+        "id": made.id, "digest": digest, "expires_at": made.expires_at, "asked_by": "key desk",
+        "calls": ["supply 5 USDC to a"], "changes": ["-5 USDC", "+5 aUSDC"], "risks": ["a: safety 71 (B)"],
+        "signed_by": [],
+    }  # fmt: skip
+    assert row == row | wanted
+    found = history(HistoryRequest(waiting=True), context)
+    assert isinstance(found, PlansDocument)
+    (inbox,) = found.as_json()["plans"]
+    assert inbox == inbox | wanted
+    with Printable(width=400, file=io.StringIO()) as console:
+        console.print(_rendered(found, waiting=True))
+    assert isinstance(console.file, io.StringIO)
+    terminal = console.file.getvalue()
+    for words in (
+        made.id,
+        digest,
+        "supply 5 USDC to a",
+        "-5 USDC, +5 aUSDC",
+        "a: safety 71 (B)",
+        "asked for by key desk",
+    ):
+        assert words in terminal, terminal
+    said = asyncio.run(_plans(waiting.service, time.time()))
+    assert made.id in said.lines[0] and time.strftime("%H:%M", time.gmtime(made.expires_at)) in said.lines[0]
+
+
+def test_who_is_added_or_removed_counts_at_once(waiting: Served, url: str, context: Quiet) -> None:
+    """Also where the register alone changes, as when a file is put in its place."""
+    key, plan_url = waiting.key("read", "approve"), url.removesuffix("/approval")
+
+    def signed_by() -> Any:
+        return waiting.client.get(plan_url, headers=key).json()["signed_by"]
+
+    waiting.client.put(url, headers=key, json={"approver": "anna"} | signature(waiting, ANNA, key, url))
+    assert signed_by() == ["anna"]
+    register = context.settings.data_dir / "approvers.json"
+    before = register.read_text()
+    approvers.remove("anna", context)
+    assert signed_by() == []
+    register.write_text(before)
+    assert signed_by() == ["anna"], "the journal is the same as before"
+    register.unlink()
+    assert signed_by() == []
 
 
 def signature(served: Served, key: Any, headers: dict[str, str], url: str) -> dict[str, str]:

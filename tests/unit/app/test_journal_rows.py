@@ -39,9 +39,9 @@ SENT = [replace(signed(f"0x{number:064x}", number), plan_id=PLANS[number].id) fo
 
 
 def run(number: int) -> RunEnded:
-    return RunEnded(run=f"r{number % 2}", by="terminal", command="run", chain=CHAIN, owner=OWNER, wallet="main",
+    return RunEnded(run=f"r{number % 2}", by=f"key {number}", command="run", chain=CHAIN, owner=OWNER, wallet="main",
                     assets=("USDC",), began=1_700_000_000 + number, seconds=1.5, outcome="held", code="", reason="",
-                    plan_id="")  # fmt: skip
+                    plan_id=("", *(one.id for one in PLANS))[number % 3])  # fmt: skip
 
 
 def entries(picks: list[int]) -> list[JournalEntry]:

@@ -101,6 +101,33 @@ def test_another_process_replaces_it_and_the_next_need_has_the_new_one(tmp_path:
         use.remove(NAME, first)
 
 
+def test_nobody_waits_for_a_person_who_is_asked(tmp_path: Path) -> None:
+    """Another command may set a secret while a person types one; both are kept. One that was typed for a file that is
+    now opened by another passphrase is not."""
+    put(made(tmp_path, PASSPHRASE, PASSPHRASE, URL))
+    slow = made(tmp_path, "typed slowly")
+    asked = slow.secret
+
+    def meanwhile(question: str) -> str:
+        put(made(tmp_path, "set meanwhile"), "OTHER_TOKEN")
+        assert asked is not None
+        return asked(question)
+
+    slow.secret = meanwhile
+    put(slow, "TELEGRAM_TOKEN")
+    assert [one.name for one in use.list_(slow).secrets] == ["OTHER_TOKEN", "TELEGRAM_TOKEN", NAME]
+    assert (slow.environment["OTHER_TOKEN"], slow.environment["TELEGRAM_TOKEN"]) == ("set meanwhile", "typed slowly")
+
+    def rewrapped(question: str) -> str:
+        use.rewrap(use.RewrapRequest(), made(tmp_path, "other plain words", "other plain words"))
+        return "a value"
+
+    slow.secret = rewrapped
+    with pytest.raises(ConfigError, match="changed its passphrase: nothing is changed: run again"):
+        put(slow, "THIRD_TOKEN")
+    assert "THIRD_TOKEN" not in [one.name for one in use.list_(slow).secrets]
+
+
 def test_a_new_passphrase_counts_alone(tmp_path: Path) -> None:
     put(made(tmp_path, PASSPHRASE, PASSPHRASE, URL))
     use.rewrap(use.RewrapRequest(), made(tmp_path, "other plain words", "other plain words"))

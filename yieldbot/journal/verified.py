@@ -1,0 +1,56 @@
+"""How far this process has verified a journal's file, so that a long-running process need not verify all of it each
+time that it writes one row."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+WHOLE_SECONDS = 600.0
+"""After this many seconds a file is verified as a whole again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A state of a file that was verified."""
+
+    file: tuple[int, int]
+    """Device and inode number: another file under the same name is not this one."""
+    seq: int
+    """Number of the last row."""
+    digest: str
+    """Hash of the last row."""
+    whole_at: float
+    """When the whole file was last verified, in seconds of a monotonic clock."""
+
+
+_verified: dict[Path, Verified] = {}
+
+
+def last(path: Path) -> Verified | None:
+    """The state of the file that this process verified last. None if there is none, if another file is there now, or if
+    it is time to verify all of it."""
+    found = _verified.get(path.absolute())
+    if found is None or found.file != _file(path) or time.monotonic() - found.whole_at >= WHOLE_SECONDS:
+        return None
+    return found
+
+
+def note(path: Path, seq: int, digest: str, since: Verified | None) -> None:
+    """Remember that the file is sound up to this row. since: the state from which it was verified; None: all was."""
+    whole_at = time.monotonic() if since is None else since.whole_at
+    _verified[path.absolute()] = Verified(_file(path), seq, digest, whole_at)
+
+
+def forget(path: Path) -> None:
+    """Verify the whole file the next time."""
+    _verified.pop(path.absolute(), None)
+
+
+def _file(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
