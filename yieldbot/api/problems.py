@@ -18,6 +18,15 @@ MEDIA = "application/problem+json"
 _OF_CODE = {"EXPIRED": 410, "NOT_THEIR_SIGNATURE": 422}
 """HTTP statuses by the code of a safety rule, where it is not 409 (conflict)."""
 
+COMMANDS = {
+    "yieldbot alert list": "GET /v1/alerts",
+    "yieldbot approver sign ID --as NAME": "PUT /v1/plans/ID/approval",
+    "yieldbot history --waiting": "GET /v1/plans?status=queued",
+    "yieldbot markets --json": "GET /v1/markets",
+    "yieldbot run --approve queue": "POST /v1/plans",
+}
+"""Requests that take the place of commands in messages."""
+
 
 class ProblemDocument(BaseModel):
     """The form of every answer that is an error."""

@@ -30,7 +30,7 @@ from yieldbot.api import (
 from yieldbot.api.description import described
 from yieldbot.api.methods import Methods, known, template_of, without_body
 from yieldbot.api.metrics import Metrics
-from yieldbot.api.problems import Problem, ProblemDocument, limits, of_error
+from yieldbot.api.problems import COMMANDS, Problem, ProblemDocument, limits, of_error
 from yieldbot.app import telemetry, tracing
 from yieldbot.app.admission import ASKING, Refused
 from yieldbot.app.service import Service
@@ -135,7 +135,7 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
     except YieldbotError as failure:  # no valid key, or the keys cannot be read
         if not isinstance(failure, Refused):
             service.context.complain(str(failure))
-        response = of_error(failure, service.shown).response()
+        response = _of_error(failure, service).response()
     if (
         path.startswith("/v1/")
         and request.method not in ("GET", "HEAD", "OPTIONS")
@@ -221,7 +221,11 @@ async def _problem(request: Request, failure: Exception) -> Response:
 
 async def _failure(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, YieldbotError)
-    return of_error(failure, request.app.state.service.shown).response()
+    return _of_error(failure, request.app.state.service).response()
+
+
+def _of_error(failure: YieldbotError, service: Service) -> Problem:
+    return of_error(failure, lambda text: service.shown(text, COMMANDS))
 
 
 async def _http(request: Request, failure: Exception) -> Response:

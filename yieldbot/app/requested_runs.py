@@ -65,9 +65,9 @@ class Requested:
 class RequestedRuns:
     """Runs that callers requested from this server. Used only by its event loop."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """now: returns unix seconds."""
-        self._now = now
+    def __init__(self, now: Callable[[], float], shown: Callable[[str], str] = str) -> None:
+        """now: returns unix seconds; shown: an error's text as callers may see it."""
+        self._now, self._shown = now, shown
         self._known: OrderedDict[str, Requested] = OrderedDict()
         self._under_way: set[asyncio.Task[None]] = set()
         self.changes = 0
@@ -115,7 +115,7 @@ class RequestedRuns:
         try:
             await work(row.id)
         except WorkerFailed as failure:
-            state, error = FAILED, str(failure)
+            state, error = FAILED, self._shown(str(failure))
         finally:
             known = self._known.get(row.id)
             if known is not None:

@@ -120,7 +120,7 @@ class Service(StartedWork):
         if self.socket is not None:
             self.signer = SignerLink(self.context, self.socket)
         self._rows = JournalRows(self.context.settings.data_dir)
-        self.requested = RequestedRuns(lambda: self._now())
+        self.requested = RequestedRuns(lambda: self._now(), self.shown)
         self.began_at = int(self._now())
 
     @property
@@ -207,12 +207,13 @@ class Service(StartedWork):
                 found[name][key] = found[name].get(key, 0.0) + 1.0
         return found
 
-    def shown(self, text: str) -> str:
-        """A message as callers of a networked door see it: fields in place of flags, and no folder of this machine."""
+    def shown(self, text: str, commands: Mapping[str, str] | None = None) -> str:
+        """A message as callers of a networked interface see it: fields in place of flags, and no folder of this
+        machine. commands: what the interface has in place of commands (``model.text.as_fields``)."""
         folders = ((self.context.settings.data_dir, "data_dir"), (self.context.config.parent, "."))
         for folder, name in folders:
             text = text.replace(f"{folder.absolute()}/", f"{name}/")
-        return as_fields(text)
+        return as_fields(text, commands=commands)
 
     def accounts(self) -> Collection:
         """Our accounts, one row for each chain."""

@@ -8,8 +8,10 @@ line is replaced. For Python, no control, format (bidi, zero width), surrogate o
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 STANDS_IN = "\N{REPLACEMENT CHARACTER}"
+_CONFIG = re.compile(r"(?<=^yieldbot) --config (?:'[^']*'|\S+)")
 _FLAG = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 
 
@@ -30,11 +32,22 @@ def clipped(text: str, longest: int) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
-def as_fields(text: str) -> str:
-    """A message of the command line for callers who send fields: ``--max-share`` becomes ``max_share``. What stands in
-    backticks is a command, and stays."""
+def as_fields(text: str, names: Mapping[str, str] | None = None, commands: Mapping[str, str] | None = None) -> str:
+    """A message of the command line for callers who send fields: ``--max-share`` becomes ``max_share``.
+
+    names: words of the command line whose field has another name, as ``--to`` and ``CALLDATA``. commands: commands in
+    backticks, without ``--config``, and what these callers use in their place; any other command stays as it is, since
+    a person runs it at the terminal.
+    """
     parts = text.split("`")
-    return "`".join(_FLAG.sub(_field, part) if place % 2 == 0 else part for place, part in enumerate(parts))
+    for place, part in enumerate(parts):
+        if place % 2:
+            parts[place] = (commands or {}).get(_CONFIG.sub("", part), part)
+        else:
+            for word, name in (names or {}).items():
+                part = re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])", name, part)
+            parts[place] = _FLAG.sub(_field, part)
+    return "`".join(parts)
 
 
 def _field(found: re.Match[str]) -> str:

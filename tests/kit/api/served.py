@@ -53,6 +53,7 @@ class Served:
             if isinstance(found, Exception):
                 raise found
             return dict(found)
+        self.service.context.kept = None  # each worker is a process of its own
         try:
             found = await asyncio.to_thread(worker.JOBS[job], self.service.context, request)
             if job == "newest":

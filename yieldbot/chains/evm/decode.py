@@ -83,7 +83,7 @@ def _bytes(given: str) -> bytes:
             raise ValueError
         return bytes.fromhex(text[2:])
     except ValueError:
-        raise ConfigError("CALLDATA is no bytes: write 0x and an even count of hex digits, or - for stdin") from None
+        raise ConfigError("CALLDATA is no bytes: write 0x and an even count of hexadecimal digits") from None
 
 
 def describer(
