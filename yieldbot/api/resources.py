@@ -34,6 +34,7 @@ from yieldbot.app.collections import (
     PositionRow,
     SignalRow,
     TransactionRow,
+    entries_of,
 )
 from yieldbot.app.forecast_documents import MarketForecast
 from yieldbot.app.halt_documents import ResumeDocument
@@ -302,8 +303,11 @@ async def transactions(request: Request) -> Response:
 
 @router.get("/journal", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[JournalEvent])
 async def journal(request: Request) -> Response:
-    """The journal's entries without signed bytes, the newest first."""
-    return listed(request, await service_of(request).journalled("journal"), fields_of(JournalEvent), "seq")
+    """The journal's entries without signed bytes, the newest first. A key of single accounts sees their entries, and
+    alarms of their markets."""
+    service = service_of(request)
+    found = entries_of(await service.journalled("journal"), service.newest("markets"), caller_of(request))
+    return listed(request, found, fields_of(JournalEvent), "seq", ())
 
 
 @router.get("/halt", dependencies=[Depends(needs(Scope.READ))], response_model=HaltState)

@@ -22,7 +22,7 @@ from yieldbot.model.risk import Act, Alarm
 from yieldbot.model.text import one_line
 from yieldbot.risk.alarm_candidates import Candidates, alarm_candidates
 from yieldbot.risk.blacklist import blacklisted
-from yieldbot.risk.latches import Latches, journalled, news
+from yieldbot.risk.latches import Latches, as_seen_by, journalled, news
 from yieldbot.risk.look_through import locked_below
 from yieldbot.risk.lookout import HOME, Lookout, medians_of
 from yieldbot.risk.passed_on import passed_on
@@ -71,7 +71,7 @@ def with_alarms(
     for market_id, signs in (more or {}).items():
         found.setdefault((chain, market_id), []).extend(signs)
     own = {_name(one): subject_of_state(snapshot, one, of_table(limits.off_for, one.market, ())) for one in states}
-    before = journalled(records)
+    before = as_seen_by(str(snapshot.owner), journalled(records))
     live = {_name(one): sight_of_state(snapshot, one) for one in states}
     try:
         memory, abroad = _remembered(data_dir / FOLDER, snapshot, states, policy)
@@ -97,7 +97,7 @@ def with_alarms(
         for key, state in snapshot.states.items()
     }
     known = {name: latches for name, latches in before.items() if name in after}
-    return passed_on(replace(snapshot, states=shown), limits), tuple(news(known, after, now))
+    return passed_on(replace(snapshot, states=shown), limits), tuple(news(known, after, now, str(snapshot.owner)))
 
 
 def joined(first: Sequence[Alarm], second: Sequence[Alarm]) -> tuple[Alarm, ...]:

@@ -14,6 +14,7 @@ from yieldbot.app.market_documents import Market
 from yieldbot.app.parts import Money
 from yieldbot.app.position_documents import Position
 from yieldbot.app.risk_documents import MarketRisk
+from yieldbot.risk.latches import OF_HOLDINGS
 
 if TYPE_CHECKING:
     from yieldbot.access.caller import Caller
@@ -153,6 +154,24 @@ def visible(rows: tuple[Mapping[str, Any], ...], caller: Caller) -> tuple[Mappin
     if caller.accounts is None:
         return rows
     return tuple(row for row in rows if _sees(caller, row))
+
+
+def entries_of(journal: Collection, markets: Collection, caller: Caller) -> Collection:
+    """The journal's entries that a caller may see: those of its accounts, and alarms of the markets that they see.
+    markets: the newest reading's."""
+    if caller.accounts is None:
+        return journal
+    mine = {(row["chain_id"], row["id"]) for row in visible(markets.rows, caller)}
+    rows = tuple(row for row in journal.rows if _sees(caller, row) or alarm_of(row) in mine)
+    return Collection(rows, f"{journal.version}-{markets.version}", journal.as_of)
+
+
+def alarm_of(entry: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(chain, market) of a journal entry about an alarm; an alarm belongs to a market, whoever has money there. None:
+    the entry is of an account, or of none. Older rows do not name the account of an alarm about its holding."""
+    of_account = entry["owner"] or entry["body"].get("code") in OF_HOLDINGS
+    market = None if of_account else entry["body"].get("market_id")
+    return None if market is None else (entry["chain"], market)
 
 
 def _sees(caller: Caller, row: Mapping[str, Any]) -> bool:

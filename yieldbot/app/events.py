@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import alerts
 from yieldbot.app.alert_store import FILE as ALERTS
-from yieldbot.app.collections import visible
+from yieldbot.app.collections import alarm_of, visible
 from yieldbot.app.event_documents import Event, of_entry
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.model.text import one_line
@@ -295,11 +295,10 @@ class Events:
         market."""
         if row["owner"]:
             return lambda caller: caller.sees(row["owner"])
-        market = row["body"].get("market_id")
-        if market is None:
+        if (alarm := alarm_of(row)) is None:
             return _of_all(None)
         markets = self._service.newest("markets").rows
-        mine = tuple(one for one in markets if one["id"] == market and one["chain_id"] == row["chain"])
+        mine = tuple(one for one in markets if (one["chain_id"], one["id"]) == alarm)
         return lambda caller: caller.accounts is None or bool(visible(mine, caller))
 
     def _newest(self, caller: Caller) -> int:

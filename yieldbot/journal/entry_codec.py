@@ -170,7 +170,7 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
         case ExitLifted():
             return RowKeys("exit.lifted", entry.chain, entry.owner), {"market_id": entry.market_id, "by": entry.by}
         case AlarmRaised():
-            return RowKeys("alarm.raised", entry.chain), {
+            return RowKeys("alarm.raised", entry.chain, entry.owner), {
                 "market_id": entry.market_id,
                 "code": entry.code,
                 "act": entry.act.value,
@@ -180,7 +180,7 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
             } | ({"about": entry.about} if entry.about else {})
         case AlarmLifted():
             document = {"market_id": entry.market_id, "code": entry.code, "act": entry.act.value, "time": entry.time}
-            return RowKeys("alarm.lifted", entry.chain), document
+            return RowKeys("alarm.lifted", entry.chain, entry.owner), document
 
 
 def decode(keys: RowKeys, doc: Any) -> JournalEntry:
@@ -310,6 +310,7 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
                 since=part(doc, "since", int),
                 time=part(doc, "time", int),
                 about=part(doc, "about", str) if "about" in doc else "",
+                owner=keys.owner,
             )
         case "alarm.lifted":
             return AlarmLifted(
@@ -318,6 +319,7 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
                 code=part(doc, "code", str),
                 act=Act(part(doc, "act", str)),
                 time=part(doc, "time", int),
+                owner=keys.owner,
             )
         case other:
             raise ValueError(f"unknown kind {other!r}")

@@ -352,6 +352,8 @@ class AlarmRaised:
     """Unix seconds of the chain at which the sign was last observed."""
     about: str = ""
     """Address of the collateral whose danger it is; empty: it is the market's own."""
+    owner: str = ""
+    """The account whose holding shows the sign; empty: it is the market's, whoever has money there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +370,8 @@ class AlarmLifted:
     """What it asked for."""
     time: int
     """Unix seconds of the chain."""
+    owner: str = ""
+    """The account whose holding shows the sign; empty: it is the market's, whoever has money there."""
 
 
 JournalEntry = (

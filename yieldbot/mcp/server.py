@@ -245,7 +245,8 @@ class Desk:
         data: Annotated[
             str | None,
             Field(
-                description="a call as 0x and hexadecimal digits; on Solana a transaction in base64", max_length=MOST_TEXT
+                description="a call as 0x and hexadecimal digits; on Solana a transaction in base64",
+                max_length=MOST_TEXT,
             ),
         ] = None,
         contract: Annotated[

@@ -22,6 +22,8 @@ AGAIN_SECONDS = 3600
 is known when the sign was last observed."""
 LIVE = frozenset({"BLACKLIST", "CONTROL_WEAKER", "PENDING_CHANGE", "ORACLE", "LOW_GRADE", "MISSING", "SUPPLY_JUMP"})
 """Signs that stored readings cannot show: only a look at the chain can lift their alarms."""
+OF_HOLDINGS = frozenset({"CASH_THIN"})
+"""Signs that are about what one account holds: their alarms name it."""
 
 Key = tuple[str, Act]
 """(code of the sign, what it asks for)."""
@@ -43,6 +45,8 @@ class Latch:
     """The numbers that show the sign."""
     about: str = ""
     """Address of the collateral whose danger it is; empty: it is the market's own."""
+    owner: str = ""
+    """The account whose holding showed the sign, as the journal has it; empty: none, or the present look's."""
 
 
 Latches = Mapping[Key, Latch]
@@ -99,7 +103,7 @@ def journalled(records: Iterable[Record]) -> dict[MarketName, dict[Key, Latch]]:
             case AlarmRaised() as raised:
                 of = found.setdefault((raised.chain, raised.market_id), {})
                 of[raised.code, raised.act] = Latch(
-                    saw=raised.saw, since=raised.since, last=raised.time, about=raised.about
+                    saw=raised.saw, since=raised.since, last=raised.time, about=raised.about, owner=raised.owner
                 )
             case AlarmLifted() as lifted:
                 found.get((lifted.chain, lifted.market_id), {}).pop((lifted.code, lifted.act), None)
@@ -108,11 +112,20 @@ def journalled(records: Iterable[Record]) -> dict[MarketName, dict[Key, Latch]]:
     return {name: latches for name, latches in found.items() if latches}
 
 
+def as_seen_by(owner: str, known: Mapping[MarketName, Latches]) -> dict[MarketName, dict[Key, Latch]]:
+    """The latches as one account sees them: what another one holds is not in their texts."""
+    words = "another of our accounts holds more than can leave"
+    return {
+        name: {key: one if one.owner in ("", owner) else replace(one, saw=words) for key, one in latches.items()}
+        for name, latches in known.items()
+    }
+
+
 def news(
-    before: Mapping[MarketName, Latches], after: Mapping[MarketName, Latches], now: int
+    before: Mapping[MarketName, Latches], after: Mapping[MarketName, Latches], now: int, owner: str = ""
 ) -> list[AlarmRaised | AlarmLifted]:
     """Journal entries for the changes in ``after`` that the journal does not have yet: alarms that are new, or whose
-    sign was observed again; and alarms that were lifted."""
+    sign was observed again; and alarms that were lifted. owner: the account whose markets were looked at."""
     found = list[AlarmRaised | AlarmLifted]()
     for (chain, market), latches in after.items():
         known = before.get((chain, market), {})
@@ -122,12 +135,12 @@ def news(
                 found.append(
                     AlarmRaised(
                         chain=ChainId(chain), market_id=MarketId(market), code=code, act=act, saw=one.saw,
-                        since=one.since, time=one.last, about=one.about,
+                        since=one.since, time=one.last, about=one.about, owner=owner if code in OF_HOLDINGS else "",
                     )
                 )  # fmt: skip
         found += [
-            AlarmLifted(chain=ChainId(chain), market_id=MarketId(market), code=code, act=act, time=now)
-            for code, act in known
+            AlarmLifted(chain=ChainId(chain), market_id=MarketId(market), code=code, act=act, time=now, owner=old.owner)
+            for (code, act), old in known.items()
             if (code, act) not in latches
         ]
     return found

@@ -22,7 +22,7 @@ MISTAKES: dict[tuple[str, str], tuple[tuple[Any, str], ...]] = {
         ({"jobs": {"chain": "moon"}}, "chain moon: no job has it"),
         ({"jobs": {"wallet": "nobody"}}, "wallet nobody: no job has it"),
         ({"what_if": {"wealth": "0"}}, "wealth 0: must be above 0"),
-        ({"jobs": {"chain": "testnet"}, "what_if": {"exclude": ["nothing"]}}, "exclude nothing: no market has this name"),
+        ({"jobs": {"chain": "testnet"}, "what_if": {"exclude": ["nothing"]}}, "exclude nothing: no market has"),
         ({"what_if": {"max_share": 2}}, "what_if.max_share"),
         ([], "body"),
     ),

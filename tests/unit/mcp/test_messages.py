@@ -64,7 +64,10 @@ async def test_every_tool_names_its_arguments(served: Served) -> None:
 async def test_a_message_is_decoded_as_an_object_and_as_its_text(served: Served) -> None:
     """The SDK parses a text that is JSON before the tool gets it."""
     message = {
-        "types": {"EIP712Domain": [{"name": "chainId", "type": "uint256"}], "Note": [{"name": "text", "type": "string"}]},
+        "types": {
+            "EIP712Domain": [{"name": "chainId", "type": "uint256"}],
+            "Note": [{"name": "text", "type": "string"}],
+        },
         "primaryType": "Note",
         "domain": {"chainId": 8453},
         "message": {"text": "hello"},
