@@ -175,12 +175,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         context.complain(f"standard output cannot be written: {failure.strerror}; whatever was done is in the journal")
         return 1
-    except KeyboardInterrupt:
+    except BaseException as ending:
+        if not _interrupted(ending):
+            raise
         _say_no_more()
         sends = not SENDING.isdisjoint(words)
         context.complain("interrupted" + ("; whatever was sent is settled by the next run" if sends else ""))
         return INTERRUPTED
     return code
+
+
+def _interrupted(ending: BaseException) -> bool:
+    """Whether a command ends for a Ctrl-C. ``asyncio.run`` makes a CancelledError of it where what the command waited
+    for, as time limits of libraries do, cancelled it at the same moment."""
+    loops = sys.modules.get("asyncio")  # not imported for this: that takes time
+    return isinstance(ending, KeyboardInterrupt) or (loops is not None and isinstance(ending, loops.CancelledError))
 
 
 def _say_no_more() -> None:
