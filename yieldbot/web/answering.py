@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,13 +16,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from yieldbot.app.admission import Caller, Scope
 from yieldbot.app.service import Service
-from yieldbot.web import figures
+from yieldbot.web import charts, figures, navigation
 from yieldbot.web.assets import assets
 from yieldbot.web.sessions import Session, Sessions, same
 
 MOST_FORM = 64 * 1024
 """Most bytes of a form."""
 MOST_FIELDS = 50
+LEAST_PACKED = 1_000
+"""Fewest bytes that are worth compressing."""
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -78,16 +81,30 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
     session: Session | None = getattr(request.state, "session", None)
     common = {
         "asset": lambda name: assets()[name].address,
-        "path": request.url.path,
+        "links": navigation.links(request) if session else (),
+        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "session": session,
         "token": session.token if session else "",
         "can": lambda scope: session is not None and Scope(scope) in session.caller.scopes,
         "halted": service_of(request).halted() if session else None,
         "read_at": service_of(request).read_at,
-        "partial": request.headers.get("hx-request") == "true",
     }
     body = templates().get_template(template).render(common | values)
-    return HTMLResponse(body, status, {"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding, HX-Request"}
+    return HTMLResponse(packed(request, body.encode(), headers), status, headers)
+
+
+def packed(request: Request, body: bytes, headers: dict[str, str]) -> bytes:
+    """The body, compressed where the browser takes that; headers: gets what browsers must then know."""
+    if len(body) < LEAST_PACKED or "gzip" not in request.headers.get("accept-encoding", ""):
+        return body
+    headers["Content-Encoding"] = "gzip"
+    return gzip.compress(body, 5, mtime=0)
+
+
+def partial(request: Request) -> bool:
+    """Whether htmx asks for a part of a page, not for a page that a person goes back to."""
+    return request.headers.get("hx-request") == "true" and request.headers.get("hx-history-restore-request") != "true"
 
 
 def failed(request: Request, status: int, words: str) -> Response:
@@ -147,5 +164,6 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(figures.FILTERS)
+    made.filters.update(figures.FILTERS | charts.FILTERS)
+    made.globals["path_of"] = figures.address
     return made

@@ -3,50 +3,93 @@ viewer's own locale and time zone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
 NONE = Markup('<span class="none" title="not known">&ndash;</span>')
+_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
-def number(value: float | int | None, digits: int = 0) -> Markup:
-    """A number with so many decimal places."""
+def number(value: float | int | None, digits: int = 0, unit: str = "") -> Markup:
+    """A number with so many decimal places. unit: a word behind it."""
     if value is None:
         return NONE
-    return Markup('<data class="n" value="{}" data-digits="{}">{}</data>').format(
+    shown = Markup('<data class="n" value="{}" data-digits="{}">{}</data>').format(
         repr(value), digits, f"{value:,.{digits}f}"
     )
+    return _with_unit(shown, unit)
 
 
-def percent(fraction: float | None, digits: int = 2) -> Markup:
+def percent(fraction: float | None, digits: int = 2, signed: bool = False) -> Markup:
     """A fraction as percent."""
     if fraction is None:
         return NONE
-    shown = f"{fraction * 100:,.{digits}f}"
-    return Markup('<data class="n" value="{}" data-digits="{}" data-percent>{}&#8239;%</data>').format(
-        repr(fraction), digits, shown
+    shown = f"{fraction * 100:{'+' if signed else ''},.{digits}f}"
+    return Markup('<data class="n" value="{}" data-digits="{}" data-percent{}>{}&#8239;%</data>').format(
+        repr(fraction), digits, Markup(" data-signed") if signed else "", shown
     )
 
 
-def money(amount: Any, digits: int = 2) -> Markup:
-    """A ``Money`` document (``{"text", "symbol"}``) in whole tokens, rounded for the eye; the exact text is in its
-    title."""
+def money(amount: Mapping[str, Any] | None, digits: int | None = None, unit: bool = False) -> Markup:
+    """A ``Money`` document (``{"text", "symbol"}``) in whole tokens, rounded for the eye (the smaller, the finer, where
+    no digits are given); the exact text is in its title."""
     if amount is None:
         return NONE
     text = amount["text"]
-    return Markup('<data class="n" value="{}" data-digits="{}" title="{}">{}</data>').format(
-        text, digits, text, f"{float(text):,.{digits}f}"
+    value = float(text)
+    places = _places(value) if digits is None else digits
+    shown = Markup('<data class="n" value="{}" data-digits="{}" title="{} {}">{}</data>').format(
+        text, places, text, amount["symbol"], f"{value:,.{places}f}"
+    )
+    return _with_unit(shown, amount["symbol"] if unit else "")
+
+
+def compact(amount: Mapping[str, Any] | None) -> Markup:
+    """A large ``Money`` document in three digits, as ``1.23M``; the exact text is in its title."""
+    if amount is None:
+        return NONE
+    text = amount["text"]
+    return Markup('<data class="n" value="{}" data-compact title="{} {}">{}</data>').format(
+        text, text, amount["symbol"], short(float(text))
     )
 
 
-def moment(seconds: int | None) -> Markup:
-    """A time, in UTC until the script writes it in the viewer's zone."""
+def decimal(text: str | None, unit: str = "", signed: bool = False) -> Markup:
+    """Decimal text as a document has it, with two places or, where it is small, more."""
+    if text is None:
+        return NONE
+    value = float(text)
+    places = _places(value)
+    shown = Markup('<data class="n" value="{}" data-digits="{}"{} title="{}">{}</data>').format(
+        text,
+        places,
+        Markup(" data-signed") if signed else "",
+        text,
+        f"{value:{'+' if signed else ''},.{places}f}",
+    )
+    return _with_unit(shown, unit)
+
+
+def short(value: float) -> str:
+    """A number in about three digits, as ``1.23M``."""
+    for size, letter in _SCALES:
+        if abs(value) >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def moment(seconds: int | None, form: str = "both") -> Markup:
+    """A time, in UTC until the script writes it in the viewer's zone. form: ``both``, ``day``, or ``ago`` for how long
+    ago it was."""
     if not seconds:
         return NONE
     at = datetime.fromtimestamp(seconds, UTC)
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), at.strftime("%Y-%m-%d %H:%M UTC"))
+    shown = at.strftime("%Y-%m-%d" if form == "day" else "%Y-%m-%d %H:%M UTC")
+    return Markup('<time datetime="{}" data-form="{}">{}</time>').format(at.isoformat(), form, shown)
 
 
 def duration(seconds: float | None) -> str:
@@ -55,8 +98,46 @@ def duration(seconds: float | None) -> str:
         return "not known"
     for name, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
-            return f"{seconds / length:.3g} {name}"
-    return f"{seconds:.0f} s"
+            return f"{seconds / length:.3g}\u202f{name}"
+    return f"{seconds:.0f}\u202fs"
 
 
-FILTERS = {"number": number, "percent": percent, "money": money, "moment": moment, "duration": duration}
+def leaving(exit_: Mapping[str, Any]) -> str:
+    """How long money needs out of a market (a ``WayOut``), in words."""
+    if exit_["kind"] == "instant":
+        return "at once"
+    if exit_["hours"] is None:
+        return "open-ended"
+    return duration(exit_["hours"] * 3600) or "at once"
+
+
+def words(code: str) -> str:
+    """A code such as ``RATE_SPIKE`` in words."""
+    return code.replace("_", " ").lower()
+
+
+def address(*parts: str) -> str:
+    """The path of a page of ours; each part is one step of it, with nothing in it that means something there."""
+    return "/" + "/".join(quote(part, safe="~:-_.") for part in parts)
+
+
+def _places(value: float) -> int:
+    size = abs(value)
+    return 2 if size >= 10 or not size else 4 if size >= 0.1 else 8
+
+
+def _with_unit(shown: Markup, unit: str) -> Markup:
+    return shown if not unit else Markup('{}&#8239;<bdi class="unit">{}</bdi>').format(shown, unit)
+
+
+FILTERS = {
+    "number": number,
+    "percent": percent,
+    "money": money,
+    "compact": compact,
+    "decimal": decimal,
+    "moment": moment,
+    "duration": duration,
+    "leaving": leaving,
+    "words": words,
+}

@@ -19,7 +19,7 @@ async def overview(request: Request) -> Response:
         "overview.html",
         title="Overview",
         positions=visible(service.newest("positions").rows, caller),
-        waiting=[plan for plan in plans if plan["status"] == "waiting"],
+        waiting=[plan for plan in plans if plan["status"] == "queued"],
     )
 
 

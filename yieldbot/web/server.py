@@ -18,7 +18,7 @@ from yieldbot.app.admission import Forbidden, Refused
 from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
 from yieldbot.web import markets, overview, sign_in
-from yieldbot.web.answering import HEADERS, SAFE, cookie_name, failed, ours, sessions_of, to
+from yieldbot.web.answering import HEADERS, SAFE, cookie_name, failed, ours, packed, sessions_of, to
 from yieldbot.web.assets import assets
 from yieldbot.web.sessions import Sessions
 
@@ -34,7 +34,8 @@ def pages(service: Service) -> Starlette:
     async def static(request: Request) -> Response:
         if (found := files.get(request.url.path)) is None:
             raise HTTPException(404, "there is no such file")
-        return Response(found.body, 200, {"Cache-Control": "public, max-age=31536000, immutable"}, found.media)
+        headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+        return Response(packed(request, found.body, headers), 200, headers, found.media)
 
     app = Starlette(
         routes=[Route("/static/{path:path}", static), *ROUTES],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html.parser import HTMLParser
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -40,3 +41,27 @@ class Browsing:
         """Sign in with a new key of these scopes."""
         key = self.served.key(*(scopes or ("read",)), **more)["Authorization"].removeprefix("Bearer ")
         return self.post("/sign-in", {"key": key, "then": "/"}, token=False)
+
+
+def dangers(text: str) -> list[str]:
+    """What in a page could run, as a browser would find it: scripts that are not files of ours, handlers, styles,
+    content of other sites, and addresses that are no pages of ours."""
+    found = _Dangers()
+    found.feed(text)
+    return found.found
+
+
+class _Dangers(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """See ``HTMLParser``."""
+        given = dict(attrs)
+        if tag in ("iframe", "object", "embed", "base", "style") or (tag == "script" and not given.get("src")):
+            self.found.append(tag)
+        for name, value in attrs:
+            ours = (value or "").startswith(("/", "#")) and not (value or "").startswith("//")
+            if name.startswith("on") or name == "style" or (name in ("href", "src", "action", "hx-get") and not ours):
+                self.found.append(f"{tag} {name}={value}")

@@ -1,0 +1,40 @@
+"""The pages that the navigation names, in its order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+PAGES = (
+    ("/", "Overview"),
+    ("/plans", "Plans"),
+    ("/markets", "Markets"),
+    ("/positions", "Positions"),
+    ("/transactions", "Transactions"),
+    ("/forecasts", "Forecasts"),
+    ("/backtests", "Backtests"),
+    ("/alerts", "Alerts"),
+    ("/approvers", "Approvers"),
+    ("/settings", "Settings"),
+)
+"""(address, name) of every page that the navigation can name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One page in the navigation."""
+
+    address: str
+    """Its path."""
+    name: str
+    """Its name."""
+    here: bool
+    """Whether the page that is shown is this one, or belongs to it."""
+
+
+def links(request: Request) -> list[Link]:
+    """The pages that this server has."""
+    known = {getattr(route, "path", None) for route in request.app.routes}
+    here = "/" + request.url.path.split("/")[1]
+    return [Link(address, name, address == here) for address, name in PAGES if address in known]
