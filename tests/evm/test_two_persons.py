@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from eth_account import Account
@@ -29,6 +30,8 @@ def test_two_persons_must_sign(home: Home) -> None:
     assert home.run("approver", "add", "anna", "--wallet", ANNA.address).code == 0
     added = home.run("approver", "add", "ben", "--passkey", ben.public, "--origin", ben.origin)
     assert added.code == 0 and "2 must sign a plan" in added.out
+    listed = home.run("--json", "approver", "list").document
+    assert [(one["name"], one["kind"]) for one in listed["approvers"]] == [("anna", "wallet"), ("ben", "passkey")]
     twice = home.run("approver", "add", "anna2", "--wallet", ANNA.address.lower())
     assert twice.code == 2 and "one person, one key" in twice.line
 
@@ -70,8 +73,18 @@ def test_two_persons_must_sign(home: Home) -> None:
     assert (
         refused.code in (2, 4) and home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"
     )
-    done = home.run("--json", "approve", "--signed")
-    assert done.code == 0 and done.document["jobs"][0]["transactions"], done.err
+    with ThreadPoolExecutor() as both:  # two processes at the same time
+        racing = [
+            both.submit(home.run, "--json", "approve", *words) for words in (("--signed",), (identity,), (identity,))
+        ]
+    ended = [one.result() for one in racing]
+    done = [one for one in ended if one.code == 0 and one.document["jobs"] and one.document["jobs"][0]["transactions"]]
+    assert len(done) == 1, [one.err for one in ended]
+    for other in ended:
+        said = other.err + other.out
+        assert other is done[0] or "another run is in progress" in said or "PLAN_CLOSED" in said or '"jobs": []' in said
+    sent = len(done[0].document["jobs"][0]["transactions"])
+    assert int(home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest"), 16) == sent, "claimed once"
     assert home.run("--json", "approve", "--signed").document["jobs"] == []
     (stored,) = home.run("--json", "history", "--plans").document["plans"]
     assert stored["status"] == "executed"

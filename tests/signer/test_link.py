@@ -143,6 +143,25 @@ async def test_a_signer_that_is_away_is_said_once_and_the_plan_waits_for_it(both
     assert both.link.away is None and both.signer.journal.plan(wanted.id) is not None
 
 
+async def test_what_the_signer_cannot_do_now_is_asked_again_at_once(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is no refusal, after which the plan would wait for minutes."""
+    wanted = plan()
+    both.queue(wanted, anna=ANNA, ben=BEN)
+
+    def full(*_: Any) -> None:
+        raise InvariantError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(both.signer.journal, "append", full)
+        await both.link.work()
+    assert both.link.away is not None and "cannot do this now" in both.link.away
+    assert both.stored(wanted) == ("queued", "") and any("the disk is full" in one for one in both.signer.context.lines)
+    await both.link.work()
+    assert both.link.away is None and both.stored(wanted) == ("queued", "handed to the signer")
+
+
 async def test_a_refusal_is_the_plans_reason(both: Both) -> None:
     late = plan(seconds=10**7)
     both.queue(late, anna=ANNA, ben=BEN)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from yieldbot.app.signer_requests import HEAD, MOST_ANSWER, MOST_REQUEST, Malformed, answer_of, framed
+from yieldbot.app.signer_requests import CANNOT_NOW, HEAD, MOST_ANSWER, MOST_REQUEST, Malformed, answer_of, framed
 from yieldbot.errors import SafetyError, TransientError
 
 SECONDS = 30.0
@@ -15,7 +15,7 @@ SECONDS = 30.0
 
 
 class SignerAway(TransientError):
-    """The signer cannot be reached or does not answer."""
+    """The signer cannot be reached, does not answer, or can do nothing now (its disk is full, its journal is held)."""
 
 
 async def ask(socket: Path, request: Mapping[str, Any], seconds: float = SECONDS) -> dict[str, Any]:
@@ -35,6 +35,10 @@ async def ask(socket: Path, request: Mapping[str, Any], seconds: float = SECONDS
         return answer_of(body)
     except Malformed as failure:
         raise SignerAway(f"what answers at {socket} is no signer: {failure.message}") from None
+    except SafetyError as refusal:
+        if refusal.code == CANNOT_NOW:
+            raise SignerAway(refusal.message) from None
+        raise
 
 
 async def _asked(socket: Path, frame: bytes) -> bytes:

@@ -16,6 +16,7 @@ from yieldbot import __version__
 from yieldbot.app.cycle import job_of
 from yieldbot.app.halt import HaltRequest, halt
 from yieldbot.app.signer_requests import (
+    CANNOT_NOW,
     MOST_ROWS,
     CarryOut,
     Halt,
@@ -76,7 +77,7 @@ class Intake:
             return problem(refusal.code, self._context.redacted(str(refusal).removeprefix(f"{refusal.code}: ")))
         except YieldbotError as failure:
             self._context.complain(f"{what}: {failure}")
-            return problem("FAILED", "the signer cannot do this now: its log says why")
+            return problem(CANNOT_NOW, "the signer cannot do this now: its log says why")
         except Exception as bug:
             self._context.complain(f"{what}: a bug: {type(bug).__name__}")
             return problem("BROKEN", "a bug of the signer's: its log has its kind")

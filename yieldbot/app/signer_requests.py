@@ -22,6 +22,8 @@ MOST_ANSWER = 8 * 2**20
 """Most bytes of an answer."""
 MOST_ROWS = 200
 """Most rows of the journal in one answer."""
+CANNOT_NOW = "FAILED"
+"""Code of a request that failed for a reason that may pass; its caller asks again."""
 HEAD = struct.Struct(">I")
 """The length in front of a frame."""
 

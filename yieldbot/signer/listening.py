@@ -19,6 +19,8 @@ from yieldbot.resources import refuse_if_others_change, why
 
 MOST_CONNECTIONS = 16
 """Most connections at the same time; one more is closed at once."""
+PART, MOST_UNREAD_PARTS = 2**16, 32
+"""Bytes of a part, and most parts that are read and thrown away after an answer."""
 SECONDS = 5.0
 """Seconds that a caller may take to send its request, and again to read its answer."""
 LONGEST_PATH = 107
@@ -83,9 +85,11 @@ class Listener:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.seconds):
                 writer.write(answer)
+                writer.write_eof()
                 await writer.drain()
-                writer.close()
-                await writer.wait_closed()
+                for _ in range(MOST_UNREAD_PARTS):  # a caller that is refused unread would lose our answer otherwise
+                    if not await reader.read(PART):
+                        break
 
     async def _answered(self, reader: asyncio.StreamReader, who: str) -> bytes:
         try:
