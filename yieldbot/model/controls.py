@@ -208,6 +208,8 @@ class Pending:
     """Identifies it among the changes announced by the same contract; the same in every look."""
     names: tuple[Address, ...] = ()
     """Those of the contracts read that a scheduled call would call, or that appear in its arguments."""
+    itself: bool = False
+    """Whether it takes effect at ``due`` by itself, without a further call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
     return found
 
 
-TAKING = ("curator", "mint", "permanent delegate")
+TAKING = ("curator", "mint", "minter", "master minter", "permanent delegate")
 """Rights other than the owner's whose holders can take the money, or mint tokens without backing."""
 STRONG = (Power.ADMIN, Power.UPGRADE, Power.MINT, Power.PROPOSE)
 """Powers whose holders can take the money, so that a weaker holder is a danger."""
@@ -201,8 +201,13 @@ def still_open(open_ones: Iterable[ControlEvent], events: Sequence[ControlEvent]
     return tuple(
         event
         for event in standing.values()
-        if event.pending is not None and (event.pending.due is None or event.pending.due + OVERDUE_SECONDS > now)
+        if event.pending is not None and (event.pending.due is None or _ends(event.pending) > now)
     )
+
+
+def _ends(pending: Pending) -> int:
+    """Unix seconds from which an announced change is over: in force, or abandoned."""
+    return (pending.due or 0) + (0 if pending.itself else OVERDUE_SECONDS)
 
 
 def concerns(event: ControlEvent, controls: Controls) -> bool:

@@ -15,7 +15,9 @@ DAY, HELD_DAYS, LEAST_DAYS = 86_400, 31, 7
 """Seconds of a day; days for which supplies are stored; least days over which growth is taken as known."""
 MUCH = 0.10
 """Fraction of a market's money from which a collateral's issuance is scored."""
-SHOWN = ("freeze", "permanent delegate", "pause")
+MINTERS = ("minter", "master minter")
+"""Rights of an EVM token whose holder may mint, or appoints those who may."""
+SHOWN = ("master minter", "minter", "freeze", "permanent delegate", "pause")
 """Rights that the evidence shows in addition to the right to mint."""
 
 Supplies = Mapping[str, tuple[tuple[int, float], ...]]
@@ -47,24 +49,31 @@ def growth_of(supplies: Supplies) -> dict[str, tuple[float, float]]:
 
 
 def minter(one: ContractFacts) -> Controller | None:
-    """The least safe controller among those who can mint a token: the mint's authority on Solana; on EVM chains the
-    holders of a minting role, those who can replace its code, and its owner. NONE: the contract names nobody; None: not
-    known."""
+    """The least safe controller among those who can mint a token, as far as they are known: the mint's authority on
+    Solana; on EVM chains the holders of a minting role, its minter, whoever appoints minters, those who can replace its
+    code, and its owner. NONE: the contract names nobody; None: not known."""
     rights = dict(one.rights)
     if "mint" in rights:
         return rights["mint"]
-    minting = [role for role in one.roles if role.power is Power.MINT]
-    if not one.code_hash or any(role.missing for role in minting):
+    if not one.code_hash:
         return None
-    able = [who for role in minting for who in role.holders]
-    able += [who for who in (one.upgrade_by, one.owner) if who.kind is not ControllerKind.NONE]
-    return weakest(able) or NO_ONE
+    able = [who for role in one.roles if role.power is Power.MINT for who in role.holders]
+    able += [rights[name] for name in MINTERS if name in rights]
+    able += [one.upgrade_by, one.owner]
+    found = weakest(who for who in able if who.kind is not ControllerKind.NONE)
+    return found or (None if unlisted(one) else NO_ONE)
+
+
+def unlisted(one: ContractFacts) -> tuple[str, ...]:
+    """Names of a token's roles and lists of minters of whom not all are known."""
+    return tuple(role.name for role in one.roles if role.power is Power.MINT and role.missing)
 
 
 def issued(
     facts: Facts, part: Part, address: str, symbol: str, scales: Scales
 ) -> tuple[float, list[Evidence], list[str]]:
-    """(score of the token's minter, evidence, facts that are not known)."""
+    """(score of the token's minter, evidence, facts that are not known). Minters that no view lists count as not
+    known, whoever else may mint."""
     of = scales.sections["issuance"]
     contracts = facts.controls.contracts if facts.controls else ()
     one = next((c for c in contracts if c.part is part and c.address.lower() == address.lower()), None)
@@ -77,7 +86,11 @@ def issued(
         for name, holder in one.rights
         if name in SHOWN and holder.kind is not ControllerKind.NONE
     ]
-    return _minted(who, of), seen, []
+    found = _minted(who, of)
+    if names := unlisted(one):
+        found = min(found, float(of["mint_unknown"]))
+        return found, seen, [f"who else may mint {symbol} ({', '.join(names)})"]
+    return found, seen, []
 
 
 def _minted(who: Controller, of: Mapping[str, Any]) -> float:

@@ -19,6 +19,10 @@ from yieldbot.risk.supplies import remembered
 MOST_SEEN = 5000
 """Most events remembered as reported; older ones are before every later look."""
 ROLE_EVENTS = ("RoleGranted", "RoleRevoked")
+READER = 2
+"""Version of how facts about controllers are read; raised when a version finds controllers that earlier ones did not
+(2: owners that are proxies themselves, and proxies from before EIP-1967), since what is only known now did not
+become weaker."""
 OVERLAP_BLOCKS = 12
 """Blocks that the next look reads again, so that events moved by a reorganisation are not missed."""
 MOST_LINES = 20
@@ -63,6 +67,8 @@ class WatchMemory:
     """``Look.reward_ends``, by the last look at each market."""
     concentration: Mapping[MarketId, float] = field(default_factory=dict)
     """The fraction of the largest depositor that was last reported."""
+    reader: int = 1
+    """``READER`` of the version that read the facts."""
 
     @property
     def since(self) -> int:
@@ -89,7 +95,7 @@ def advance(
 ) -> tuple[WatchMemory, tuple[Message, ...]]:
     """(the state after a look, what is new: a message for each market). A market that the look lacks keeps its facts
     and alarms. more: further lines, by market."""
-    before = memory or WatchMemory(block=look.block, time=look.time, began=look.block)
+    before = _as_now(memory or WatchMemory(block=look.block, time=look.time, began=look.block, reader=READER), look)
     said = frozenset(before.seen)
     news = tuple(event for event in look.events if event.key not in said)
     standing = still_open(before.open, news, look.time)
@@ -117,6 +123,7 @@ def advance(
         daily=daily(before.daily, look.supplies, look.time),
         reward_ends={**before.reward_ends, **look.reward_ends},
         concentration=before.concentration,
+        reader=READER,
     )
     messages = (
         _message(
@@ -130,6 +137,16 @@ def advance(
         for market, controls in look.controls.items()
     )
     return after, tuple(one for one in messages if one.lines or one.alarms or one.ended)
+
+
+def _as_now(before: WatchMemory, look: Look) -> WatchMemory:
+    """The state before a look whose facts can be compared with those of the look. If an earlier version read them, the
+    look's own facts take their place, except in markets where an alarm about them stands."""
+    if before.reader == READER:
+        return before
+    stand = {market for market, alarms in before.alarms.items() if any(one.code == WEAKER for one in alarms)}
+    fresh = {market: one for market, one in look.controls.items() if market not in stand and not one.missing}
+    return replace(before, accepted={**before.accepted, **fresh}, last={**before.last, **fresh})
 
 
 def _message(

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.kit.contracts import calldata
 from tests.unit.protocols.test_controls import head, run, word
 from yieldbot.model.amounts import Token
-from yieldbot.model.controls import ControllerKind, Dependency, Part
-from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.controls import ContractFacts, ControllerKind, Controls, Dependency, Part
+from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.reads import EthCall, EthCode, EthLog, EthLogs, EthSlot, LogSpan, Read
 from yieldbot.protocols.evm import maple, vault_v2
 from yieldbot.protocols.evm.control_events import ScheduledCall, calls_of, described_one
@@ -24,6 +24,7 @@ from yieldbot.protocols.evm.control_facts import controller_of
 from yieldbot.protocols.evm.control_reads import address_of
 from yieldbot.protocols.evm.control_reads import calldata as view
 from yieldbot.protocols.evm.queue_reads import ACCEPTED, OpenCall, QueueReads, passed
+from yieldbot.risk.controls import alarms_of_controls, still_open
 
 GOVERNOR, VAULT, LOCK, MARKET, KEY = (address_of(0x8000 + n) for n in range(5))
 HEAD, NOW, DAY = 5_000_000, 1_800_000_000, 86_400
@@ -199,6 +200,21 @@ def test_maples_events_open_and_close_and_its_timelock_counts_for_a_day() -> Non
     readings, _, _ = run(node([], answers), [Dependency(LOCK, Part.ADMIN)])
     holder = controller_of(LOCK, readings)
     assert holder.kind is ControllerKind.TIMELOCK and holder.delay_seconds == DAY
+
+
+def test_maples_new_windows_are_announced_until_they_are_in_force() -> None:
+    """As setExitConfig of the cyclical withdrawal manager logs it: in force two cycles later, without another call."""
+    signature = "ConfigurationUpdated(uint256,uint64,uint64,uint64,uint64)"
+    data = b"".join(map(word, (9, NOW + 14 * DAY, 7 * DAY, 2 * DAY)))
+    opened = described_one(log(LOCK, signature, word(1), data=data))
+    assert opened is not None and (pending := opened.event.pending) is not None and opened.call is None
+    assert (pending.what, pending.due, pending.itself) == ("change", NOW + 14 * DAY, True)
+    assert opened.event.words == "from cycle 9 on requests are paid once in 604800 s, for 172800 s"
+    for now, stands in ((NOW, 1), (NOW + 14 * DAY - 1, 1), (NOW + 14 * DAY, 0)):
+        assert len(still_open((), [opened.event], now)) == stands
+    mine = Controls(market=MarketId("m"), contracts=(ContractFacts(address=LOCK, part=Part.INSIDE),))
+    (alarm,) = alarms_of_controls({}, {mine.market: mine}, [opened.event], NOW)[mine.market]
+    assert (alarm.code, alarm.act) == ("PENDING_CHANGE", "stop") and "requests are paid once" in alarm.saw
 
 
 @settings(max_examples=60, deadline=None)

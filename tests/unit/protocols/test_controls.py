@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from eth_abi.abi import encode
@@ -12,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.draws import draws
-from yieldbot.model.controls import Controller, ControllerKind, Dependency, Part
+from yieldbot.model.controls import Controller, ControllerKind, Dependency, Part, Power
 from yieldbot.model.ids import Address
-from yieldbot.model.reads import EthCall, EthCode, EthCodeAtBlock, EthLog, EthLogs, EthSlot, LogSpan, Read
+from yieldbot.model.reads import CodeHead, EthCall, EthCode, EthCodeAtBlock, EthLog, EthLogs, EthSlot, LogSpan, Read
 from yieldbot.protocols import adapters
 from yieldbot.protocols.evm.age_reads import AgeReads, with_age
 from yieldbot.protocols.evm.control_facts import SAFE_SINGLETONS, controller_of, facts_of
@@ -22,6 +23,7 @@ from yieldbot.protocols.evm.control_reads import (
     MOST_OF_ONE,
     MOST_ROUNDS,
     SAFE_PROXIES,
+    SLOTS,
     KnownCode,
     Reading,
     address_of,
@@ -29,7 +31,7 @@ from yieldbot.protocols.evm.control_reads import (
     read_controls,
     remembered,
 )
-from yieldbot.protocols.evm.role_reads import MOST_CANDIDATES, RoleReads, granted, numbers, with_roles
+from yieldbot.protocols.evm.role_reads import MOST_CANDIDATES, Holders, RoleReads, granted, numbers, with_roles
 from yieldbot.protocols.evm.standing import OF_PROTOCOL
 
 POOL = address_of(0x1000)
@@ -172,6 +174,80 @@ def test_an_endless_row_of_owners_is_cut_and_named() -> None:
     owner = facts_of(WANTED[0], readings).owner
     assert rounds == MOST_ROUNDS and list(owner.chain)[-1].kind is ControllerKind.UNKNOWN
     assert "not followed so far" in owner.words and owner.signatures == 0
+
+
+def read_as(**answers: Address) -> Reading:
+    """A contract that is no proxy and names these addresses."""
+    return proxy(**answers)
+
+
+def proxy(
+    *, runs: Address | None = None, admin: Address | None = None, old: bool = False, **answers: Address
+) -> Reading:
+    """A proxy by its storage slots."""
+    names = ("old implementation", "old admin") if old else ("implementation", "admin")
+    slots = dict.fromkeys(SLOTS, 0) | {name: int(at, 16) for name, at in zip(names, (runs, admin), strict=True) if at}
+    said = {name: word(int(at, 16)) for name, at in answers.items()}
+    return Reading(POOL, CodeHead.of(head()), slots, said)
+
+
+KEY, LATE, BOOK, CODE = (address_of(n) for n in (0x3001, 0x3002, 0x3003, 0x3004))
+
+
+def world(**readings: Reading) -> dict[Address, Reading]:
+    """Readings of contracts by name, and of one key."""
+    at = {"pool": POOL, "late": LATE, "book": BOOK, "code": CODE}
+    key = Reading(KEY, CodeHead.of(head(b"")), {}, {})
+    return {KEY: key} | {at[name]: replace(one, address=at[name]) for name, one in readings.items()}
+
+
+def test_a_proxy_whose_owner_is_a_proxy_is_as_weak_as_whoever_may_exchange_that() -> None:
+    """A timelock says two days, and one key may make it say anything; one that only itself can exchange is believed."""
+    delay = {"getMinDelay": address_of(2 * 86_400)}
+    owned = read_as(owner=LATE)
+    found = facts_of(WANTED[0], world(pool=owned, late=proxy(runs=CODE, admin=KEY, **delay), code=read_as()))
+    assert found.owner.warning_seconds == 0 and found.owner.signatures == 1, found.owner.words
+    assert [one.kind for one in found.owner.chain] == [ControllerKind.CONTRACT, ControllerKind.EOA]
+    behind_it = world(pool=proxy(runs=CODE, admin=BOOK), book=read_as(owner=LATE),
+                      late=proxy(runs=CODE, admin=KEY, **delay), code=read_as())  # fmt: skip
+    assert facts_of(WANTED[0], behind_it).upgrade_by.warning_seconds == 0, "a proxy behind a proxy"
+    for itself in (LATE, BOOK):  # by the timelock, or by an administrator that it owns
+        readings = world(
+            pool=owned, late=proxy(runs=CODE, admin=itself, **delay), book=read_as(owner=LATE), code=read_as()
+        )
+        assert facts_of(WANTED[0], readings).owner.warning_seconds == 2 * 86_400
+    lost = world(pool=owned, late=proxy(runs=CODE, admin=BOOK, **delay), code=read_as())
+    assert list(facts_of(WANTED[0], lost).owner.chain)[-1].kind is ControllerKind.UNKNOWN, "not read: the worst"
+
+
+def test_a_proxy_from_before_the_standard_has_an_admin_too() -> None:
+    readings = world(pool=proxy(runs=CODE, admin=KEY, old=True), code=read_as())
+    found = facts_of(WANTED[0], readings)
+    assert (found.implementation, found.upgrade_by.kind) == (CODE, ControllerKind.EOA)
+    key = remembered(WANTED, readings).views
+    assert any("old admin" in names for names in key.values()), "a warm look reads it again"
+    slots = set[int]()
+
+    def answer(read: Read) -> bytes:
+        slots.update([read.slot] if isinstance(read, EthSlot) and read.address == POOL else [])
+        return head() if isinstance(read, EthCode) else bytes(32) if isinstance(read, EthSlot) else b""
+
+    run(answer, known=remembered(WANTED, readings))
+    assert SLOTS["old admin"] in slots
+
+
+def test_controllers_that_all_name_each_other_end() -> None:
+    """Each of 41 contracts has every other one in a role, and as the admin of its proxy."""
+    many = [address_of(0x5000 + n) for n in range(41)]
+    everybody = tuple((one, 0, 0) for one in many)
+    readings = {
+        one: replace(
+            proxy(runs=CODE, admin=many[n - 1]), address=one, roles=(Holders("admin", Power.ADMIN, everybody),)
+        )
+        for n, one in enumerate(many)
+    } | {CODE: replace(read_as(), address=CODE)}
+    found = facts_of(Dependency(many[0], Part.POOL), readings)
+    assert found.upgrade_by.signatures == 0 and all(one.words for role in found.roles for one in role.holders)
 
 
 def test_a_contract_that_names_ever_new_addresses_costs_no_more_than_its_share() -> None:

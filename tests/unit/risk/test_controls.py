@@ -23,7 +23,7 @@ from yieldbot.model.controls import (
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.risk import Act
 from yieldbot.risk.controls import MOST_EACH, OVERDUE_SECONDS, alarms_of_controls, changes, still_open, weaker
-from yieldbot.risk.watching import WatchMemory, accept, advance
+from yieldbot.risk.watching import READER, WatchMemory, accept, advance
 
 M, OTHER = MarketId("m"), MarketId("other")
 POOL, ADMIN, NEXT = (Address(f"0x{n:040x}") for n in (0x101, 0x102, 0x103))
@@ -213,6 +213,30 @@ def test_a_market_that_a_look_lacks_keeps_its_alarms_and_its_facts() -> None:
     gone = controls(facts(values=(), owner=KEY), missing=("the market",))
     after, _ = advance(after, Look(block=4, time=T0 + 4, controls={M: gone}))
     assert after.last == memory.last and [a.act for a in after.alarms[M]] == [Act.LEAVE]
+
+
+def test_what_only_a_newer_version_finds_did_not_become_weaker() -> None:
+    """A proxy from before the standard counted as one that nobody can exchange; what stood before stands on."""
+    memory, _ = advance(None, look(1, facts()))
+    weakened, _ = advance(memory, look(2, facts(owner=KEY)))
+    found = facts(upgrade_by=KEY, implementation=NEXT)
+    after, said = advance(replace(memory, reader=READER - 1), look(3, found))
+    assert after.alarms == {} and said == () and after.reader == READER
+    again, _ = advance(after, look(4, replace(found, owner=KEY)))
+    assert [a.act for a in again.alarms[M]] == [Act.LEAVE], "from then on it counts"
+    after, _ = advance(replace(weakened, reader=READER - 1), look(3, replace(found, owner=KEY)))
+    assert Act.LEAVE in {a.act for a in after.alarms[M]}
+
+
+def test_a_governor_that_floods_events_stops_new_money_of_what_it_controls() -> None:
+    """Its events are too many to be read one by one, so that any of them may be about the market."""
+    memory, _ = advance(None, look(1, facts()))
+    many = Pending(what="anything", after="51 events", id="flood/2")
+    for contract, stops in ((ADMIN, True), (NEXT, False)):
+        flood = ControlEvent(contract=contract, what="flood", words="51 events", block=2, pending=many)
+        after, said = advance(memory, look(2, facts(), flood))
+        acts = [one.act for one in after.alarms.get(M, ())]
+        assert acts == ([Act.STOP] if stops else []) and len(said) == int(stops)
 
 
 def test_events_read_twice_are_said_once_and_those_of_strangers_never() -> None:

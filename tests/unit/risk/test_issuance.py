@@ -11,17 +11,30 @@ from tests.kit.market_builder import kinked, market
 from tests.unit.chains.solana.test_multisigs import KEYS
 from yieldbot.chains.solana.issuers import controller_of, facts_of_mint
 from yieldbot.chains.solana.node.answers import AccountImage
-from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, ControllerKind, Controls, Part, Power, Role
-from yieldbot.model.ids import Address
+from yieldbot.model.controls import (
+    NO_ONE,
+    ContractFacts,
+    Controller,
+    ControllerKind,
+    Controls,
+    Dependency,
+    Part,
+    Power,
+    Role,
+)
+from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from yieldbot.model.look_through import Backer, Backing
 from yieldbot.model.market import MarketState
+from yieldbot.model.reads import CodeHead
 from yieldbot.model.risk import Act, Component
+from yieldbot.protocols.evm.control_facts import facts_of
+from yieldbot.protocols.evm.control_reads import SLOTS, Reading, address_of
 from yieldbot.protocols.solana.mints import rights_of, signers_of
 from yieldbot.risk.collateral_side import collateral
 from yieldbot.risk.controls import changes
 from yieldbot.risk.facts import Around, Facts
-from yieldbot.risk.issuance import DAY, HELD_DAYS, daily, growth_of, minter
+from yieldbot.risk.issuance import DAY, HELD_DAYS, daily, growth_of, issued, minter
 from yieldbot.risk.other_sides import asset
 from yieldbot.risk.scales import scales
 
@@ -86,8 +99,37 @@ def test_evms_minters_are_the_roles_the_upgrader_and_the_owner() -> None:
     mints = Role(name="MINTER_ROLE", power=Power.MINT, holders=(SAFE,))
     assert minter(replace(code, roles=(mints,))) == SAFE
     assert minter(replace(code, roles=(mints,), upgrade_by=KEY)) == KEY
-    assert minter(replace(code, roles=(replace(mints, missing="no old events"),))) is None
+    late = replace(mints, missing="no old events")
+    assert minter(replace(code, roles=(replace(late, holders=()),))) is None
+    assert minter(replace(code, roles=(late,), upgrade_by=KEY)) == KEY, "one that is known to be weak counts"
     assert minter(replace(code, owner=OTHER)) == OTHER
+
+
+@pytest.mark.parametrize("kind", ["USDC", "DAI", "one minter"])
+def test_a_tokens_own_scheme_of_minters_is_read_and_what_nobody_lists_is_named(kind: str) -> None:
+    """USDC has a master minter who appoints minters, DAI has wards, others one minter: by the views that they have."""
+    admin = address_of(0x77)
+    said = {
+        "USDC": {"masterMinter": int(admin, 16), "isMinter": 0, "owner": int(admin, 16)},
+        "DAI": {"wards": 0},
+        "one minter": {"minter": int(admin, 16)},
+    }[kind]
+    key = Reading(admin, CodeHead(bytes(32), 0, b""), {}, {})
+    raw = {name: at.to_bytes(32, "big") for name, at in said.items()}
+    token = Reading(
+        COIN,
+        CodeHead(b"\1" * 32, 9, b""),
+        dict.fromkeys(SLOTS, 0),
+        raw,
+    )
+    one = facts_of(Dependency(COIN, Part.ASSET), {token.address: token, admin: key})
+    made = Facts(around=Around(size=1.0), controls=Controls(market=MarketId("m"), contracts=(one,)))
+    found, evidence, missing = issued(made, Part.ASSET, COIN, "TOK", scales())
+    if kind == "DAI":
+        assert (found, evidence) == (85.0, []) and missing == ["who may mint TOK"]
+    else:
+        assert found == 70.0 and "one key" in evidence[0].value
+        assert missing == (["who else may mint TOK (isMinter)"] if kind == "USDC" else [])
 
 
 def test_supplies_are_stored_once_a_day_for_a_month() -> None:

@@ -166,6 +166,9 @@ EVENTS = {
     "uint256 since)": "{caller} schedules {name} of {target}",
     "CallUnscheduled(address indexed caller, address indexed target, bytes32 indexed name, bytes32 hash, "
     "uint256 since)": "{name} of {target}, which {caller} scheduled, was made or cancelled",
+    "ConfigurationUpdated(uint256 indexed id, uint64 cycle, uint64 eta, uint64 length, uint64 window)": (
+        "from cycle {cycle} on requests are paid once in {length} s, for {window} s"
+    ),
     "DefaultTimelockSet(uint32 after, uint32 window)": "its delay is now {after} s",
     "FunctionTimelockSet(address indexed target, bytes4 indexed selector, uint32 after, uint32 window)": (
         "the delay of {selector} of {target} is now {after} s (0: that of all others)"
@@ -214,9 +217,12 @@ SIGNATURES = {
 OPENS = (
     *("CallScheduled", "QueueTransaction", "ProposalQueued", "OperationScheduled", "ProposalCreated"),
     *("Submit", "MapleCallScheduled", "MapleProposalScheduled"),
-    *("SubmitMarketRemoval", "NewPendingImplementation"),
+    *("SubmitMarketRemoval", "NewPendingImplementation", "ConfigurationUpdated"),
 )
 """Events that announce a change which no view function of the contract shows."""
+BY_ITSELF = ("ConfigurationUpdated",)
+"""Those of OPENS whose change takes effect at its time without a further call: Maple's windows of withdrawal
+(withdrawal-manager-cyclical, setExitConfig: after the present cycle and two more)."""
 CLOSES = (
     *("CallExecuted", "Cancelled", "ExecuteTransaction", "CancelTransaction", "ProposalExecuted", "ProposalCanceled"),
     *("RevokePendingMarketRemoval", "NewImplementation", "OperationExecuted", "OperationCanceled"),

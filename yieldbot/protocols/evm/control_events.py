@@ -16,7 +16,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthLog
 from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.abi import checksum
-from yieldbot.protocols.evm.control_event_words import CLOSES, EVENTS, OPENS, SIGNATURES
+from yieldbot.protocols.evm.control_event_words import BY_ITSELF, CLOSES, EVENTS, OPENS, SIGNATURES
 from yieldbot.protocols.evm.role_reads import numbers
 from yieldbot.protocols.evm.vault_v2 import name_of
 
@@ -167,6 +167,7 @@ def _opened(event: ControlEvent, values: Mapping[str, Any], key: str) -> Describ
         due=due,
         source=f"{event.what} of {event.contract}, block {event.block}",
         id=key,
+        itself=event.what in BY_ITSELF,
     )
     event = replace(event, pending=pending)
     wait = int(delay) if delay is not None and int(delay) < 2**40 else None

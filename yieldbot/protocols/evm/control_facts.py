@@ -26,7 +26,7 @@ from yieldbot.model.controls import (
 from yieldbot.model.ids import Address
 from yieldbot.protocols.evm import maple
 from yieldbot.protocols.evm.comet_queue import PREFIX, changes_of
-from yieldbot.protocols.evm.control_reads import MOST_MODULES, SAFE_PROXIES, Reading, address_of, modules_of
+from yieldbot.protocols.evm.control_reads import MINT_LISTS, MOST_MODULES, SAFE_PROXIES, Reading, address_of, modules_of
 
 SAFE_SINGLETONS = (
     "0xd9Db270c1B5E3Bd161E8c8503c55cEABeE709552",
@@ -42,6 +42,7 @@ LONGEST_DELAY = 365 * 86_400
 MOST_OWNERS = 200
 MOST_BEHIND = 8
 """Longest chain of controllers that is followed."""
+CIRCLE = "it is controlled by what it controls"
 DELEGATES = b"\xef\x01\x00"
 """Prefix of the code of an EIP-7702 account: a key whose account runs a contract's code."""
 NOBODYS = ("0x" + "00" * 20, "0x" + "00" * 18 + "dead")
@@ -55,6 +56,8 @@ RIGHTS = {
     "curator": "curator",
     "getACLAdmin": "role admin",
     "poolDelegate": "pool delegate",
+    "masterMinter": "master minter",
+    "minter": "minter",
 }
 VALUES = {
     "getPriceOracle": "oracle",
@@ -64,11 +67,24 @@ VALUES = {
     "getPoolConfigurator": "configurator",
     "getACLManager": "role manager",
 }
+MOST_STEPS = 2000
+"""Most controllers that are looked at for one contract: contracts that name each other in every way have no end."""
 Readings = Mapping[Address, Reading]
 
 
-def facts_of(wanted: Dependency, readings: Readings, block: int = 0) -> ContractFacts:
-    """The facts about one contract of a list."""
+class _Bounded(dict[Address, Reading]):
+    """The readings, each look at a controller counted; beyond MOST_STEPS nothing is known any more."""
+
+    steps = 0
+
+    def followed(self, address: Address) -> Reading | None:
+        self.steps += 1
+        return super().get(address) if self.steps <= MOST_STEPS else None
+
+
+def facts_of(wanted: Dependency, found: Readings, block: int = 0) -> ContractFacts:
+    """The facts about one contract of a list, from everything that was read."""
+    readings = _Bounded(found)
     reading = readings.get(wanted.address)
     if reading is None:
         return ContractFacts(
@@ -138,28 +154,28 @@ def runs_of(reading: Reading, readings: Readings) -> Address | None:
     return None
 
 
-def _upgrader(reading: Reading, readings: Readings) -> Controller:
-    """Who may exchange a contract's code."""
-    me = reading.address
+def _upgrader(reading: Reading, readings: Readings, seen: tuple[Address, ...] = ()) -> Controller:
+    """Who may exchange a contract's code. seen: addresses on the way to the contract."""
+    me = (*seen, reading.address)
     if any(reading.slots.get(name, 0) is None for name in ("implementation", "admin", "beacon")):
         return unknown(None, "its proxy's slots cannot be read")
     if (beacon := reading.slot("beacon")) is not None:
-        return controller_of(beacon, readings, (me,))
-    if (admin := reading.slot("admin")) is not None:
-        return controller_of(admin, readings, (me,))
-    if reading.slot("implementation") is None and runs_of(reading, readings) in (None, reading.minimal):
+        return controller_of(beacon, readings, me)
+    if (admin := reading.slot("admin") or reading.slot("old admin")) is not None:
+        return controller_of(admin, readings, me)
+    if reading.in_storage is None and runs_of(reading, readings) in (None, reading.minimal):
         return NO_ONE
     if "nonsense" in reading.answers:
         return unknown(None, "a proxy that names no admin")
     # A proxy whose admin is not in its storage, or UUPS.
-    if (found := _first(reading, readings, ("ADDRESSES_PROVIDER", "POOL", *BEHIND[:4]), (me,))) is not None:
+    if (found := _first(reading, readings, ("ADDRESSES_PROVIDER", "POOL", *BEHIND[:4]), me)) is not None:
         return found
     may = [
-        controller_of(account, readings, (me,), late=delay)
+        controller_of(account, readings, me, late=delay)
         for role in reading.roles
         if role.power in (Power.ADMIN, Power.UPGRADE)
         for account, delay, _ in role.accounts
-        if account != me
+        if account != reading.address
     ]
     return weakest(may) or unknown(None, "a proxy that names no admin")
 
@@ -206,26 +222,46 @@ def _roles(wanted: Dependency, reading: Reading, readings: Readings) -> tuple[Ro
         holders = tuple(controller_of(account, readings, late=delay) for account, delay, _ in mine)
         given = tuple(block for _, _, block in mine)
         found.append(Role(name=role.name, power=role.power, holders=holders, given=given, missing=role.missing))
+    if wanted.part in (Part.ASSET, Part.COLLATERAL):
+        why = "the token says it of one address, and lists nobody"
+        lists = [view for view in MINT_LISTS if reading.word(view) is not None]
+        found += [Role(name=view, power=Power.MINT, missing=why) for view in lists]
     return tuple(found)
 
 
 def controller_of(address: Address, readings: Readings, seen: tuple[Address, ...] = (), *, late: int = 0) -> Controller:
     """The holder of a right, with the controllers behind it. seen: addresses on the way to it; late: delay in
     seconds that an AccessManager imposes on it."""
-    found = _controller_of(address, readings, seen)
+    found = _as_its_code(_controller_of(address, readings, seen), readings, seen)
     if 0 < late <= LONGEST_DELAY and found.kind not in (ControllerKind.NONE, ControllerKind.UNKNOWN):
         return Controller(kind=ControllerKind.TIMELOCK, delay_seconds=late, behind=found)
     return found
+
+
+def _as_its_code(found: Controller, readings: Readings, seen: tuple[Address, ...]) -> Controller:
+    """A controller that is a proxy is as weak as whoever may exchange its code, who could make its delay and its votes
+    anything. One that only its own decisions can exchange is as it says."""
+    reading = readings.get(found.address) if found.address is not None else None
+    if reading is None or found.kind not in (ControllerKind.TIMELOCK, ControllerKind.GOVERNOR, ControllerKind.CONTRACT):
+        return found
+    by = _upgrader(reading, readings, seen)
+    last = list(by.chain)[-1]
+    if by.kind is ControllerKind.NONE or last.why == CIRCLE or weakest((by, found)) is not by:
+        return found
+    why = "its code can be exchanged"
+    return Controller(
+        kind=ControllerKind.CONTRACT, address=found.address, behind=by, code_hash=found.code_hash, why=why
+    )
 
 
 def _controller_of(address: Address, readings: Readings, seen: tuple[Address, ...]) -> Controller:
     if address.lower() in NOBODYS:
         return NO_ONE
     if address in seen:
-        return unknown(address, "it is controlled by what it controls")
+        return unknown(address, CIRCLE)
     if len(seen) > MOST_BEHIND:
         return unknown(address, f"more than {MOST_BEHIND} controllers behind each other")
-    reading = readings.get(address)
+    reading = readings.followed(address) if isinstance(readings, _Bounded) else readings.get(address)
     if reading is None:
         return unknown(address, "not followed so far")
     if reading.code is None:

@@ -22,12 +22,15 @@ SLOTS = {
     "implementation": 0x360894A13BA1A3210667C828492DB98DCA3E2076CC3735A920A3CA505D382BBC,
     "admin": 0xB53127684A568B3173AE13B9F8A6016E243E63B6E8EE1178D6A717850B5D6103,
     "beacon": 0xA3F0AD74E5423AEBFD80D3EF4346578335A9A72AEAEE59FF6CB3582B35133D50,
+    "old implementation": 0x7050C9E0F4CA769C69BD3A8EF740BC37934F8E2C036E5A723FD8EE048ED3F8C3,
+    "old admin": 0x10D6A54A4754C8869D6886B5F5D7FBFA5B4522237EA5C60D11BC4E7A1FF9390B,
     "zero": 0,
 }
-"""Storage slots: EIP-1967's three (keccak256 of eip1967.proxy.<name>, less one), and slot 0, where a Safe's proxy keeps
-its singleton."""
+"""Storage slots: EIP-1967's three (keccak256 of eip1967.proxy.<name>, less one), the two of proxies from before it
+(keccak256 of org.zeppelinos.proxy.<name>: USDC's and others), and slot 0, where a Safe's proxy keeps its singleton."""
 PROXY_SLOTS = ("implementation", "admin", "beacon")
-"""Those of EIP-1967. Slot 0 is read of Safe's proxies, and of code that is not known yet."""
+"""Those of EIP-1967. The others are read of code that is not known yet, and of code that had something in them."""
+OLD_SLOTS = ("old implementation", "old admin")
 VIEWS = {
     "owner": "owner()",
     "getOwner": "getOwner()",
@@ -66,6 +69,11 @@ VIEWS = {
     "pendingDefaultAdmin": "pendingDefaultAdmin()",
     "authority": "authority()",
     "poolDelegate": "poolDelegate()",
+    "masterMinter": "masterMinter()",
+    "minter": "minter()",
+    "wards": "wards(address)",
+    "isMinter": "isMinter(address)",
+    "minters": "minters(address)",
     "globals": "globals()",
     "withdrawalManager": "withdrawalManager()",
     "defaultTimelockParameters": "defaultTimelockParameters()",
@@ -75,15 +83,18 @@ VIEWS = {
 }
 """View functions that are tried at every address, by name. ``executorSettings`` is of Aave's PayloadsController, level
 1; ``roleCount`` is of role 0; ``PUBLIC_ROLE`` and ``managersAdmin`` are of an AccessManager; ``modules`` asks for a
-Safe's first MOST_MODULES. ``nonsense`` is no contract's function: one that answers it answers any call, so its answers
+Safe's first MOST_MODULES; ``wards``, ``isMinter`` and ``minters`` of the zero address, since whoever answers has such a
+list (MINT_LISTS). ``nonsense`` is no contract's function: one that answers it answers any call, so its answers
 are not believed."""
 NAMES_NEXT = (
     *("owner", "getOwner", "admin", "governor", "guardian", "pauseGuardian", "curator", "getACLAdmin"),
     *("ADDRESSES_PROVIDER", "POOL", "implementation", "comptrollerImplementation", "getPriceOracle"),
     *("oracle", "interestRateModel", "getACLManager", "getPoolConfigurator", "defaultAdmin", "authority"),
-    *("manager", "globals", "poolDelegate", "withdrawalManager", "liquidity adapter"),
+    *("manager", "globals", "poolDelegate", "withdrawalManager", "liquidity adapter", "masterMinter", "minter"),
 )
 """Views whose answers name addresses that are read next."""
+MINT_LISTS = ("wards", "isMinter", "minters")
+"""Views that say of one address whether it may mint, and of nobody who all of them are."""
 OF_CONTROLLERS = (
     *("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL"),
     *("getPoolConfigurator", "getACLManager", "getPriceOracle", "defaultAdmin", "authority", "globals", "poolDelegate"),
@@ -149,9 +160,14 @@ class Reading:
         return None
 
     @property
+    def in_storage(self) -> Address | None:
+        """The contract whose code it runs by a storage slot; None: it has none there."""
+        return self.slot("implementation") or self.slot("old implementation")
+
+    @property
     def runs(self) -> Address | None:
         """The contract whose code it runs, by a storage slot or as a minimal proxy; None: neither."""
-        return self.slot("implementation") or self.minimal
+        return self.in_storage or self.minimal
 
 
 MINIMAL = bytes.fromhex("363d3d373d3d3d363d73"), bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
@@ -165,7 +181,7 @@ class KnownCode:
     keys: Mapping[Address, str] = field(default_factory=dict)
     """Code key of each address (``key_of``)."""
     views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By code key, the views that answered."""
+    """By code key, the views that answered, and those of OLD_SLOTS that are not empty."""
     next: tuple[Address, ...] = ()
     """Addresses that other contracts named at the last look, to be read in the first round."""
 
@@ -262,7 +278,8 @@ def remembered(wanted: Sequence[Dependency], readings: Mapping[Address, Reading]
         keys[one] = EMPTY if not reading.code.size else key_of(reading, readings) if reading.slots else BARE
         if reading.slots and reading.code.size:
             before = views.get(keys[one], ("nonsense",))
-            views[keys[one]] = tuple(name for name in VIEWS if name in reading.answers or name in before)
+            there = {*reading.answers, *(name for name in OLD_SLOTS if reading.slots.get(name)), *before}
+            views[keys[one]] = tuple(name for name in (*VIEWS, *OLD_SLOTS) if name in there)
     return KnownCode(keys, views, tuple(one for one in reached if one not in own))
 
 
@@ -299,9 +316,10 @@ class _Plan:
         if bare:
             return cls(at, code, {}, {}, key == EMPTY)
         partial = not again and key is not None and key in known.views
-        slots = SLOTS if not partial or key in SAFE_PROXIES else PROXY_SLOTS
         names = known.views[key] if partial and key is not None else tuple(VIEWS)
-        calls = {name: calldata(name) for name in names} | dict(own)
+        old = tuple(name for name in OLD_SLOTS if name in names)
+        slots = tuple(SLOTS) if not partial or key in SAFE_PROXIES else (*PROXY_SLOTS, *old)
+        calls = {name: calldata(name) for name in names if name in VIEWS} | dict(own)
         return cls(
             at,
             code,
@@ -331,9 +349,9 @@ def _changed(address: Address, readings: Mapping[Address, Reading], known: Known
 
 def _next(reading: Reading, *, of_controller: bool) -> Iterable[tuple[str, Address]]:
     """(view or slot, address) of each address that a reading names and that is to be read."""
-    for name in ("implementation", "admin", "beacon"):
+    for name in (*PROXY_SLOTS, *OLD_SLOTS):
         if (named := reading.slot(name)) is not None:
-            yield name if name == "implementation" else f"slot {name}", named
+            yield "implementation" if name.endswith("implementation") else f"slot {name}", named
     if reading.minimal is not None:
         yield "implementation", reading.minimal
     for name in OF_CONTROLLERS if of_controller else NAMES_NEXT:
@@ -363,6 +381,7 @@ def modules_of(reading: Reading) -> tuple[Address, ...] | None:
 def calldata(name: str) -> bytes:
     """The calldata of one of VIEWS."""
     words = {"executorSettings": (1,), "roleCount": (0,), "modules": (1, MOST_MODULES)}.get(name, ())
+    words = (0,) if name in MINT_LISTS else words
     return selector_of(VIEWS[name]) + b"".join(word.to_bytes(32, "big") for word in words)
 
 
