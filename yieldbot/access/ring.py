@@ -12,6 +12,7 @@ from yieldbot.access.caller import Scope
 from yieldbot.access.database import begin, url_of, usable
 from yieldbot.access.keys import NAME, PREFIX_BYTES, SECRET_BYTES, StoredKey, digest, made
 from yieldbot.errors import ConfigError
+from yieldbot.model.json_text import loads
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Select
@@ -246,9 +247,9 @@ def _key(row: Any) -> StoredKey:
         prefix=row["prefix"],
         name=row["name"],
         digest=row["digest"],
-        scopes=frozenset(Scope(one) for one in json.loads(row["scopes"])),
-        accounts=None if accounts is None else frozenset(json.loads(accounts)),
-        networks=tuple(json.loads(row["networks"])),
+        scopes=frozenset(Scope(one) for one in loads(row["scopes"])),
+        accounts=None if accounts is None else frozenset(loads(accounts)),
+        networks=tuple(loads(row["networks"])),
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         used_at=row["used_at"],

@@ -14,6 +14,7 @@ from yieldbot.api.resources import JobsBody
 from yieldbot.app.admission import Scope
 from yieldbot.app.collections import Page
 from yieldbot.app.requested_runs import RunRow
+from yieldbot.model.json_text import loads
 
 router = APIRouter()
 
@@ -47,7 +48,7 @@ async def start(request: Request, body: RunBody | None = None) -> Response:
         return 202, json.dumps(row.model_dump(mode="json"), separators=(",", ":"), allow_nan=False)
 
     answer = await once(request, {"jobs": jobs}, work)
-    answer.headers["Location"] = f"/v1/runs/{json.loads(bytes(answer.body))['id']}"
+    answer.headers["Location"] = f"/v1/runs/{loads(bytes(answer.body))['id']}"
     return answer
 
 

@@ -12,6 +12,7 @@ from yieldbot.allocator.answer import pose, solve
 from yieldbot.allocator.document import ProblemError, read
 from yieldbot.app.allocate_documents import AllocationDocument
 from yieldbot.errors import ConfigError
+from yieldbot.model.json_text import loads
 
 MOST_BYTES = 64 * 2**20
 PIPED = "-"
@@ -51,7 +52,7 @@ def _loaded(request: AllocateRequest, name: str) -> Any:
     if len(raw) > MOST_BYTES:
         raise ConfigError(f"{name}: is larger than {MOST_BYTES // 2**20} MiB: give a smaller problem")
     try:
-        return json.loads(raw)
+        return loads(raw)
     except json.JSONDecodeError as wrong:
         raise ConfigError(f"{name}: line {wrong.lineno}, column {wrong.colno}: is not JSON: {wrong.msg}") from None
     except (UnicodeDecodeError, RecursionError):

@@ -15,6 +15,7 @@ from typing import Any
 
 from yieldbot.app.notice_rules import Line, NoticeMemory, Waiting
 from yieldbot.errors import TransientError
+from yieldbot.model.json_text import loads
 from yieldbot.model.notices import Finding, Severity, Topic
 from yieldbot.resources import read_text
 
@@ -44,7 +45,7 @@ def load(folder: Path) -> tuple[NoticeMemory | None, str | None]:
     """(the memory, or None where there is none yet; why a damaged file was renamed and not used, or None)."""
     file = folder / "state.json"
     try:
-        return _memory(json.loads(read_text(file, 64 * 2**20))), None
+        return _memory(loads(read_text(file, 64 * 2**20))), None
     except FileNotFoundError:
         return None, None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -96,7 +97,7 @@ def taken(folder: Path) -> tuple[Finding, ...]:
     found = []
     for line in read_text(aside).splitlines():
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            found.append(_of(json.loads(line)))
+            found.append(_of(loads(line)))
     return tuple(found)
 
 

@@ -7,7 +7,6 @@ callers send. It ends at once when the signer does: its standard input closes th
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -30,6 +29,7 @@ from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
+from yieldbot.model.json_text import loads
 from yieldbot.resources import keep_memory_private
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def end_with_the_signer() -> None:
 def main() -> int:
     """Work once, for the configuration file named on the command line; returns the exit code."""
     keep_memory_private()
-    hold(json.loads(sys.stdin.buffer.readline() or b"{}"))
+    hold(loads(sys.stdin.buffer.readline() or b"{}"))
     end_with_the_signer()
     context = Context(Path(sys.argv[1]))
     context.log_as(os.environ.get(telemetry.VARIABLE) or telemetry.TEXT)

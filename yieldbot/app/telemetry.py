@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 
+from yieldbot.model.json_text import loads
 from yieldbot.model.text import one_line
 
 TYPE_CHECKING = False  # see yieldbot/__init__.py
@@ -139,10 +140,9 @@ def passed_on(line: str) -> bool:
     False if it is not and the caller must print the line."""
     if _format != JSON or _stream is None or not line.startswith("{"):
         return False
-    import json
 
     try:
-        found = json.loads(line)
+        found = loads(line)
     except (ValueError, RecursionError):
         return False
     if not isinstance(found, dict) or not {"at", "event"} <= found.keys():

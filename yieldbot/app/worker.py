@@ -18,6 +18,7 @@ from yieldbot.app import telemetry, tracing
 from yieldbot.app.context import Context
 from yieldbot.config import held, stored_secrets
 from yieldbot.errors import ConfigError, SafetyError, YieldbotError
+from yieldbot.model.json_text import loads
 from yieldbot.resources import keep_memory_private
 from yieldbot.rpc import counting
 
@@ -169,7 +170,7 @@ def main() -> int:
     """Read the request, run its job, write the answer: the document, or an error with kind, code and message. Returns
     the exit code."""
     keep_memory_private()
-    asked = json.loads(sys.stdin.read())
+    asked = loads(sys.stdin.read())
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints belongs to progress
     held.hold(asked.get("texts") or {})

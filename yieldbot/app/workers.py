@@ -16,6 +16,7 @@ from typing import Any
 from yieldbot.app import telemetry, tracing
 from yieldbot.config import stored_secrets
 from yieldbot.errors import YieldbotError
+from yieldbot.model.json_text import loads
 
 MOST_AT_ONCE = 2
 """Most workers that run at the same time for callers; further jobs wait."""
@@ -142,7 +143,7 @@ class Workers:
 
     def _answer(self, job: str, answer: bytes, status: int | None) -> dict[str, Any]:
         try:
-            found = json.loads(answer)
+            found = loads(answer)
         except ValueError:
             raise WorkerFailed(f"{job}: its process ended without an answer (status {status})") from None
         self.counted(found.get("rpc", ()))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.json_text import loads
 from yieldbot.resources import why
 
 
@@ -31,7 +32,7 @@ class Results:
             return None
         if digest != _digest(key, text):
             return None
-        found = json.loads(text)
+        found = loads(text)
         return found if isinstance(found, dict) else None
 
     def put(self, key: str, result: dict[str, Any]) -> None:

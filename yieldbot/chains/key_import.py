@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.model.families import EVM, SOLANA, Family
+from yieldbot.model.json_text import loads
 
 FIRST_PATH = {EVM: "m/44'/60'/0'/0/0", SOLANA: "m/44'/501'/0'/0'"}
 """Derivation path of the first account of most wallets, by family."""
@@ -69,7 +69,7 @@ def _of_file(text: str, origin: Path, ask: Callable[[], str]) -> Key:
     from yieldbot.chains.solana.signing.keystore import is_solana_key
 
     try:
-        document = json.loads(text)
+        document = loads(text)
     except (ValueError, RecursionError):
         raise ConfigError(f"{origin} cannot be read as a keystore: it is damaged") from None
     if is_solana_key(document):

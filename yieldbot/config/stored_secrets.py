@@ -72,7 +72,7 @@ class Sealed:
 
         key = _keys.get(self.salt) or _key(passphrase(), self.salt, self.work)
         try:
-            found = json.loads(AESGCM(key).decrypt(self.nonce, self.text, self._clear))
+            found = loads(AESGCM(key).decrypt(self.nonce, self.text, self._clear))
         except InvalidTag:
             _keys.pop(self.salt, None)
             message = "cannot be opened: the passphrase is wrong, or the file was changed: try again, or restore the"

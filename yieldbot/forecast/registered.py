@@ -18,6 +18,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import DAY, HORIZONS
 from yieldbot.forecast.third_party import MOST_RATE, NAME
 from yieldbot.history.panel import Panel
+from yieldbot.model.json_text import loads
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Registered:
 def parse(text: str) -> tuple[str, int, tuple[FiledForecast, ...]]:
     """Parse a file: (forecaster, time, forecasts). Raises ConfigError that names what is wrong."""
     try:
-        document = json.loads(text)
+        document = loads(text)
     except (ValueError, RecursionError):
         raise ConfigError(
             f"the file of forecasts is no JSON: write one of schema {SCHEMA} (docs/forecast.md)"
@@ -107,16 +108,16 @@ def register(text: str, now: int, ledger: Sequence[str]) -> str:
         )
     if time > now + EARLIEST_DAYS * DAY:
         raise ConfigError(f"the forecasts of {name} count from {time}, more than {EARLIEST_DAYS} days from now ({now})")
-    previous = json.loads(ledger[-1])["hash"] if ledger else FIRST
-    body = {"registered_at": now, "previous": previous, "document": json.loads(text)}
+    previous = loads(ledger[-1])["hash"] if ledger else FIRST
+    body = {"registered_at": now, "previous": previous, "document": loads(text)}
     return json.dumps(body | {"hash": _hash(body)}, sort_keys=True, separators=(",", ":"))
 
 
 def is_known(text: str, ledger: Sequence[str]) -> bool:
     """Whether an intact ledger already has this very file, with no later file of the same forecaster for that day."""
-    document = json.loads(text)
+    document = loads(text)
     for line in reversed(ledger):
-        other = json.loads(line)["document"]
+        other = loads(line)["document"]
         if other == document:
             return True
         if other["forecaster"] == document["forecaster"] and abs(other["time"] - document["time"]) < DAY:
@@ -130,7 +131,7 @@ def read(ledger: Iterable[str]) -> tuple[tuple[Registered, ...], str]:
     previous, last = FIRST, 0
     for number, line in enumerate(ledger, start=1):
         try:
-            body = json.loads(line)
+            body = loads(line)
             own = body.pop("hash")
             at = body["registered_at"]
             if body["previous"] != previous or _hash(body) != own or type(at) is not int or at < last:

@@ -9,7 +9,6 @@ another.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from yieldbot.forecast.model import DOLLAR, HORIZONS
 from yieldbot.forecast.regression import HALF_LIVES, Frozen, usual_distances, within
 from yieldbot.forecast.series import Series
+from yieldbot.model.json_text import loads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +93,7 @@ class Trees:
 @cache
 def shipped() -> tuple[tuple[Tree, ...], ...]:
     """The trees of each horizon, from ``trees.json``."""
-    found = json.loads(Path(__file__).with_name("trees.json").read_text(encoding="utf-8"))
+    found = loads(Path(__file__).with_name("trees.json").read_text(encoding="utf-8"))
     if found["inputs"] != list(INPUTS) or [one["horizon_days"] for one in found["horizons"]] != list(HORIZONS):
         raise ValueError("trees.json is of other inputs or horizons")
     return tuple(tuple(Tree(*(tuple(part) for part in tree)) for tree in one["trees"]) for one in found["horizons"])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.history.arrow import column
 from yieldbot.history.reading import STANDARD_SIZES, MarketKey, Reading
+from yieldbot.model.json_text import loads
 
 if TYPE_CHECKING:
     import pyarrow
@@ -91,8 +92,8 @@ def _reading(row: dict[str, Any]) -> Reading:
     return Reading(
         key=MarketKey(**{name: row[name] for name in KEY}),
         rates_after=None if None in after else after,
-        rewards=tuple(json.loads(row["rewards"] or "[]")),
-        flags=tuple(json.loads(row["flags"] or "[]")),
+        rewards=tuple(loads(row["rewards"] or "[]")),
+        flags=tuple(loads(row["flags"] or "[]")),
         backing=backing_of(row["backing"]),
         curve=row["curve"],
         **{name: row[name] for name in (*WHOLE, *WORDS, *NUMBERS)},
@@ -101,7 +102,7 @@ def _reading(row: dict[str, Any]) -> Reading:
 
 def backing_of(text: str | None) -> tuple[tuple[str, float], ...]:
     """Parse the cell ``backing``."""
-    return tuple((str(token), float(raw)) for token, raw in json.loads(text).items()) if text else ()
+    return tuple((str(token), float(raw)) for token, raw in loads(text).items()) if text else ()
 
 
 def completed(content: pyarrow.Table, wanted: Sequence[str]) -> pyarrow.Table:

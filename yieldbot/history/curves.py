@@ -33,6 +33,7 @@ from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.json_text import loads
 
 SCHEMA = "yieldbot/curve/v1"
 KIND = "kind"
@@ -90,7 +91,7 @@ def rebuilt(text: str) -> YieldCurve:
     if _depth(text) > DEEPEST_TEXT:
         raise CurveUnknown("this is no curve (brackets within brackets without end)")
     try:
-        content = json.loads(text)
+        content = loads(text)
         schema = content.get("schema") if isinstance(content, dict) else None
         if schema != SCHEMA:
             raise CurveUnknown(f"a curve of {str(schema)[:60]!r} is not known here: this version reads {SCHEMA}")

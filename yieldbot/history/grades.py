@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from yieldbot.history.files import span_of_day
 from yieldbot.history.reading import Fault
 from yieldbot.history.store import WAIT_SECONDS, Appended
+from yieldbot.model.json_text import loads
 
 LOCK = ".grades.lock"
 _FILE = re.compile(r"^grades-(\d{4}-\d{2})\.jsonl$")
@@ -161,7 +162,7 @@ def _line(one: GradedDay) -> str:
 def _parsed(line: bytes) -> GradedDay | str:
     """The grade in a line, or what is wrong with the line."""
     try:
-        said = json.loads(line)
+        said = loads(line)
     except ValueError:
         return "not JSON"
     if not isinstance(said, Mapping):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from yieldbot.history import files, query
 from yieldbot.history.store import Store
+from yieldbot.model.json_text import loads
 
 LOOK_BACK_DAYS = 90
 DAY, WEEK = 86_400, 7 * 86_400
@@ -61,7 +62,7 @@ def summaries_today(store: Store, chain: str, moment: int) -> Mapping[str, Mappi
     place = files.folder_of(store.folder, chain, KEPT)
     key = _key(store, chain, moment)
     try:
-        kept = json.loads(place.read_text(encoding="utf-8"))
+        kept = loads(place.read_text(encoding="utf-8"))
         if kept["key"] == key and isinstance(kept["markets"], dict):
             return {str(market): dict(row) for market, row in kept["markets"].items()}
     except (OSError, ValueError, KeyError, TypeError):

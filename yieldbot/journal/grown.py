@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from yieldbot.journal.entry_codec import RowKeys, decode
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_file import read_from
 from yieldbot.journal.store import COLUMNS, Row, row_digest, stored_text
+from yieldbot.model.json_text import loads
 
 
 def grown(path: Path, seq: int, digest: str) -> tuple[tuple[Record, ...], str] | None:
@@ -31,7 +31,7 @@ def grown(path: Path, seq: int, digest: str) -> tuple[tuple[Record, ...], str] |
         if row[0] != number or row[8] != digest or row[9] != row_digest(row[:9]):
             return None
         try:
-            records.append(Record(row[0], row[1], decode(RowKeys(*row[2:7]), json.loads(row[7]))))
+            records.append(Record(row[0], row[1], decode(RowKeys(*row[2:7]), loads(row[7]))))
         except (ValueError, TypeError, AttributeError):
             return None
         digest = row[9]

@@ -41,6 +41,7 @@ from yieldbot.journal.journal_file import (
 )
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.json_text import loads
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -325,7 +326,7 @@ class Journal:
         if known is not None and known[0] == row:  # read before; a run asks for the same rows again and again
             return known[1]
         try:
-            record = Record(row[0], row[1], decode(RowKeys(*row[2:7]), json.loads(row[7])))
+            record = Record(row[0], row[1], decode(RowKeys(*row[2:7]), loads(row[7])))
         except (ValueError, TypeError, AttributeError) as damage:
             raise InvariantError(f"journal {self.path}: row {row[0]} cannot be read: {damage}") from None
         if len(self._known) >= MOST_KNOWN:

@@ -18,6 +18,9 @@ def bound_recursion() -> None:
 
 
 def loads(text: str | bytes, **hooks: Any) -> Any:
-    """As ``json.loads``. Raises ValueError, and RecursionError where it nests too deeply."""
+    """As ``json.loads``. Raises ValueError, also where it nests too deeply."""
     bound_recursion()
-    return json.loads(text, **hooks)
+    try:
+        return json.loads(text, **hooks)
+    except RecursionError:
+        raise json.JSONDecodeError("it nests too deeply", "", 0) from None

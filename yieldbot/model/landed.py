@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 
 from yieldbot.model.ids import Address
+from yieldbot.model.json_text import loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Signatures:
     @classmethod
     def decoded(cls, answer: bytes) -> Signatures:
         """Decodes an answer. Raises ValueError (or TypeError) if it is malformed."""
-        rows, more = json.loads(answer)
+        rows, more = loads(answer)
         return cls(tuple((str(signature), int(slot)) for signature, slot in rows), bool(more))
 
 
@@ -87,7 +88,7 @@ class Landing:
     @classmethod
     def decoded(cls, answer: bytes) -> Landing:
         """Decodes an answer. Raises ValueError (or TypeError) if it is malformed."""
-        signature, slot, payer, writable, lamports, tokens, calls = json.loads(answer)
+        signature, slot, payer, writable, lamports, tokens, calls = loads(answer)
         return cls(
             signature=str(signature),
             slot=int(slot),
@@ -108,4 +109,4 @@ class Landing:
 def largest_of(answer: bytes) -> tuple[tuple[Address, int], ...]:
     """The answer to SvmLargest: (token account, base units in it), the largest first. Raises ValueError (or TypeError)
     if it is malformed."""
-    return tuple((Address(at), int(raw)) for at, raw in json.loads(answer))
+    return tuple((Address(at), int(raw)) for at, raw in loads(answer))

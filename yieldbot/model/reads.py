@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from yieldbot.model.ids import Address
+from yieldbot.model.json_text import loads
 
 T = TypeVar("T")
 
@@ -207,7 +208,7 @@ class LogSpan:
     @classmethod
     def decoded(cls, answer: bytes) -> LogSpan:
         """Decodes an answer. Raises ValueError (or TypeError) if it is malformed."""
-        since, cut, rows = json.loads(answer)
+        since, cut, rows = loads(answer)
         logs = (
             EthLog(Address(at), tuple(bytes.fromhex(t) for t in topics), bytes.fromhex(data), block, index, tx)
             for at, topics, data, block, index, tx in rows

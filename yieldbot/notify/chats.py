@@ -22,6 +22,7 @@ from yieldbot.app.notice_text import safe
 from yieldbot.app.notify import NotSent, secret_of
 from yieldbot.app.schedule import Task, every
 from yieldbot.errors import YieldbotError
+from yieldbot.model.json_text import loads
 from yieldbot.model.notices import Channel, Secret, Service
 from yieldbot.notify.http import post
 from yieldbot.notify.messages import TELEGRAM, telegram_reply
@@ -172,7 +173,7 @@ def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], end: Callabl
 def _updates(body: bytes) -> list[Mapping[str, Any]]:
     """The updates in an answer of getUpdates. Raises NotSent for an answer of another form."""
     try:
-        found = json.loads(body)
+        found = loads(body)
         rows = found["result"]
         assert found["ok"] is True and isinstance(rows, list)
     except (ValueError, KeyError, TypeError, AssertionError, RecursionError):
@@ -184,7 +185,7 @@ def _offset(file: Path, now: float) -> int | None:
     """The stored update_id of the first message that is not answered yet; None: nothing usable is stored, so begin with
     the oldest that Telegram has."""
     try:
-        found = json.loads(read_text(file))
+        found = loads(read_text(file))
         at, offset = found["at"], found["offset"]
     except (OSError, YieldbotError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import ssl
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from yieldbot.app.notify import NotSent
 from yieldbot.errors import transport_words
+from yieldbot.model.json_text import loads
 from yieldbot.model.text import one_line
 
 MOST_BYTES = 64 * 1024
@@ -96,5 +96,5 @@ def _retry_after(header: str | None, said: bytes) -> float | None:
         with contextlib.suppress(ValueError, TypeError, OverflowError):
             return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-        return max(0.0, float(json.loads(said)["parameters"]["retry_after"]))
+        return max(0.0, float(loads(said)["parameters"]["retry_after"]))
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from yieldbot.errors import NodeRefused, transport_words
+from yieldbot.model.json_text import loads
 from yieldbot.rpc import counting
 from yieldbot.rpc.provider import MAX_ANSWER_BYTES, HttpStatus, TooLong, Unusable, host_of, provider_class
 
@@ -315,7 +315,7 @@ class Endpoint:
 def document_of(body: bytes) -> Any:
     """The JSON in an HTTP body; None where it is no JSON."""
     try:
-        return json.loads(body)
+        return loads(body)
     except (ValueError, RecursionError):
         return None
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from yieldbot.errors import HttpRefused, NodeRefused, TransientError
+from yieldbot.model.json_text import loads
 
 KEEP_ALIVE_SECONDS = 4.0
 """How long an idle connection is kept open: long enough for a fork's many small reads, shorter than servers keep
@@ -96,7 +97,7 @@ def provider_class() -> Any:
 
         async def make_request(self, method: RPCEndpoint, params: Any) -> Any:
             request = self.form_request(method, params)
-            answer = json.loads((await self._make_request(method, json.dumps(request).encode())).decode())
+            answer = loads((await self._make_request(method, json.dumps(request).encode())).decode())
             if isinstance(answer, Mapping) and answer.get("id") != request["id"] and "error" not in answer:
                 raise Unusable(f"{host_of(str(self.endpoint_uri))} answered {method} with another question's answer")
             return answer
@@ -105,7 +106,7 @@ def provider_class() -> Any:
             """The answers to several requests sent as one (JSON-RPC 2.0, 6), in their order; if the server answers with
             one error for all, that document."""
             requests = [self.form_request(RPCEndpoint(method), params) for method, params in calls]
-            document = json.loads(await self._make_request(RPCEndpoint("batch"), json.dumps(requests).encode()))
+            document = loads(await self._make_request(RPCEndpoint("batch"), json.dumps(requests).encode()))
             if not isinstance(document, list):
                 return document
             by_id = {one.get("id"): one for one in document if isinstance(one, Mapping)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from yieldbot.errors import TransientError, transport_words
+from yieldbot.model.json_text import loads
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def get(url: str, seconds: float = SECONDS) -> object:
     if max(body.count(b"["), body.count(b"{")) > DEEPEST and _depth(body) > DEEPEST:
         raise TransientError(f"{host} answers JSON that is nested too deeply")
     try:
-        return json.loads(body)
+        return loads(body)
     except (ValueError, RecursionError):
         raise TransientError(f"{host} answers something that is not a JSON document") from None
 

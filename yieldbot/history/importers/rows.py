@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import math
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.json_text import loads
 
 EARLIEST = 1_420_070_400
 """2015-01-01: before it there was no lending on any chain."""
@@ -81,7 +81,7 @@ def document(path: Path) -> Any:
     """A JSON file. Raises ConfigError where it is none."""
     try:
         with opened(path) as file:
-            return json.loads(file.read().decode("utf-8-sig"))
+            return loads(file.read().decode("utf-8-sig"))
     except (*UNREADABLE, RecursionError) as failure:
         raise ConfigError(f"{path} is no JSON document ({failure}): fetch it again") from None
 

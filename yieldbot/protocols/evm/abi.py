@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache, lru_cache
 from typing import Any
 
 from yieldbot.model import bounds
 from yieldbot.model.abi_words import is_static, pack, unpack
 from yieldbot.model.ids import Address
+from yieldbot.model.json_text import loads
 from yieldbot.model.known import PANIC
 from yieldbot.model.reads import EthCall
 from yieldbot.model.text import one_line
@@ -23,7 +23,7 @@ class Abi:
     """One file of abis/: a list of ABI entries with distinct function names."""
 
     def __init__(self, name: str) -> None:
-        entries = json.loads((folder("abis") / f"{name}.json").read_text())
+        entries = loads((folder("abis") / f"{name}.json").read_text())
         self._functions = {e["name"]: e for e in entries if e["type"] == "function"}
         self._errors = [e for e in entries if e["type"] == "error"]
 

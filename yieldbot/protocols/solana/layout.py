@@ -14,7 +14,6 @@ of an instruction is ``name``, with ``:w`` writable, ``:s`` signer, ``:ws`` both
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.model.ids import Address
+from yieldbot.model.json_text import loads
 from yieldbot.model.known import TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM
 from yieldbot.model.reads import SvmAccount
 from yieldbot.model.tx import SvmInstruction, SvmMeta
@@ -120,7 +120,7 @@ class Layout:
     """One file of abis/ for a Solana program. The program's own address is the deployment's, never the file's."""
 
     def __init__(self, name: str) -> None:
-        document = json.loads((folder("abis") / f"{name}.json").read_text())
+        document = loads((folder("abis") / f"{name}.json").read_text())
         self._accounts: Mapping[str, Any] = document["accounts"]
         self._instructions: Mapping[str, Any] = document["instructions"]
         self._errors: Mapping[str, str] = document.get("errors", {})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.model.ids import Address
+from yieldbot.model.json_text import loads
 
 PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "free"})
 """Roles of arguments in deposits, withdrawals and claims, and what the judge demands for each.
@@ -74,7 +75,7 @@ def abi_functions(folder: Path) -> dict[bytes, tuple[AbiFunction, ...]]:
     found: dict[bytes, dict[str, AbiFunction]] = {}
     for path in sorted(folder.glob("*.json")):
         try:
-            entries = list(_entries(json.loads(path.read_text())))
+            entries = list(_entries(loads(path.read_text())))
         except (json.JSONDecodeError, TypeError) as damage:
             raise ValueError(f"{path.name} is not an ABI: {damage}") from None
         for function in functions(entries):

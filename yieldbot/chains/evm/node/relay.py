@@ -7,7 +7,6 @@ is on the fork's command line, which every user of the machine can read. The ser
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.model.json_text import loads
 from yieldbot.rpc.endpoint import READS
 
 MAX_REQUEST_BYTES = 2**20
@@ -27,7 +27,7 @@ async def relay(node: Node) -> AsyncIterator[str]:
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            requested = json.loads(await request.text())
+            requested = loads(await request.text())
         except ValueError:
             return web.json_response(_error(None, -32700, "this is no JSON"))
         if isinstance(requested, list):

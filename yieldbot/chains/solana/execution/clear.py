@@ -9,7 +9,6 @@ cannot be resolved without a node, and are shown as such.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +20,7 @@ from yieldbot.math.whirlpool import LEAST_SQRT_X64, MOST_SQRT_X64
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
+from yieldbot.model.json_text import loads
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from yieldbot.model.settings import ChainSettings
 from yieldbot.resources import folder
@@ -54,7 +54,7 @@ class KnownNames:
             if program is None:
                 continue
             programs.setdefault(Address(program), deployment.protocol)
-            layouts[Address(program)] = json.loads((folder("abis") / f"{deployment.protocol}.json").read_text())
+            layouts[Address(program)] = loads((folder("abis") / f"{deployment.protocol}.json").read_text())
             markets |= {place: deployment.name for place in _places(deployment)}
         return cls(programs, markets, {t.address: t for t in settings.tokens.values()}, layouts)
 

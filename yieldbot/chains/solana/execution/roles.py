@@ -8,7 +8,6 @@ argument that has no role is never signed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.chains.solana.execution.build import own_accounts
 from yieldbot.model.ids import Address
+from yieldbot.model.json_text import loads
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.resources import folder
@@ -30,7 +30,7 @@ OF_SWAPS = frozenset({"amount_in", "least_out", "price_limit", "exact_in", "dire
 def instructions_of(protocol: str) -> Mapping[str, Any]:
     """The instructions in a protocol's layout file (abis/*.json) by name; empty if it has no such file. Read once."""
     path = folder("abis") / f"{protocol}.json"
-    found = json.loads(path.read_text()) if path.is_file() else []
+    found = loads(path.read_text()) if path.is_file() else []
     return found["instructions"] if isinstance(found, dict) else {}
 
 

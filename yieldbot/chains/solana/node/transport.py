@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.model.json_text import loads
 from yieldbot.rpc.provider import MAX_ANSWER_BYTES, HttpStatus, TooLong, Unusable, host_of
 
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ class Provider:
         if response.status_code >= 300:  # redirections are not followed
             raise HttpStatus(response.status_code, {"Retry-After": response.headers.get("Retry-After", "")}, body)
         try:
-            answered = json.loads(body)
+            answered = loads(body)
         except ValueError:
             raise Unusable(f"{self._host} answered with something that is no JSON") from None
         if not isinstance(answered, Mapping):
             raise Unusable(f"{self._host} answered with something that is no JSON-RPC object")
-        if "error" not in answered and answered.get("id") != json.loads(response.request.content)["id"]:
+        if "error" not in answered and answered.get("id") != loads(response.request.content)["id"]:
             raise Unusable(f"{self._host} answered with another question's answer")
 
 

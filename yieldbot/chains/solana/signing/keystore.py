@@ -7,7 +7,6 @@ until the process ends; it is in no message, repr or file of ours.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from yieldbot.execution.keyfile import (
     write_new,
 )
 from yieldbot.model.ids import Address
+from yieldbot.model.json_text import loads
 from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 
 TYPE = "yieldbot solana key"
@@ -117,7 +117,7 @@ def secret_of(text: str) -> bytes:
     message = "this is no Solana key: the 64 numbers of a solana-cli file, or base58 text, are expected"
     text = text.strip()
     try:
-        raw = bytes(json.loads(text)) if text.startswith("[") else bytes(Keypair.from_base58_string(text))
+        raw = bytes(loads(text)) if text.startswith("[") else bytes(Keypair.from_base58_string(text))
         if len(raw) != 2 * SEED_BYTES:
             raise ValueError
         if bytes(Keypair.from_seed(raw[:SEED_BYTES])) != raw:

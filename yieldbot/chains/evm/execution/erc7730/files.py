@@ -6,7 +6,6 @@ used is reported once; the others are used. A file may include any other file of
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from yieldbot.chains.evm.execution.abi_calls import AbiFunction, functions, sele
 from yieldbot.chains.evm.execution.erc7730.signatures import parsed, type_string, types_of
 from yieldbot.chains.evm.execution.erc7730.words import clean
 from yieldbot.errors import ConfigError
+from yieldbot.model.json_text import loads
 
 MOST_INCLUDES = 8
 """How deep includes may nest."""
@@ -109,7 +109,7 @@ def json_of(text: str, once: bool = False) -> Any:
         depth += 1 if bracket in "[{" else -1
         if depth > MOST_DEPTH:
             raise ValueError(f"it is nested deeper than {MOST_DEPTH}")
-    return json.loads(text, object_pairs_hook=_once if once else None)
+    return loads(text, object_pairs_hook=_once if once else None)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
