@@ -1,51 +1,37 @@
-"""Routes that will go: their answers say so by the headers Deprecation (RFC 9745), Sunset (RFC 8594) and Link."""
+"""Routes and parameters that will go: answers say so by the headers Deprecation (RFC 9745), Sunset (RFC 8594) and
+Link."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, TypeVar
 
 from fastapi import Request
 
-LEAST_DAYS = 180
-"""How long the old and the new live side by side, at least."""
+from yieldbot.api.methods import template_of
+from yieldbot.app.deprecation import Deprecated, dated
+
 GUIDE = "/v1/openapi.json"
-"""Where it is described what takes the place of the route."""
+"""Where it is described what takes the place of what will go."""
+PARAMETERS: dict[tuple[str, str], Deprecated] = {}
+"""Query parameters that will go, by the template of their path and their name."""
 _MARK = "__deprecated_route__"
 RouteT = TypeVar("RouteT", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deprecated:
-    """What is said of a route that will go."""
-
-    since: datetime
-    """Since when it is deprecated."""
-    until: datetime
-    """When it goes, at the earliest."""
-    instead: str
-    """What takes its place, in one line."""
-
-    def __post_init__(self) -> None:
-        if (self.until - self.since).days < LEAST_DAYS:
-            raise ValueError(f"a deprecated route lives for at least {LEAST_DAYS} days")
-
-    def headers(self) -> dict[str, str]:
-        """The headers of its answers."""
-        return {
-            "Deprecation": f"@{int(self.since.timestamp())}",
-            "Sunset": format_datetime(self.until.astimezone(UTC), usegmt=True),
-            "Link": f'<{GUIDE}>; rel="deprecation"; type="application/json"',
-        }
+def headers(said: Deprecated) -> dict[str, str]:
+    """The headers of an answer."""
+    return {
+        "Deprecation": f"@{int(said.since.timestamp())}",
+        "Sunset": format_datetime(said.until, usegmt=True),
+        "Link": f'<{GUIDE}>; rel="deprecation"; type="application/json"',
+    }
 
 
 def deprecated(*, since: str, until: str, instead: str) -> Callable[[RouteT], RouteT]:
     """Marks the function of a route. since, until: days (UTC) as 2027-01-31. Raises ValueError."""
-    days = (datetime.fromisoformat(one).replace(tzinfo=UTC) for one in (since, until))
-    said = Deprecated(since=next(days), until=next(days), instead=instead)
+    said = dated(since=since, until=until, instead=instead)
 
     def mark(route: RouteT) -> RouteT:
         setattr(route, _MARK, said)
@@ -61,6 +47,10 @@ def said_of(route: Any) -> Deprecated | None:
 
 
 def headers_of(request: Request) -> dict[str, str]:
-    """Headers of a request's answer, where its route will go; else none."""
+    """Headers of the answer to a request whose route, or one of whose query parameters, will go; else none."""
     said = said_of(getattr(request.scope.get("route"), "endpoint", None))
-    return said.headers() if said is not None else {}
+    if said is None and PARAMETERS:
+        path = template_of(request)
+        used = [PARAMETERS[path, name] for name in request.query_params if (path, name) in PARAMETERS]
+        said = min(used, key=lambda one: one.until, default=None)
+    return headers(said) if said is not None else {}

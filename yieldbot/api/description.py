@@ -8,8 +8,9 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from yieldbot.api.answering import tagged
-from yieldbot.api.deprecation import Deprecated, said_of
+from yieldbot.api.deprecation import PARAMETERS, said_of
 from yieldbot.api.listing import MOST, USUAL
+from yieldbot.app.deprecation import Deprecated
 from yieldbot.app.event_documents import KINDS, Event
 from yieldbot.app.events import LONGEST_SECONDS
 
@@ -137,11 +138,8 @@ def _complete(schema: dict[str, Any], old: Mapping[tuple[str, str], Deprecated])
     for path, methods in schema["paths"].items():
         for method, route in methods.items():
             if (said := old.get((method.upper(), path))) is not None:
-                route["deprecated"] = True
-                words = (
-                    f"Deprecated since {said.since:%Y-%m-%d}; goes on {said.until:%Y-%m-%d} or later: {said.instead}"
-                )
-                route["description"] = f"{route.get('description', '')}\n\n{words}".strip()
+                route |= said.mark()
+                route["description"] = f"{route.get('description', '')}\n\n{said.words()}".strip()
             if path in PUBLIC:
                 route["security"] = []
             more = list[dict[str, Any]]()
@@ -169,9 +167,16 @@ def _complete(schema: dict[str, Any], old: Mapping[tuple[str, str], Deprecated])
             if "412" in route["responses"]:
                 more.append(_SEEN)
             if more:
-                route["parameters"] = [*route.get("parameters", []), *more]
+                route["parameters"] = [*route.get("parameters", []), *(_marked(path, one) for one in more)]
             for status, answer in route["responses"].items():
                 _media(status, answer)
+
+
+def _marked(path: str, parameter: dict[str, Any]) -> dict[str, Any]:
+    said = PARAMETERS.get((path, parameter["name"])) if parameter["in"] == "query" else None
+    if said is None:
+        return parameter
+    return parameter | said.mark() | {"description": f"{parameter['description']}. {said.words()}"}
 
 
 def _query(name: str, form: dict[str, Any], says: str) -> dict[str, Any]:

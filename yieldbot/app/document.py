@@ -22,7 +22,8 @@ class Document(Part):
     SCHEMA: ClassVar[str]
     """Its name, as ``markets``."""
     VERSION: ClassVar[int] = 1
-    """Increases when a field changes its meaning or is removed, not when one is added."""
+    """Increases when a field changes its meaning, not when one is added. One that is to go is marked first
+    (``app/deprecation.py``)."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -2,13 +2,57 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 
-def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """A line for each breaking change: a removed route, answer or field, a changed type, a new required parameter."""
-    return [*_paths(old["paths"], new["paths"]), *_schemas(old, new)]
+def breaks(old: dict[str, Any], new: dict[str, Any], today: date | None = None) -> list[str]:
+    """A line for each breaking change: a removed route, answer or field, a changed type, a new required parameter.
+    old: the released description; what it marks as deprecated may be missing from its day on (``x-sunset``). today:
+    None: this day."""
+    left = _without_what_has_gone(old, new, (today or date.today()).isoformat())
+    return [*_paths(left["paths"], new["paths"]), *_schemas(left, new)]
+
+
+def _without_what_has_gone(old: dict[str, Any], new: dict[str, Any], today: str) -> dict[str, Any]:
+    """The old description without what it said would go by today and has gone, and without the schemas of that
+    alone."""
+    left = copy.deepcopy(old)
+
+    def over(part: dict[str, Any]) -> bool:
+        return part.get("deprecated") is True and str(part.get("x-sunset", "9999")) <= today
+
+    for path, methods in old["paths"].items():
+        after = new["paths"].get(path, {})
+        for method, route in methods.items():
+            if method not in after and over(route):
+                del left["paths"][path][method]
+                continue
+            stay = {one["name"] for one in after.get(method, {}).get("parameters", ())}
+            if "parameters" in route:
+                left["paths"][path][method]["parameters"] = [
+                    one for one in route["parameters"] if one["name"] in stay or not over(one)
+                ]
+        if not left["paths"][path]:
+            del left["paths"][path]
+    for name, schema in old["components"]["schemas"].items():
+        after = new["components"]["schemas"].get(name, {}).get("properties", {})
+        for field, form in schema.get("properties", {}).items():
+            if field not in after and over(form):
+                del left["components"]["schemas"][name]["properties"][field]
+                required = left["components"]["schemas"][name].get("required", [])
+                required[:] = [one for one in required if one != field]
+    before, schemas, length = json.dumps(old), left["components"]["schemas"], -1
+    while length != len(schemas):  # a schema that only such a schema used goes too
+        length, now = len(schemas), json.dumps(left)
+        for name in list(schemas):
+            link = f'"#/components/schemas/{name}"'
+            if name not in new["components"]["schemas"] and link in before and link not in now:
+                del schemas[name]
+    return left
 
 
 def _paths(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:

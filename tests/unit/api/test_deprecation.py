@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from datetime import date
 
 import pytest
 from fastapi import APIRouter
+from pydantic import Field
 from starlette.testclient import TestClient
 
+from tests.docs.json_reference import _table
 from tests.kit import ROOT
+from tests.kit.api.compatible import breaks
 from tests.kit.api.served import Served
 from yieldbot.api import server
-from yieldbot.api.deprecation import deprecated
+from yieldbot.api.deprecation import PARAMETERS, deprecated
 from yieldbot.api.problems import Problem
+from yieldbot.app.deprecation import dated, going
+from yieldbot.app.document import Part
 
+OLD = dated(since="2026-12-01", until="2027-07-01", instead="`new`")
+WORDS = "Deprecated since 2026-12-01; goes on 2027-07-01 or later: `new`"
 HEADERS = ("Deprecation", "Sunset", "Link")
 
 
@@ -51,8 +60,65 @@ def test_old_and_new_live_side_by_side_for_long_enough() -> None:
         deprecated(since="2026-12-01", until="2027-02-01", instead="x")
 
 
+def test_an_old_parameter_says_so_where_it_is_used_and_in_the_description(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PARAMETERS, ("/v1/markets", "sort"), OLD)
+    client, key = TestClient(server.application(served.service)), served.key("read")
+    assert client.get("/v1/markets?sort=key", headers=key).headers["Sunset"] == "Thu, 01 Jul 2027 00:00:00 GMT"
+    for path in ("/v1/markets?limit=5", "/v1/positions?sort=key"):
+        assert not set(HEADERS) & set(client.get(path, headers=key).headers)
+    found = server.application(served.service).openapi()["paths"]["/v1/markets"]["get"]["parameters"]
+    (sort,) = (one for one in found if one["name"] == "sort")
+    assert sort["deprecated"] is True and sort["x-sunset"] == "2027-07-01" and sort["description"].endswith(WORDS)
+    assert [one["name"] for one in found if one.get("deprecated")] == ["sort"]
+
+
+def test_an_old_field_says_so_in_its_schema_and_in_the_reference() -> None:
+    class Thing(Part):
+        """A thing."""
+
+        new: int = Field(description="its number")
+        old: int = going("its number", OLD)
+
+    form = Thing.model_json_schema()["properties"]["old"]
+    assert form["deprecated"] is True and form["x-sunset"] == "2027-07-01"
+    assert form["description"] == f"its number. {WORDS}" and "deprecated" not in str(Thing.model_fields["new"])
+    assert f"| `old` | integer | its number. {WORDS} |" in _table(Thing, set(), {})
+
+
+def test_what_was_marked_in_a_release_may_go_from_its_day_on_and_nothing_else() -> None:
+    released = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    markets = released["paths"]["/v1/markets"]["get"]
+    (sort,) = (one for one in markets["parameters"] if one["name"] == "sort")
+    row = released["components"]["schemas"]["MarketRow"]
+    later = copy.deepcopy(released)
+    later["paths"]["/v1/markets"]["get"]["parameters"] = [one for one in markets["parameters"] if one is not sort]
+    del later["paths"]["/v1/halt"]["delete"], later["paths"]["/v1/keys"], later["components"]["schemas"]["ApiKey"]
+    del later["components"]["schemas"]["MarketRow"]["properties"]["safety"]
+    del later["components"]["schemas"]["Page_ApiKey_"]
+    later["components"]["schemas"]["MarketRow"]["required"].remove("safety")
+    gone = {
+        "delete /v1/halt is gone", "/v1/keys is gone", "get /v1/markets: parameter sort is gone",
+        "MarketRow.safety is gone", "MarketRow.safety may be missing", "ApiKey is gone", "Page_ApiKey_ is gone",
+    }  # fmt: skip
+    assert set(breaks(released, later, date(2027, 8, 1))) == gone, "nothing of it was marked"
+    keys = released["paths"]["/v1/keys"]["get"]
+    for part in (sort, row["properties"]["safety"], released["paths"]["/v1/halt"]["delete"], keys):
+        part |= OLD.mark()
+    assert set(breaks(released, later, date(2027, 6, 30))) == gone, "its day has not come"
+    assert breaks(released, later, date(2027, 7, 1)) == []
+    assert breaks(released, released, date(2027, 8, 1)) == [], "it may stay for longer"
+
+
 def test_the_page_names_what_is_deprecated_now() -> None:
-    paths = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
-    named = [path for path, methods in paths.items() if any(one.get("deprecated") for one in methods.values())]
-    page = (ROOT / "docs" / "api.md").read_text()
-    assert all(f"Deprecated now: {path}" in page for path in named) and (named or "Deprecated now: nothing." in page)
+    described = json.loads((ROOT / "docs" / "openapi.json").read_text())
+    paths = [(path, methods) for path, methods in described["paths"].items()]
+    named = [path for path, methods in paths if any(one.get("deprecated") for one in methods.values())]
+    for path, methods in paths:
+        of = (one for route in methods.values() for one in route.get("parameters", ()))
+        named += [f"{one['name']} of {path}" for one in of if one.get("deprecated")]
+    for name, schema in described["components"]["schemas"].items():
+        named += [f"{name}.{field}" for field, form in schema.get("properties", {}).items() if form.get("deprecated")]
+    page = (ROOT / "docs" / "api.md").read_text().partition("Deprecated now: ")[2].partition("\n\n")[0]
+    assert all(f"`{one}`" in page for one in named) and (named or page.startswith("nothing."))
