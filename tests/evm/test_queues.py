@@ -21,7 +21,7 @@ from tests.unit.protocols.test_controls import head, noise, run, word
 from yieldbot.chains.evm.controls import look
 from yieldbot.config.load import load
 from yieldbot.errors import MarketError
-from yieldbot.model.controls import ControlEvent, Dependency, Part
+from yieldbot.model.controls import UNREADABLE, ControlEvent, Dependency, Part
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, EthCode, EthLog, EthLogs, EthSlot, LogSpan, Read
 from yieldbot.protocols import adapters
@@ -30,6 +30,7 @@ from yieldbot.protocols.evm.control_reads import address_of
 from yieldbot.protocols.evm.control_reads import calldata as view
 from yieldbot.protocols.evm.payloads import STATE, actions_of
 from yieldbot.protocols.evm.queue_reads import MOST_CALLS, KnownQueue, OpenCall, QueueReads, ended
+from yieldbot.risk.severity import selector_of
 from yieldbot.sandbox.evm.node import Sandbox
 
 
@@ -264,8 +265,9 @@ def test_what_a_payload_would_do_in_words() -> None:
     ]
     answer = encode([STATE], [(LOCK, 1, 2, 1, NOW, 0, 0, NOW, DAY, DAY, actions)])
     calls: list[ScheduledCall] = []
-    words, due = actions_of(answer, lambda call: calls.append(call) or f"calls {call.target}")  # type: ignore[func-returns-value]
+    words, due, functions = actions_of(answer, lambda call: calls.append(call) or f"calls {call.target}")  # type: ignore[func-returns-value]
     assert words.startswith(f"runs the code of {LOCK} (execute()) as its own; calls {GOVERNOR}")
     assert words.endswith("and 4 further actions") and "\n" not in words and due == NOW + DAY
     assert calls[0].data == bytes(keccak(text="setDelay(uint256)")[:4]) + word(60) and calls[0].value == 5
-    assert actions_of(b"", lambda call: "") == ("", None)
+    assert functions == (selector_of("setDelay(uint256)"), UNREADABLE), "of what is cut off nothing is known"
+    assert actions_of(b"", lambda call: "") == ("", None, ())

@@ -162,6 +162,7 @@ def test_a_call_that_a_timelock_queues_is_decoded_and_stands_until_it_is_made(ho
     assert ("PENDING_CHANGE", "stop") in alarms(queued, blue)
     saw = next(one["saw"] for one in queued["alarms"] if one["market_id"] == blue)
     assert "scheduled call" in saw and morpho in saw and "0x5a64f51e" in saw and "UTC on" in saw
+    assert "warning" in of(queued, blue)["severities"], "as grave as the call, although nobody decodes its arguments"
     assert all("aave" not in one["market_id"] for one in queued["alarms"]), "others do not stand on Morpho"
     sandbox.warp(1.1)
     send(sandbox, timelock, calldata("execute(address,uint256,bytes,bytes32,bytes32)", *args[:5]))
@@ -191,6 +192,7 @@ def test_a_flood_of_events_is_one_line_and_stops_new_money(home: Home) -> None:
         send(sandbox, vault, calldata("setIsAllocator(address,bool)", KEY, n % 2 == 0))
     flooded = looked(home)
     assert len(of(flooded, vault)["lines"]) == 1 and "more than 50" in of(flooded, vault)["lines"][0]
+    assert of(flooded, vault)["severities"] == ["critical"]
     assert alarms(flooded, vault) == [("PENDING_CHANGE", "stop")]
 
 

@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 
 def watched(snapshot: Snapshot, messages: Sequence[Message]) -> tuple[Finding, ...]:
-    """Findings in what has changed since the last look: one for each line, and one for each alarm that was raised."""
+    """Findings in what has changed since the last look: one for each line, as grave as it is where we hold
+    money, and one for each alarm that was raised."""
     block, found = snapshot.block, list[Finding]()
     for message in messages:
         state = snapshot.states.get(message.market)
         held = state is not None and bool(state.held)
         name = f"{state.market.name if state else message.market}{'' if held else ', not held'}"
-        for line in message.lines:
+        for line, severity in zip(message.lines, message.severities, strict=True):
             digest = hashlib.sha256(line.encode(errors="replace")).hexdigest()[:16]
             found.append(
                 Finding(
                     key=f"watch:{block.chain}:{message.market}:{block.height}:{digest}",
                     topic=Topic.WATCH,
-                    severity=Severity.WARNING if held else Severity.INFO,
+                    severity=severity if held else Severity.INFO,
                     text=f"{name}: {line}",
                     at=block.timestamp,
                 )

@@ -172,6 +172,7 @@ def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int, due: tupl
                 name=names.get(one.market, one.market),
                 held=one.market in held,
                 lines=one.lines,
+                severities=tuple(one.severities),
                 ended=tuple(alarm.saw for alarm in one.ended),
             )
             for one in taken.messages

@@ -31,6 +31,9 @@ class WatchMessage(Part):
     name: str = Field(description="the market's name")
     held: bool = Field(description="whether we hold anything there")
     lines: tuple[str, ...] = Field(description="what changed since the last look, or will change, a line each")
+    severities: tuple[str, ...] = Field(
+        description="how grave each of the lines is: `info`, `warning` or `critical` (docs/risk.md, severity of calls)"
+    )
     ended: tuple[str, ...] = Field(description="what the alarms that were lifted had observed")
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
+STYLES = {"info": "", "warning": "yellow", "critical": "bold red"}
+"""How a line is shown, by its severity."""
+
 
 def register(listed: CommandList) -> None:
     parser = listed.add_parser(
@@ -125,8 +128,8 @@ def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
         text.append(f"  {note}\n", style="yellow")
     for message in job.messages:
         text.append(f"{message.name} ({message.market_id}){', held' if message.held else ''}\n", style="bold")
-        for line in message.lines:
-            text.append(f"  {line}\n")
+        for line, severity in zip(message.lines, message.severities, strict=True):
+            text.append(f"  {severity}: {line}\n", style=STYLES[severity])
         for alarm in news:
             if alarm.market_id == message.market_id:
                 text.append(f"  {alarm.act.upper()} {alarm.code}: {alarm.saw}\n", style="bold red")

@@ -159,6 +159,8 @@ VOTERS = 100
 """Number of keys that a governor counts as."""
 NOBODY = 1000
 """Number of keys that a right held by nobody counts as."""
+UNREADABLE = "unreadable"
+"""Stands in ``ControlEvent.calls`` for what cannot be decoded."""
 NO_ONE = Controller(kind=ControllerKind.NONE)
 """A right that nobody holds."""
 
@@ -327,6 +329,9 @@ class ControlEvent:
     """``Pending.id`` of the announced change that it carries out or cancels; empty: none."""
     weaker: str = ""
     """A text about why the contract has become less safe; empty: it has not, as far as the event shows."""
+    calls: tuple[str, ...] = ()
+    """The functions that it announces calls of, by their first four bytes in hex: ``0x`` for a transfer of the native
+    token alone, ``delegatecall`` for code that runs as the caller itself, UNREADABLE for what cannot be decoded."""
 
     @property
     def key(self) -> str:

@@ -11,9 +11,11 @@ from yieldbot.model.controls import ControlEvent, Controls, Look
 from yieldbot.model.ids import MarketId
 from yieldbot.model.look_through import Backing
 from yieldbot.model.money_flows import Holders
+from yieldbot.model.notices import Severity
 from yieldbot.model.risk import Alarm
 from yieldbot.risk.controls import WEAKER, alarms_of_controls, differences, held, holders, still_open
 from yieldbot.risk.issuance import daily
+from yieldbot.risk.severity import severities
 from yieldbot.risk.supplies import remembered
 
 MOST_SEEN = 5000
@@ -84,6 +86,8 @@ class Message:
     """The market."""
     lines: tuple[str, ...]
     """What changed or is about to change, a line each."""
+    severities: tuple[Severity, ...]
+    """How grave each line is: of events and calls by ``severities.toml``, of differences between looks a warning."""
     alarms: tuple[Alarm, ...] = ()
     """Alarms raised by this look."""
     ended: tuple[Alarm, ...] = ()
@@ -161,12 +165,10 @@ def _message(
     names = {
         one.address.lower(): f"{one.name or one.part} {one.address[:6]}…{one.address[-4:]}" for one in now.contracts
     }
-    lines = [
-        f"{names[one.address.lower()]}: {words}"
-        for one in now.contracts
-        if one.address in old
-        for words in differences(old[one.address], one)
-    ]
+    lines = dict[str, Severity]()
+    for one in now.contracts:
+        for words in differences(old[one.address], one) if one.address in old else ():
+            lines[f"{names[one.address.lower()]}: {words}"] = Severity.WARNING
     mine, steers = frozenset(names), holders(now)
     told = {who for one in now.contracts if one.address in old for who, _ in held(old[one.address], one) if who}
     for event in news:
@@ -175,14 +177,18 @@ def _message(
             continue  # the difference says it, and who the holder is
         if at in mine or at in steers:
             where = f" (block {event.block:,})" if event.block else ""
-            lines.append(f"{names.get(at, event.contract)}: {event.words}{where}")
-    lines += more
+            found = severities().of(event)
+            why = "" if found.severity is Severity.INFO else f" [{found.why}]"
+            lines[f"{names.get(at, event.contract)}: {event.words}{where}{why}"] = found.severity
+    lines |= dict.fromkeys(more, Severity.WARNING)
     if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} further changes"]
+        kept, rest = list(lines.items())[: MOST_LINES - 1], list(lines.values())[MOST_LINES - 1 :]
+        lines = dict(kept) | {f"and {len(rest)} further changes": max(rest, key=lambda one: one.rank)}
     before, after = {one.saw for one in stood}, {one.saw for one in stand}
     return Message(
         market=now.market,
-        lines=tuple(dict.fromkeys(lines)),
+        lines=tuple(lines),
+        severities=tuple(lines.values()),
         alarms=tuple(one for one in stand if one.saw not in before),
         ended=tuple(one for one in stood if one.saw not in after),
     )

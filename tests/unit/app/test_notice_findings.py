@@ -178,7 +178,10 @@ def test_a_look_gives_its_lines_and_alarms_by_whether_money_is_there() -> None:
     held, free = market("a", kinked(1e6, 8e5), held=10_000), market("b", kinked(1e6, 8e5))
     seen = snapshot(5_000, held, free)
     alarm = Alarm(code="OWNER", act=Act.LEAVE, saw="owner is a new address", since=1)
-    messages = [Message(market=one.market.id, lines=("line",), alarms=(alarm,)) for one in (held, free)]
+    messages = [
+        Message(market=one.market.id, lines=("line",), severities=(Severity.WARNING,), alarms=(alarm,))
+        for one in (held, free)
+    ]
     found = watched(seen, messages)
     assert [one.severity for one in found] == [Severity.WARNING, Severity.CRITICAL, Severity.INFO, Severity.INFO]
     assert ", not held" in found[2].text and len({one.key for one in found}) == 4

@@ -21,6 +21,7 @@ from yieldbot.model.controls import (
     weakest,
 )
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.notices import Severity
 from yieldbot.model.risk import Act
 from yieldbot.risk.controls import MOST_EACH, OVERDUE_SECONDS, alarms_of_controls, changes, still_open, weaker
 from yieldbot.risk.watching import READER, WatchMemory, accept, advance
@@ -242,7 +243,12 @@ def test_a_governor_that_floods_events_stops_new_money_of_what_it_controls() -> 
 def test_events_read_twice_are_said_once_and_those_of_strangers_never() -> None:
     memory, _ = advance(None, look(1, facts()))
     memory, said = advance(memory, look(20, facts(), event(19), event(18, contract=NEXT), event(17, contract=ADMIN)))
-    assert [line.split(":")[1] for line in said[0].lines] == [" x happened (block 19)", " x happened (block 17)"]
+    unknown = "[not understood: X]"
+    assert [line.partition(": ")[2] for line in said[0].lines] == [
+        f"x happened (block 19) {unknown}",
+        f"x happened (block 17) {unknown}",
+    ]
+    assert said[0].severities == (Severity.CRITICAL, Severity.CRITICAL)
     _, said = advance(memory, look(30, facts(), event(19)))
     assert said == () and memory.since == max(20 - 12, memory.began) == 8
     first, _ = advance(None, look(15, facts()))

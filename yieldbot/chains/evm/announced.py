@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.clear import Call, KnownNames, lines, read
 from yieldbot.errors import MarketError, TransientError
-from yieldbot.model.controls import ControlEvent, Pending
+from yieldbot.model.controls import UNREADABLE, ControlEvent, Pending
 from yieldbot.model.ids import Address
 from yieldbot.model.native import native_token
 from yieldbot.model.text import one_line
 from yieldbot.protocols.evm import maple, vault_v2
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.protocols.evm.comet_queue import words_of_call
-from yieldbot.protocols.evm.control_events import DescribedEvent, ScheduledCall
+from yieldbot.protocols.evm.control_events import MOST_CALLS, DescribedEvent, ScheduledCall
 from yieldbot.protocols.evm.control_reads import Reading
 from yieldbot.protocols.evm.payloads import actions_of, read_payloads
 from yieldbot.resources import folder
@@ -63,6 +63,8 @@ async def explained(
     found = []
     for one in logs:
         event = one.event
+        if one.call is not None or one.calls:
+            event = replace(event, calls=_selectors(one))
         if event.pending is not None:
             pending = event.pending
             if one.delay_seconds is not None:
@@ -83,6 +85,14 @@ async def explained(
             event = replace(event, pending=pending, words=pending.after if one.call or one.calls else event.words)
         found.append(event)
     return found
+
+
+def _selectors(one: DescribedEvent) -> tuple[str, ...]:
+    """The functions that an event's calls are of, as ``ControlEvent.calls``; what a proposal has beyond the calls that
+    are decoded is unreadable."""
+    if one.call is not None:
+        return (one.call.selector,)
+    return (*(call.selector for call in one.calls), *((UNREADABLE,) if len(one.calls) == MOST_CALLS else ()))
 
 
 def in_words(chain: ChainSettings, sender: Address, call: ScheduledCall, readings: Readings) -> str:
@@ -171,10 +181,10 @@ async def _payloads(
     for one in logs:
         event = one.event
         answer = says.get((event.contract, one.payload), b"")
-        what, due = actions_of(answer, partial(decoded, chain, event.contract))
+        what, due, calls = actions_of(answer, partial(decoded, chain, event.contract))
         if what:
             late = f", from {datetime.fromtimestamp(due, UTC):%Y-%m-%d %H:%M} UTC on" if due else ""
-            event = replace(event, words=one_line(f"{event.words}{late}: {what}", LONGEST))
+            event = replace(event, words=one_line(f"{event.words}{late}: {what}", LONGEST), calls=calls)
         found.append(replace(one, event=event))
     return found
 

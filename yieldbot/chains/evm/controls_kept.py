@@ -56,8 +56,15 @@ def queues_of(known: Mapping[str, Any]) -> tuple[dict[Address, KnownQueue], tupl
     try:
         spans = {Address(at): KnownQueue(int(since), int(floor)) for at, (since, floor) in known["queues"].items()}
         return spans, tuple(
-            OpenCall(Address(at), str(what), str(id_), str(words), tuple(Address(name) for name in names))
-            for at, what, id_, words, names in known["calls"]
+            OpenCall(
+                Address(at),
+                str(what),
+                str(id_),
+                str(words),
+                tuple(Address(name) for name in names),
+                tuple(str(one) for calls in rest for one in calls),
+            )
+            for at, what, id_, words, names, *rest in known["calls"]
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}, ()
@@ -108,6 +115,6 @@ def document(
         "configurators": dict(configurators[0]),
         "searched": dict(configurators[1]),
         "queues": {at: [one.since, one.floor] for at, one in queues[0].items()},
-        "calls": [[one.contract, one.what, one.id, one.words, list(one.names)] for one in queues[1]],
+        "calls": [[one.contract, one.what, one.id, one.words, list(one.names), list(one.calls)] for one in queues[1]],
         "ages": {at: [one.without, one.without_time, one.since, one.time, one.refused] for at, one in ages.items()},
     }

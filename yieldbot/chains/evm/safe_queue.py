@@ -175,6 +175,7 @@ def _event(
         block=block if ready else 0,
         index=one.nonce,
         tx=one.hash,
+        calls=("delegatecall",) if one.delegates else (one.call.selector,),
     )
     return replace(event, pending=pending) if ready else event
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from yieldbot.model.controls import ControlEvent, Pending
+from yieldbot.model.controls import UNREADABLE, ControlEvent, Pending
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthLog
 from yieldbot.model.text import one_line
@@ -41,6 +41,11 @@ class ScheduledCall:
     """Wei sent with the call."""
     data: bytes
     """Calldata."""
+
+    @property
+    def selector(self) -> str:
+        """As in ``ControlEvent.calls``."""
+        return f"0x{self.data[:4].hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,7 @@ def described_one(log: EthLog) -> DescribedEvent | None:
         shown = {name: _shown(kind_of, name, values[name]) for kind_of, name, _ in kind.fields}
         event = replace(event, words=one_line(kind.words.format(**shown), LONGEST))
     except Exception:  # an event is shown whatever its log holds
-        return DescribedEvent(event)
+        return DescribedEvent(replace(event, calls=(UNREADABLE,)))
     key = _key(values)
     if kind.name in CLOSES:
         return DescribedEvent(replace(event, closes=key))

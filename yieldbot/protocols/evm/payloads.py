@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from yieldbot.model.controls import UNREADABLE
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.text import one_line
@@ -33,23 +34,27 @@ def read_payloads(named: list[tuple[Address, str]]) -> Flow[list[bytes]]:
     return [handle.data for handle in handles]
 
 
-def actions_of(answer: bytes, decoded: Callable[[ScheduledCall], str]) -> tuple[str, int | None]:
-    """(a text about the payload's actions, unix seconds from which it may be executed); ("", None) for an answer that
-    cannot be decoded. decoded: describes a call."""
+def actions_of(answer: bytes, decoded: Callable[[ScheduledCall], str]) -> tuple[str, int | None, tuple[str, ...]]:
+    """(a text about the payload's actions, unix seconds from which it may be executed, the functions that it calls, as
+    in ``ControlEvent.calls``); ("", None, ()) for an answer that cannot be decoded. Code that it runs as its own, as
+    payloads usually do, is none of these. decoded: describes a call."""
     from eth_abi.abi import decode
 
     try:
         ((*_, queued_at, _, _, _, delay, _, actions),) = decode([STATE], answer)
     except Exception:  # a contract may answer anything
-        return "", None
-    found = []
+        return "", None, ()
+    found, selectors = list[str](), list[str]()
     for target, delegates, _, value, signature, data in actions[:MOST_ACTIONS]:
         name = one_line(str(signature), LONGEST_SIGNATURE)
         if delegates:
             found.append(f"runs the code of {checksum(target)}{f' ({name})' if name else ''} as its own")
         else:
-            found.append(decoded(ScheduledCall(checksum(target), value, (selector_of(name) if name else b"") + data)))
+            call = ScheduledCall(checksum(target), value, (selector_of(name) if name else b"") + data)
+            found.append(decoded(call))
+            selectors.append(call.selector)
     if len(actions) > MOST_ACTIONS:
         found.append(f"and {len(actions) - MOST_ACTIONS} further actions")
+        selectors.append(UNREADABLE)
     due = queued_at + delay
-    return "; ".join(found), due if queued_at and due < 2**40 else None
+    return "; ".join(found), due if queued_at and due < 2**40 else None, tuple(selectors)

@@ -81,6 +81,8 @@ class OpenCall:
     """A text about what a proposal would do; empty for other calls."""
     names: tuple[Address, ...] = ()
     """The contracts that a proposal's calls concern, as ``Pending.names``."""
+    calls: tuple[str, ...] = ()
+    """A proposal's calls, as ``ControlEvent.calls``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,8 @@ class QueueReads:
                 proposal = event.what == "ProposalCreated"
                 words, names = (event.pending.after, event.pending.names) if proposal else ("", ())
                 if OpenCall(event.contract, ACCEPTED, event.pending.id) not in standing:
-                    standing[OpenCall(event.contract, event.what, event.pending.id, words, names)] = None
+                    calls = event.calls if proposal else ()
+                    standing[OpenCall(event.contract, event.what, event.pending.id, words, names, calls)] = None
             elif event.pending is not None and event.what == ACCEPTED:
                 for one in [one for one in standing if (one.contract, one.id) == (event.contract, event.pending.id)]:
                     del standing[one]
@@ -269,7 +272,15 @@ def passed(accepted: Iterable[tuple[OpenCall, int]], block: int) -> list[Control
         source = f"state() of {one.contract}, block {block}"
         pending = Pending(what="scheduled call", after=words, source=source, id=one.id, names=one.names)
         found.append(
-            ControlEvent(contract=one.contract, what=ACCEPTED, words=words, block=block, index=place, pending=pending)
+            ControlEvent(
+                contract=one.contract,
+                what=ACCEPTED,
+                words=words,
+                block=block,
+                index=place,
+                pending=pending,
+                calls=one.calls,
+            )
         )
     return found
 
