@@ -74,7 +74,13 @@ def test_the_signing_path_imports_what_is_listed_and_nothing_else(heading: str, 
 def test_the_signer_has_no_server_no_pages_no_model_and_no_extras() -> None:
     ours, others = closure([signer.__name__, signer_work.__name__])
     assert "yieldbot.signer.listening" in ours and "yieldbot.app.run" in ours
-    assert not [name for name in ours if name.startswith(("yieldbot.api", "yieldbot.mcp", "yieldbot.app.serv"))]
+    assert not [
+        name
+        for name in ours
+        if name.startswith(
+            ("yieldbot.api", "yieldbot.mcp", "yieldbot.assistant", "yieldbot.app.desk", "yieldbot.app.serv")
+        )
+    ]
     tops = {name.partition(".")[0] for name in others}
     assert not tops & {
         "fastapi",

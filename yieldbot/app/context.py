@@ -161,6 +161,6 @@ class Context:
             secrets += urls + [part for url in urls for part in url.split("/")[3:]]
             names = [wallet.passphrase_env for wallet in self._settings.wallets.values() if wallet.passphrase_env]
             names += [one.env for channel in self._settings.notices for one in channel.secrets if one.env]
-            names += [self._settings.serving.heartbeat_env or ""]
+            names += [self._settings.serving.heartbeat_env or "", self._settings.assistance.key_env]
             secrets += [environment.get(name, "") for name in names]
         return secrets

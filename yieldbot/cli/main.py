@@ -67,6 +67,10 @@ COMMANDS = {
     "mcp": {
         "mcp": "give an assistant tools over stdin and stdout: it may read and plan; a person approves (docs/mcp.md)"
     },
+    "ask": {
+        "ask": 'ask the assistant a question, as: yieldbot ask "why did you leave X?" (docs/assistant.md)',
+        "chat": "talk with the assistant at the terminal",
+    },
     "notify": {"notify": "send notices by chat, mail or webhook, or test every channel (docs/notices.md)"},
     "alert": {"alert": "manage your alerts: a rate, price, depeg, utilisation, grade or wealth passes a threshold"},
     "secret": {"secret": "secrets (RPC URLs, tokens, passphrases) in a file that a passphrase encrypts"},

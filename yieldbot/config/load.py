@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from yieldbot.config.alarms import alarm_limits
+from yieldbot.config.assistant import assistance_of
 from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
 from yieldbot.config.held import text_of
@@ -83,6 +84,7 @@ def load(path: Path, ask: Ask | None = None) -> Settings:
         notices=channels_of(path, table.notices),
         notice_times=times_of(path, table.notify),
         serving=serving_of(path, table.serve),
+        assistance=assistance_of(path, table.assistant),
         warnings=(
             *(f"{path}: {line}" for line in older_keys(table.policy)),
             *(

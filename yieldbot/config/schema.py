@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from yieldbot.config.assistant import AssistantTable
 from yieldbot.config.notices import NoticesTable, NotifyTable
 from yieldbot.config.secrets import SecretTable
 from yieldbot.config.serve import ServeTable
@@ -345,6 +346,8 @@ class SettingsTable(TomlTable):
     """When summaries are made."""
     serve: ServeTable = ServeTable()
     """What a server does, and when."""
+    assistant: AssistantTable = AssistantTable()
+    """The assistant."""
 
 
 class SecretsFile(TomlTable):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from yieldbot.model.amounts import Token
+from yieldbot.model.assistance import Assistance
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import Family, family_of, family_of_address
 from yieldbot.model.ids import Address, ChainId
@@ -285,5 +286,7 @@ class Settings:
     """When summaries are made, and after how long without a run that is reported."""
     serving: Serving = field(default_factory=Serving)
     """The times of a server's jobs."""
+    assistance: Assistance = field(default_factory=Assistance)
+    """The assistant's models, prices and budgets."""
     warnings: tuple[str, ...] = ()
     """What is odd or outdated in the files, a line each."""

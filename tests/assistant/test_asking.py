@@ -1,0 +1,111 @@
+"""Questions over the double of the Messages API: what is sent, what is shown, and what each failure ends as."""
+
+from __future__ import annotations
+
+import json
+
+from tests.assistant.conftest import Asked
+from tests.kit.assistant.messages_double import KEY, LIMITED, OVERLOADED, Step, error, say, use
+from yieldbot.app.asking import Looking, Piece, Withdrawn
+
+
+async def _pays(asked: Asked) -> tuple[str, float]:
+    """The name of a market, and what it pays in percent."""
+    row = asked.served.service.newest("markets").rows[0]
+    return row["name"], row["total_apy_after_deposit"] * 100
+
+
+async def test_an_answer_is_streamed_and_each_number_has_its_source(asked: Asked) -> None:
+    name, pays = await _pays(asked)
+    found = await asked(
+        "What does it pay?",
+        use(("list_markets", {}), text="I look at the markets."),
+        say(f"{name} pays {pays:.2f} % now. We hold money there."),
+    )
+    assert found.status == "answered" and found.exit_code == 0, found.note
+    assert found.answer == f"I look at the markets.{name} pays {pays:.2f} % now. We hold money there."
+    (figure,) = found.figures
+    assert figure.text.startswith(f"{pays:.2f} %") and figure.source == "S3" and figure.path.endswith("apy")
+    assert found.sources[2].name == "list_markets {}" and found.sources[2].as_of
+    assert [type(one) for one in asked.events] == [Piece, Looking, Piece, Piece, type(asked.events[-1])]
+    assert found.usage.requests == 2 and found.usage.nanodollars > 0
+    first, second = asked.double.asked
+    assert json.dumps(first).count("cache_control") == 2 and KEY not in json.dumps(asked.double.asked)
+    assert all(tool["strict"] and not tool["input_schema"]["additionalProperties"] for tool in first["tools"])
+    assert second["messages"][-1]["content"][0]["type"] == "tool_result"
+
+
+async def test_a_number_without_a_source_is_asked_again_once_and_then_not_shown(asked: Asked) -> None:
+    name, pays = await _pays(asked)
+    look, lie = use(("list_markets", {})), say(f"It is {name}. It pays 99.5 % now.")
+    found = await asked("What does it pay?", look, lie, say(f"{name} pays {pays:.1f} %."))
+    assert found.status == "answered" and found.answer == f"{name} pays {pays:.1f} %."
+    assert "99.5 %" in asked.double.asked[-1]["messages"][-1]["content"]
+    assert any(isinstance(one, Withdrawn) for one in asked.events)
+    found = await asked("What does it pay?", look, lie, say("It pays 98 %. Be quick."))
+    assert (found.status, found.answer, found.exit_code) == ("not_shown", None, 4)
+    assert "9" not in "".join(one.text for one in asked.events if isinstance(one, Piece)) and "9" not in found.note
+
+
+async def test_whatever_the_service_does_the_end_says_it_in_one_line(asked: Asked) -> None:
+    cases: dict[str, tuple[Step, ...]] = {
+        "overloaded": (OVERLOADED, OVERLOADED),
+        "limits our requests": (LIMITED, LIMITED),
+        "does not accept the key": (error(401, "authentication_error"),),
+        "HTTP 400": (error(400, "invalid_request_error"),),
+        "HTTP 500": (error(500, "api_error"),),
+        "cut before": (say("We hold a lot of money there.", drop=True),),
+        "is overloaded": (Step(({"type": "text", "text": "We hold"},), error="overloaded_error"),),
+        "of no use": (Step(raw=b"event: message_start\ndata: {nonsense\n\n"),),
+        "refuses": (say("I cannot help.", stop="refusal"),),
+        "cut off": (say("We hold a lot of", stop="max_tokens"),),
+        "gave no answer": (Step(),),
+    }
+    for line, steps in cases.items():
+        found = await asked("What do we hold?", *steps)
+        assert line in found.note and "\n" not in found.note and found.status != "answered", (line, found.note)
+        assert found.exit_code == 1
+    assert (await asked("And now?", OVERLOADED, say("All is well."))).status == "answered", "it is asked again"
+
+
+async def test_a_service_that_stands_still_ends_with_the_questions_time(asked: Asked) -> None:
+    import threading
+
+    end = threading.Event()
+    asked.configure(seconds=0.5)
+    found = await asked("What do we hold?", say("All is", wait=end))
+    end.set()
+    assert found.status == "unavailable" and "0.5 s" in found.note
+
+
+async def test_wrong_input_goes_back_to_the_model_and_proves_nothing(asked: Asked) -> None:
+    found = await asked(
+        "What is safe?",
+        use(("get_market", {"key": 5}), ("list_markets", {"limit": 10**6}), ("send_all", {"to": "0x1"})),
+        use(("list_markets", '["limit", 5')),
+        use(("get_market", {"key": "pays 99 % for sure"})),
+        say("I could not find it."),
+    )
+    assert found.status == "answered", found.note
+    results = [block for body in asked.double.asked[1:] for block in body["messages"][-1]["content"]]
+    assert len(results) == 5 and all(one["is_error"] for one in results)
+    assert "no tool send_all" in results[2]["content"] and "wrong input: limit" in results[1]["content"]
+    found = await asked("?", use(("get_market", {"key": "pays 99 %"})), say("It pays 99 %."), say("It pays 99 %."))
+    assert found.status == "not_shown"
+
+
+async def test_without_a_key_nothing_is_sent(asked: Asked, monkeypatch: object) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")  # type: ignore[attr-defined]
+    found = await asked("What do we hold?")
+    assert found.status == "unavailable" and "ANTHROPIC_API_KEY is not set" in found.note
+    assert asked.double.counted == 0
+
+
+async def test_what_is_shown_as_the_request_is_what_is_sent(asked: Asked) -> None:
+    asked.answers._now = lambda: 1_796_040_000.0
+    from tests.assistant.conftest import ALL
+
+    shown = await asked.answers.request("What do we hold?", ALL)
+    assert asked.double.counted == 0
+    await asked("What do we hold?", say("Nothing that I know of."))
+    assert asked.double.asked[0] == shown.body

@@ -1,0 +1,70 @@
+"""What interfaces need of the assistant: events while it answers, and the port that ``cli`` fills where it is
+installed and has a key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from yieldbot.access.caller import Caller
+    from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question of a conversation, with the answer that was shown."""
+
+    question: str
+    """The question."""
+    answer: str
+    """The answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """A tool is used."""
+
+    tool: str
+    """The tool's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next sentence of the answer; its numbers are all in the sources."""
+
+    text: str
+    """The text, with the space before the next sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What was shown of this answer so far does not count: one of its later numbers had no source."""
+
+    reason: str
+    """Why, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The answer is complete; always the last event."""
+
+    document: AnswerDocument
+    """The whole answer."""
+
+
+Event = Looking | Piece | Withdrawn | Ended
+
+
+class Assistant(Protocol):
+    """Answers questions. Nothing safe depends on it."""
+
+    def ask(self, question: str, caller: Caller, history: Sequence[Turn] = ()) -> AsyncIterator[Event]:
+        """Answer a question for a caller, of whose rights at most ``read`` and ``plan`` are used. Never raises for what
+        the service or the model does: ``Ended`` says it."""
+        ...
+
+    async def request(self, question: str, caller: Caller, history: Sequence[Turn] = ()) -> AssistantRequestDocument:
+        """What would be sent for a question. Nothing is sent."""
+        ...

@@ -1,0 +1,294 @@
+"""The assistant: asks the model, uses the tools that it names, checks every number, and shows nothing without a source.
+
+A model is an outsider here: it may read and plan for one caller, its input to tools is checked, and what it says is
+compared with what it was given. Where it is down, slow, over budget or lying, the answer says so and all else goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from yieldbot.app.admission import Caller, Scope
+from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocument, Status
+from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn, Withdrawn
+from yieldbot.app.desk import Desk
+from yieldbot.assistant.budget import Budget
+from yieldbot.assistant.messages_api import MessagesApi, ModelFailed, Reply, Tokens
+from yieldbot.assistant.privacy import Names
+from yieldbot.assistant.prompts import prompt
+from yieldbot.assistant.question import Question
+from yieldbot.assistant.requests import body_of, conversation, data_block, most, version
+from yieldbot.assistant.tools import Toolbox, tools_of
+from yieldbot.errors import ConfigError, YieldbotError
+
+if TYPE_CHECKING:
+    from yieldbot.app.service import Service
+    from yieldbot.model.assistance import Assistance
+
+MOST_ROUNDS = 10
+"""Most requests for one question."""
+MOST_TOOLS = 24
+"""Most uses of tools for one question."""
+AT_ONCE = 4
+"""Most uses of tools in one reply; the others are refused."""
+NOT_TAKEN = ("overloaded", "limited", "key", "away", "refused")
+"""Failures of requests that the service did not work on."""
+_END = re.compile(r"(?<=[.!?])\s+(?=[^\d\s])|\n+")
+T = TypeVar("T")
+
+
+class Answers:
+    """The assistant of one service."""
+
+    def __init__(self, service: Service, now: Callable[[], float] = time.time) -> None:
+        self._service, self._now = service, now
+        self._budget = Budget(service.context.settings.data_dir, now)
+
+    @property
+    def _settings(self) -> Assistance:
+        return self._service.context.settings.assistance
+
+    async def ask(self, question: str, caller: Caller, history: Sequence[Turn] = ()) -> AsyncIterator[Event]:
+        """See ``app.asking.Assistant``."""
+        names = await asyncio.to_thread(self._names)
+        one = Question(question, names, self._now)
+        run = _Run(self, one, _bounded(caller), history)
+        try:
+            async for event in run.events():
+                yield event
+        finally:
+            await run.close()
+
+    async def request(self, question: str, caller: Caller, history: Sequence[Turn] = ()) -> AssistantRequestDocument:
+        """See ``app.asking.Assistant``."""
+        names = await asyncio.to_thread(self._names)
+        run = _Run(self, Question(question, names, self._now), _bounded(caller), history)
+        body = run.first()
+        tokens, nanodollars = most(body, self._settings.price(body["model"]))
+        return AssistantRequestDocument(
+            url=f"{self._settings.api}/v1/messages",
+            body=body | {"stream": True},
+            tokens_at_most=tokens,
+            nanodollars_at_most=nanodollars,
+        )
+
+    def key(self) -> str:
+        """The key. Raises ConfigError where there is none."""
+        name = self._settings.key_env
+        found = self._service.context.environment.get(name)
+        if not found:
+            raise ConfigError(
+                f"the assistant is off, as {name} is not set: put it into .env, or see docs/assistant.md for a secret "
+                "command"
+            )
+        return found
+
+    def _names(self) -> Names:
+        context = self._service.context
+        wallets = {str(job.wallet.address): job.wallet.name for job in context.settings.jobs}
+        return Names(wallets, context.secrets(), self._settings.send_addresses)
+
+
+class _Run:
+    """The way from one question to its end."""
+
+    def __init__(self, of: Answers, question: Question, caller: Caller, history: Sequence[Turn]) -> None:
+        self._of, self._question, self._caller, self._history = of, question, caller, history
+        self._settings = of._settings
+        self._toolbox = Toolbox(tools_of(Desk(of._service, lambda: caller)), caller)
+        self._task = "answer"
+        self._prompt = version()
+        self._deadline = time.monotonic() + self._settings.seconds
+        self._api: MessagesApi | None = None
+        self._said = list[str]()
+        self._uses = 0
+
+    def first(self) -> dict[str, Any]:
+        """The body of the first request."""
+        blocks = self._question.begin(self._history)
+        messages = conversation(self._question.text, self._history, blocks, self._question.names)
+        return self._body(messages)
+
+    def _body(self, messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return body_of(self._settings, self._task, messages, self._toolbox.schemas())
+
+    async def events(self) -> AsyncIterator[Event]:
+        """The events until the end."""
+        end: Ended | None = None
+        try:
+            self._api = MessagesApi(await asyncio.to_thread(self._of.key), self._settings)
+            async for event in self._rounds():
+                yield event
+                if isinstance(event, Ended):
+                    end = event
+        except ModelFailed as failure:
+            yield self._ended("unavailable", None, str(failure))
+        except TimeoutError:
+            yield self._ended("unavailable", None, f"no answer within {self._settings.seconds:g} s: ask again later")
+        except YieldbotError as failure:
+            status: Status = "over_budget" if failure.exit_code == 4 else "unavailable"
+            yield self._ended(status, None, self._of._service.shown(str(failure)))
+        else:
+            assert end is not None
+
+    async def close(self) -> None:
+        """Close the connections to the service."""
+        if self._api is not None:
+            await self._api.close()
+
+    async def _rounds(self) -> AsyncIterator[Event]:
+        body = self.first()
+        messages: list[dict[str, Any]] = body["messages"]
+        asked_again = False
+        for _ in range(MOST_ROUNDS):
+            begun, reply, wrong = "", None, list[str]()
+            async for part in self._sent(self._body(messages)):
+                if isinstance(part, Reply):
+                    reply = part
+                    continue
+                begun += part
+                *whole, begun = _pieces(begun)
+                for text in whole:
+                    wrong += self._question.wrong(text)
+                    if not wrong:
+                        yield Piece(self._shown(text))
+            assert reply is not None
+            if begun.strip():
+                wrong += self._question.wrong(begun)
+                if not wrong:
+                    yield Piece(self._shown(begun))
+            if wrong:
+                shown, self._said = bool(self._said), []
+                if asked_again:
+                    note = f"not shown: {len(wrong)} of its numbers are in none of its sources; ask in another way"
+                    if shown:
+                        yield Withdrawn(note)
+                    yield self._ended("not_shown", None, note)
+                    return
+                asked_again = True
+                if shown:
+                    yield Withdrawn("a number of it was in none of its sources; it is asked again")
+                text = prompt("again").text.replace("{numbers}", ", ".join(wrong)[:300])
+                messages = [*messages, *_closed(reply), {"role": "user", "content": text}]
+                continue
+            if reply.stop == "tool_use":
+                results = list[dict[str, Any]]()
+                for block in [one for one in reply.blocks if one["type"] == "tool_use"]:
+                    yield Looking(block["name"][:60])
+                    results.append(await self._use(block, len(results)))
+                messages = [*messages, {"role": "assistant", "content": reply.blocks}]
+                messages.append({"role": "user", "content": results})
+                continue
+            if reply.stop == "pause_turn":
+                messages = [*messages, {"role": "assistant", "content": reply.blocks}]
+                continue
+            yield self._at_end(reply)
+            return
+        yield self._ended("cut_off", None, f"no answer after {MOST_ROUNDS} requests: ask for less")
+
+    def _at_end(self, reply: Reply) -> Ended:
+        answer = "".join(self._said).strip()
+        if reply.stop == "refusal":
+            return self._ended("refused", None, "the model refuses to answer this")
+        if reply.stop in ("max_tokens", "model_context_window_exceeded"):
+            return self._ended("cut_off", answer or None, "the answer is cut off: ask for less")
+        if not answer:
+            return self._ended("unavailable", None, "the model gave no answer: ask again")
+        return self._ended("answered", answer, None)
+
+    async def _sent(self, body: dict[str, Any]) -> AsyncIterator[str | Reply]:
+        """One request, counted before it is sent."""
+        price = self._settings.price(body["model"])
+        budget, began, some = self._of._budget, time.monotonic(), False
+        tokens, nanodollars = most(body, price)
+        number = await asyncio.to_thread(
+            budget.take, self._settings, self._prompt, body["model"], tokens, nanodollars
+        )  # fmt: skip
+        outcome = "left"
+        assert self._api is not None
+        stream = self._api.stream(body)
+        try:
+            while True:
+                try:
+                    part = await self._within(anext(stream))
+                except StopAsyncIteration:
+                    break
+                some = True
+                if isinstance(part, Reply):
+                    seconds = time.monotonic() - began
+                    cost = await asyncio.to_thread(budget.settle, number, part.tokens, price, "done", seconds)
+                    self._question.took(part.tokens, cost)
+                    outcome = ""
+                yield part
+        except ModelFailed as failure:
+            outcome = failure.kind
+            raise
+        except TimeoutError:
+            outcome = "slow"
+            raise
+        finally:
+            await stream.aclose()
+            if outcome:
+                taken = some or outcome not in NOT_TAKEN
+                budget.failed(number, outcome, time.monotonic() - began, taken)
+
+    async def _use(self, block: dict[str, Any], index: int) -> dict[str, Any]:
+        """Use the tool that a block names; returns the block with its result."""
+        self._uses += 1
+        name, given = str(block["name"]), self._question.names.inward(block["input"])
+        head = {"type": "tool_result", "tool_use_id": block["id"]}
+        if index >= AT_ONCE or self._uses > MOST_TOOLS:
+            return head | {"content": "too many tools at once: use fewer", "is_error": True}
+        if self._toolbox.plans(name):
+            self._task = "plan"
+        found = await self._within(self._toolbox.use(name, given))
+        if found.error:
+            error = self._question.names.text_out(self._of._service.shown(found.error))
+            return head | {
+                "content": data_block("error", name[:60], error),
+                "is_error": True,
+            }  # no source: it may quote
+        what = f"{name} {json.dumps(given, ensure_ascii=False)}"
+        return head | {"content": self._question.give("tool", what, found.document, given)}
+
+    def _shown(self, text: str) -> str:
+        self._said.append(text)
+        return self._question.names.text_in(text)
+
+    def _ended(self, status: Status, answer: str | None, note: str | None) -> Ended:
+        model = self._settings.models[self._task]
+        return Ended(self._question.document(status, answer, note, model, self._prompt))
+
+    async def _within(self, work: Awaitable[T]) -> T:
+        """Wait for this no longer than the question may take. Raises TimeoutError."""
+        return await asyncio.wait_for(work, max(0.0, self._deadline - time.monotonic()))
+
+
+def _bounded(caller: Caller) -> Caller:
+    """The caller with no more than the scopes ``read`` and ``plan``."""
+    return replace(caller, scopes=caller.scopes & {Scope.READ, Scope.PLAN})
+
+
+def _pieces(text: str) -> list[str]:
+    """The whole sentences of a text, each with the space behind it, and what may go on."""
+    found, at = list[str](), 0
+    for one in _END.finditer(text):
+        if one.end() < len(text):
+            found.append(text[at : one.end()])
+            at = one.end()
+    return [*found, text[at:]]
+
+
+def _closed(reply: Reply) -> list[dict[str, Any]]:
+    """A reply as it is sent back, without the tools that it wanted to use."""
+    text = "".join(one.get("text", "") for one in reply.blocks if one["type"] == "text")
+    return [{"role": "assistant", "content": text.strip() or "(no answer)"}]
+
+
+__all__ = ["AnswerDocument", "Answers", "Tokens"]

@@ -1,0 +1,159 @@
+"""Whether each number of an answer is in its sources. Pure; no model judges a model here.
+
+A percentage must be a fraction of a source, an amount must be of the token that the answer names, and where a sentence
+names a market, its numbers must not be those of another market alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from yieldbot.assistant.figures import Figure, Kind, figures, is_symbol, plain
+from yieldbot.assistant.sources import Leaf, Of, Sources
+
+_SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[^\d\s])|\n+")
+_UNITS = re.compile(r"%|\$|€|percent|per cent|\bap[yr]\b|\bbps?\b|usd|eur\b|basis|tokens?\b|million|billion", re.I)
+_LONGEST_NAME_NUMBER = 2
+_GRADE = re.compile(r"(?:safety|grade|score|graded|rated)(?:\s+\w+){0,3}\s*[:=]?\s*$", re.I)
+COMMON = frozenset(("erc-20", "erc-4626", "erc-7540", "erc-7730", "eip-712", "eip-1559", "24/7", "utf-8", "24h", "x"))
+"""Words with digits that say nothing of the user's money."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A number of an answer, and where it comes from."""
+
+    figure: Figure
+    """The number."""
+    leaf: Leaf | None
+    """Its source; None: no source has it."""
+
+
+def unsupported(found: Iterable[Found]) -> list[str]:
+    """The numbers that no source has, as they are written."""
+    return [one.figure.text for one in found if one.leaf is None]
+
+
+def grounded(answer: str, sources: Sources) -> list[Found]:
+    """Every number of an answer with its source."""
+    return [one for sentence in sentences(answer) for one in _of_sentence(sentence, sources)]
+
+
+def sentences(answer: str) -> list[str]:
+    """The sentences and lines of a text."""
+    return [one for one in _SENTENCES.split(plain(answer)) if one.strip()]
+
+
+def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
+    text, named = _without_names(sentence, sources)
+    for figure in figures(text):
+        if figure.kind is Kind.WORD:
+            yield Found(figure, _word(figure, sources))
+            continue
+        close = [leaf for leaf in sources.leaves if _fits(figure, leaf, text, sources.now)]
+        own = [leaf for leaf in close if not leaf.owners or not named or leaf.owners & named]
+        yield Found(figure, min(own, key=_rank, default=None))
+
+
+def _rank(leaf: Leaf) -> int:
+    """Fields of their own before texts, texts before counts."""
+    return (Of.NUMBER, Of.TIME, Of.TEXT, Of.COUNT).index(leaf.of)
+
+
+def _without_names(sentence: str, sources: Sources) -> tuple[str, frozenset[str]]:
+    """The sentence without the names that it quotes, and those of them that are rows' names. A name whose number could
+    be taken for a figure stays."""
+    text, named = sentence, set[str]()
+    for name in sorted(sources.names | sources.rows, key=len, reverse=True):
+        if len(name) < 3 or name not in text.lower():
+            continue
+        pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.I)
+        if pattern.search(text) is None:
+            continue
+        if name in sources.rows:
+            named.add(name)
+        if any(sign.isdigit() for sign in name) and _harmless(name):
+            text = pattern.sub(" | ", text)
+    return text, frozenset(named)
+
+
+def _harmless(name: str) -> bool:
+    numbers = re.findall(r"\d[\d.,]*", name)
+    return _UNITS.search(name) is None and all(len(one.strip(".,")) <= _LONGEST_NAME_NUMBER for one in numbers)
+
+
+def _word(figure: Figure, sources: Sources) -> Leaf | None:
+    word = figure.word.strip(".-:/")
+    known = word in COMMON or word in sources.words or any(word in one.split() for one in sources.names if word in one)
+    return Leaf(Decimal(0), Of.TEXT, "", "", figure=figure) if known else None
+
+
+def _fits(figure: Figure, leaf: Leaf, text: str, now: int) -> bool:
+    if leaf.figure is not None:
+        return _fits_text(figure, leaf.figure)
+    match figure.kind:
+        case Kind.FRACTION:
+            return leaf.fraction is not None and _close(figure, leaf.fraction)
+        case Kind.DATE:
+            return leaf.of is Of.TIME and figure.word in _days(leaf.value)
+        case Kind.CLOCK:
+            return leaf.of is Of.TIME and datetime.fromtimestamp(int(leaf.value), UTC).strftime("%H:%M") == figure.word
+        case Kind.SECONDS:
+            if leaf.of is Of.TIME and now:
+                return abs(abs(now - leaf.value) - figure.value) < figure.unit
+            seconds = leaf.seconds()
+            return seconds is not None and _close(figure, seconds, exact=False)
+        case Kind.DOLLARS:
+            return leaf.of is Of.NUMBER and ("usd" in leaf.key or leaf.symbol == "USD") and _close(figure, leaf.value)
+        case _:
+            return _fits_plain(figure, leaf, text)
+
+
+def _fits_plain(figure: Figure, leaf: Leaf, text: str) -> bool:
+    if leaf.of is Of.TIME:
+        year = datetime.fromtimestamp(int(leaf.value), UTC).year
+        return figure.value in (year, leaf.value) and figure.unit == 1
+    if leaf.symbol and is_symbol(figure.word) and figure.word.lower() != leaf.symbol.lower():
+        return False
+    if leaf.of is Of.NUMBER and not leaf.symbol and leaf.fraction is not None and leaf.fraction == leaf.value:
+        return figure.unit < 1 and _close(figure, leaf.value)
+    if leaf.of is Of.COUNT and is_symbol(figure.word):
+        return False
+    before = text[: max(0, text.find(figure.text))]
+    if _GRADE.search(before) is not None and not leaf.is_grade:
+        return False
+    return _close(figure, leaf.value, exact=figure.unit == 1 and figure.value < 100 and not leaf.symbol)
+
+
+def _fits_text(figure: Figure, written: Figure) -> bool:
+    """Whether a number in an answer is one that a text has."""
+    if figure.kind in (Kind.DATE, Kind.CLOCK) or written.kind in (Kind.DATE, Kind.CLOCK):
+        return figure.kind is written.kind and (figure.word == written.word or written.word.endswith(f"-{figure.word}"))
+    if figure.kind is not written.kind:
+        return False
+    if is_symbol(figure.word) and is_symbol(written.word) and figure.word.lower() != written.word.lower():
+        return False
+    return _close(figure, written.value, exact=figure.unit == 1 and figure.value < 100)
+
+
+def _days(at: Decimal) -> tuple[str, ...]:
+    day = datetime.fromtimestamp(int(at), UTC)
+    return day.strftime("%Y-%m-%d"), day.strftime("%m-%d")
+
+
+def _close(figure: Figure, true: Decimal, exact: bool = False) -> bool:
+    """Whether a figure is this value, rounded (or, with three digits or more, cut off) as it is written."""
+    value, true = abs(figure.value), abs(true)
+    if exact and not figure.about:
+        return value == true
+    off = abs(value - true)
+    if off <= figure.unit / 2 or (figure.digits >= 3 and value <= true and off < figure.unit):
+        return True
+    if not figure.about or not value:
+        return False
+    rough = Decimal(1).scaleb(value.normalize().as_tuple().exponent)  # type: ignore[arg-type]
+    return off < max(rough, figure.unit)

@@ -1,0 +1,159 @@
+"""The Messages API of Claude through its SDK: one request, streamed. Every way in which it fails is a ModelFailed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from yieldbot.errors import ConfigError, YieldbotError
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+    from yieldbot.model.assistance import Assistance
+
+RETRIES = 1
+"""How often the SDK repeats a request that was not taken."""
+OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
+
+
+class ModelFailed(YieldbotError):
+    """The service gave no answer of use."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        """One word for metrics, as overloaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a request took, in tokens."""
+
+    input: int = 0
+    """Sent, and neither kept by the service nor taken from what it kept."""
+    output: int = 0
+    """Returned."""
+    cache_write: int = 0
+    """Sent and kept by the service."""
+    cache_read: int = 0
+    """Sent, and taken from what the service had kept."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.input + self.output + self.cache_write + self.cache_read
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete reply."""
+
+    blocks: list[dict[str, Any]]
+    """Its content, as it is sent back with the next request."""
+    stop: str
+    """Why it ended, as end_turn or tool_use."""
+    tokens: Tokens = field(default_factory=Tokens)
+    """What it took."""
+
+
+class MessagesApi:
+    """A client for one key."""
+
+    def __init__(self, key: str, settings: Assistance) -> None:
+        self._key, self._settings = key, settings
+        self._client: AsyncAnthropic | None = None
+
+    async def stream(self, body: Mapping[str, Any]) -> AsyncGenerator[str | Reply, None]:
+        """Send a request; gives each piece of text, and at last the whole reply. Raises ModelFailed."""
+        try:
+            async with self._open().messages.stream(**body) as stream:
+                async for event in stream:
+                    if event.type == "text":
+                        yield event.text
+                final = await stream.get_final_message()
+            blocks = [
+                _sent_back(one.model_dump(mode="json", exclude_none=True, warnings=False)) for one in final.content
+            ]
+            usage = final.usage
+            tokens = Tokens(
+                usage.input_tokens or 0,
+                usage.output_tokens or 0,
+                usage.cache_creation_input_tokens or 0,
+                usage.cache_read_input_tokens or 0,
+            )
+            reply = Reply(blocks, final.stop_reason or "", tokens)
+        except (GeneratorExit, asyncio.CancelledError, ModelFailed):
+            raise
+        except Exception as failure:
+            raise _failed(failure, self._settings.key_env) from None
+        if not reply.stop:
+            raise ModelFailed("cut", "the connection was cut before the answer was complete")
+        yield reply
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def _open(self) -> AsyncAnthropic:
+        if self._client is None:
+            from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+
+            own = urlsplit(self._settings.api).hostname in OWN_HOSTS
+            self._client = AsyncAnthropic(
+                api_key=self._key,
+                base_url=self._settings.api,
+                timeout=self._settings.seconds,
+                max_retries=RETRIES,
+                http_client=DefaultAsyncHttpxClient(trust_env=not own, follow_redirects=False),
+                open_telemetry=False,
+            )
+        return self._client
+
+
+def _sent_back(block: dict[str, Any]) -> dict[str, Any]:
+    """A block of a reply as a later request may hold it; input that is no object stays as the field ``wrong``."""
+    block.pop("parsed_output", None)
+    if block.get("type") == "tool_use" and not isinstance(block.get("input"), dict):
+        block["input"] = {"wrong": str(block.get("input"))[:200]}
+    return block
+
+
+def need_extra() -> None:
+    """Raises ConfigError where the extra ``assistant`` is not installed."""
+    import importlib.util
+
+    if importlib.util.find_spec("anthropic") is None:
+        raise ConfigError("the assistant needs the extra `assistant`: pip install 'yieldbot[assistant]'")
+
+
+def _failed(failure: Exception, key_env: str) -> ModelFailed:
+    """What failed, in our words: those of the service are not shown."""
+    import anthropic
+
+    status = failure.status_code if isinstance(failure, anthropic.APIStatusError) else 0
+    body = getattr(failure, "body", None)
+    inner = body.get("error") if isinstance(body, Mapping) else None
+    kind = inner.get("type") if isinstance(inner, Mapping) else None
+    if status == 529 or kind == "overloaded_error":
+        return ModelFailed("overloaded", "the service is overloaded: ask again later")
+    if isinstance(failure, anthropic.RateLimitError) or kind == "rate_limit_error":
+        return ModelFailed("limited", "the service limits our requests: ask again later")
+    if isinstance(failure, anthropic.AuthenticationError):
+        return ModelFailed("key", f"the service does not accept the key: check {key_env}")
+    if isinstance(failure, anthropic.APITimeoutError | TimeoutError):
+        return ModelFailed("slow", "the service did not answer in time: ask again later")
+    if isinstance(failure, anthropic.APIConnectionError):
+        return ModelFailed("away", "the service cannot be reached: check the network, or ask again later")
+    if status >= 500 or (status == 200 and kind == "api_error"):
+        return ModelFailed("broken", f"the service failed (HTTP {status}): ask again later")
+    if status >= 400:
+        return ModelFailed("refused", f"the service does not take the request (HTTP {status}): check [assistant]")
+    if type(failure).__module__.startswith(("httpx2", "httpcore2", "h11")):
+        return ModelFailed("cut", "the connection was cut before the answer was complete")
+    return ModelFailed("nonsense", f"the service's answer is of no use ({type(failure).__name__})")

@@ -1,0 +1,217 @@
+"""The numbers of what a model was given, each with its place: documents (JSON), pages and the user's own words. Pure.
+
+Names of markets and tokens are text that strangers wrote: no number in them supports anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from yieldbot.assistant.figures import Figure, Kind, figures, plain
+
+FOREIGN = frozenset(
+    ("name", "symbol", "label", "title", "protocol", "curator", "words", "description", "message", "memo")
+)
+
+"""Fields whose text strangers may have written: its numbers support nothing, its words may be quoted."""
+HIDDEN = frozenset(("raw", "hash", "digest", "calldata", "data", "schema", "hex"))
+"""Fields whose numbers nobody means: base units, hashes."""
+_TIME = re.compile(
+    r"^(?:at|as_of|now|timestamp|since|until|time|read|start|end|day|first|last|[a-z_]+_(?:at|time|until|since))$"
+)
+_RATE = re.compile(r"apy|apr|rate|yield|mean|share|fraction|utili|skill|coverage|change|low|high|weight|median|growth")
+_BPS = re.compile(r"(?:^|_)(?:bps|bp)(?:_|$)")
+_PERCENT = re.compile(r"(?:^|_)(?:percent|pct)(?:_|$)")
+_SECONDS = re.compile(r"(?:^|_)seconds?(?:_|$)")
+_DAYS, _HOURS = re.compile(r"(?:^|_)days?(?:_|$)"), re.compile(r"(?:^|_)hours?(?:_|$)")
+_SAFETY = re.compile(r"safety|grade|score|short$|long$|letter")
+SPANS = ("days", "horizon_days", "limit")
+"""Inputs of tools that say how much was asked for."""
+MOST_DEPTH = 40
+
+
+class Of(StrEnum):
+    """What a number in a source is of, beside the kinds of figures."""
+
+    NUMBER = "number"
+    """An amount, a count, a fraction or anything else that its field names."""
+    TIME = "time"
+    """A moment in unix seconds."""
+    TEXT = "text"
+    """A number in a text, as it is written there."""
+    COUNT = "count"
+    """How many rows there are, or rows with one value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A number of a source."""
+
+    value: Decimal
+    """The value."""
+    of: Of
+    """What it is of."""
+    source: str
+    """The source, as S1."""
+    path: str
+    """Where in it, as items[0].safety."""
+    key: str = ""
+    """The last field of the path."""
+    symbol: str = ""
+    """The token that it counts; empty: none is named."""
+    owners: frozenset[str] = frozenset()
+    """Names of the rows that it stands in."""
+    figure: Figure | None = None
+    """The number as it is written in a text; None: it comes from a field of its own."""
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it may be said in percent as it is."""
+        return (
+            self.of is Of.NUMBER and not self.symbol and abs(self.value) <= 1000 and _RATE.search(self.key) is not None
+        )
+
+    def seconds(self) -> Decimal | None:
+        """The length of time that it is; None: it is none."""
+        for pattern, scale in ((_SECONDS, 1), (_DAYS, 86_400), (_HOURS, 3600)):
+            if pattern.search(self.key) is not None:
+                return self.value * scale
+        return None
+
+    @property
+    def fraction(self) -> Decimal | None:
+        """The fraction that it is; None: it is none."""
+        if self.of is Of.NUMBER and _BPS.search(self.key) is not None:
+            return self.value / 10_000
+        if self.of is Of.NUMBER and _PERCENT.search(self.key) is not None:
+            return self.value / 100
+        return self.value if self.is_rate else None
+
+    @property
+    def is_grade(self) -> bool:
+        """Whether it is a safety grade."""
+        return _SAFETY.search(self.key) is not None
+
+
+@dataclass(slots=True)
+class Sources:
+    """Everything that a model was given, by the number of the source."""
+
+    leaves: list[Leaf] = field(default_factory=list)
+    """All numbers."""
+    now: int = 0
+    """The present time in unix seconds, for words such as "two hours ago"; 0: not known."""
+    names: set[str] = field(default_factory=set)
+    """Texts of foreign fields, in lower case: an answer may quote them."""
+    rows: set[str] = field(default_factory=set)
+    """Names of rows, in lower case."""
+    words: set[str] = field(default_factory=set)
+    """Words that hold digits, in lower case."""
+
+    def add_document(self, source: str, document: Any, given: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Add a document as JSON values. given: the input that a model chose for it: numbers that the document merely
+        repeats support nothing, unless a source had them before; lengths of time and counts of rows do."""
+        before = {leaf.value for leaf in self.leaves}
+        chosen = {one for name, value in given.items() if name not in SPANS for one in _values(value)} - before
+        known = len(self.leaves)
+        self._walk(source, document, "", "", "", frozenset(), 0)
+        self.leaves[known:] = [leaf for leaf in self.leaves[known:] if leaf.value not in chosen]
+        for name, value in given.items():
+            if name in SPANS and isinstance(value, int | float):
+                self.leaves.append(Leaf(Decimal(str(value)), Of.NUMBER, source, f"input.{name}", name))
+
+    def add_text(self, source: str, text: str, path: str = "") -> None:
+        """Add a text of ours or of the user."""
+        for one in figures(text):
+            if one.kind is Kind.WORD:
+                self.words.add(one.word)
+            else:
+                self.leaves.append(Leaf(one.value, Of.TEXT, source, path, figure=one))
+
+    def _walk(
+        self, source: str, value: Any, path: str, key: str, symbol: str, owners: frozenset[str], depth: int
+    ) -> None:
+        if depth > MOST_DEPTH or value is None or isinstance(value, bool):
+            return
+        if isinstance(value, Mapping):
+            own = value.get("name") or value.get("market_name")
+            if isinstance(own, str) and own:
+                owners = owners | {plain(own).lower()}
+                self.rows.add(plain(own).lower())
+            money = value.get("symbol")
+            money = money if isinstance(money, str) and "text" in value else symbol if key == "money" else ""
+            for name, part in value.items():
+                where = f"{path}.{name}" if path else str(name)
+                if name in HIDDEN:
+                    if isinstance(part, str):
+                        self._keep_words(part)
+                    continue
+                self._walk(
+                    source, part, where, key if name == "text" and money else str(name), money, owners, depth + 1
+                )
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            self._count(source, value, path, key, owners)
+            for index, part in enumerate(value):
+                self._walk(source, part, f"{path}[{index}]", key, "", owners, depth + 1)
+        elif isinstance(value, str):
+            self._text(source, value, path, key, symbol, owners)
+        elif isinstance(value, int | float | Decimal):
+            number = Decimal(str(value))
+            if number.is_finite():
+                of = Of.TIME if _is_time(key, number) else Of.NUMBER
+                self.leaves.append(Leaf(number, of, source, path, key, symbol, owners))
+
+    def _text(self, source: str, text: str, path: str, key: str, symbol: str, owners: frozenset[str]) -> None:
+        if symbol and re.fullmatch(r"-?\d+(?:\.\d+)?", text):
+            self.leaves.append(Leaf(Decimal(text), Of.NUMBER, source, path, key, symbol, owners))
+            return
+        self._keep_words(text)
+        if key in FOREIGN:
+            self.names.add(plain(text).lower())
+            return
+        for one in figures(text):
+            if one.kind is not Kind.WORD:
+                self.leaves.append(Leaf(one.value, Of.TEXT, source, path, key, "", owners, one))
+
+    def _keep_words(self, text: str) -> None:
+        self.words |= {one.word for one in figures(text) if one.kind is Kind.WORD}
+        if " " not in text:
+            self.words.add(plain(text).lower())
+
+    def _count(self, source: str, rows: Sequence[Any], path: str, key: str, owners: frozenset[str]) -> None:
+        """How many rows there are, how many have each value of a field, and how many have something in a list."""
+        counts = Counter[str]({"": len(rows)})
+        for row in rows:
+            if isinstance(row, Mapping):
+                for name, value in row.items():
+                    if isinstance(value, str | bool) or value is None:
+                        counts[f"{name}={value}"] += 1
+                    elif isinstance(value, Sequence):
+                        counts[f"{name} is {'not empty' if value else 'empty'}"] += 1
+                    elif isinstance(value, Mapping) and isinstance(value.get("text"), str):
+                        counts[f"{name} is {'zero' if not value['text'].strip('0.') else 'not zero'}"] += 1
+            elif isinstance(row, str):
+                counts[f"={row}"] += 1
+        for what, number in counts.items():
+            where = f"count({path}{' where ' + what if what else ''})"[:200]
+            self.leaves.append(Leaf(Decimal(number), Of.COUNT, source, where, key, "", owners))
+
+
+def _values(value: Any) -> set[Decimal]:
+    """The numbers in the input of a tool."""
+    if isinstance(value, list | tuple):
+        return {number for part in value for number in _values(part)}
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return set()
+    return {one.value for one in figures(str(value))}
+
+
+def _is_time(key: str, value: Decimal) -> bool:
+    return _TIME.match(key) is not None and 10**9 < value < 5 * 10**9
