@@ -74,9 +74,7 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
         redirect_slashes=False,
         responses={code: {"model": ProblemDocument, "description": words} for code, words in _STATUSES.items()},
     )
-    app.state.service, app.state.metrics = service, Metrics(service)
-    app.state.kept, app.state.exports = OrderedDict(), {}
-
+    belong(app, service)
     for router in ROUTERS:
         app.include_router(router, prefix="/v1")
     app.add_exception_handler(Problem, _problem)
@@ -89,6 +87,12 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
     app.middleware("http")(_passage)
     described(app)
     return app
+
+
+def belong(app: FastAPI, service: Service) -> None:
+    """Let an application answer for a service, with nothing of what it may have kept for another one."""
+    app.state.service, app.state.metrics = service, Metrics(service)
+    app.state.kept, app.state.exports = OrderedDict(), {}
 
 
 def _apart(mounted: ASGIApp) -> ASGIApp:

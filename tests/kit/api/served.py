@@ -8,17 +8,30 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from yieldbot.access.caller import Scope
 from yieldbot.access.database import url_of
 from yieldbot.access.ring import KeyRing
-from yieldbot.api.server import application
+from yieldbot.api.server import application, belong
 from yieldbot.app import worker
 from yieldbot.app.context import Context
 from yieldbot.app.service import Service
 from yieldbot.app.workers import WorkerFailed
 from yieldbot.errors import SafetyError, YieldbotError
+
+FREE: list[FastAPI] = []
+"""Applications of tests that have ended: to make one takes a tenth of a second."""
+TAKEN: list[FastAPI] = []
+"""Those of the test that runs."""
+
+
+def _application(service: Service) -> FastAPI:
+    made = FREE.pop() if FREE else application(service)
+    belong(made, service)
+    TAKEN.append(made)
+    return made
 
 
 class Served:
@@ -33,7 +46,7 @@ class Served:
         self.documents: dict[str, Any] = {}
         """The documents of the last reading that the use cases made."""
         self.service.workers.run = self._run  # type: ignore[method-assign]
-        self.app = application(self.service)
+        self.app = _application(self.service)
         self.client = TestClient(self.app, raise_server_exceptions=False, client=("127.0.0.1", 1))
         self.ring = KeyRing(url_of(context.settings.data_dir))
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.kit.api.served import Served
+from tests.kit.api.served import FREE, TAKEN, Served
 from tests.unit.app.test_overview import Quiet, context
 
 __all__ = ["context", "observed", "served"]
 FIRST = dict[str, Any]()
 """What the first reading in this process gave: the double of the chain gives every test the same."""
+
+
+@pytest.fixture(autouse=True)
+def _applications() -> Iterator[None]:
+    """A test's applications are the next one's, with a service of its own."""
+    yield
+    FREE.extend(TAKEN)
+    TAKEN.clear()
 
 
 @pytest.fixture

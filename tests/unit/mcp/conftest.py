@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.api.conftest import observed, served
+from tests.unit.api.conftest import _applications, observed, served
 from tests.unit.app.test_overview import context
 
-__all__ = ["context", "observed", "served"]
+__all__ = ["_applications", "context", "observed", "served"]
