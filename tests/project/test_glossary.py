@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 OTHER_SENSES = frozenset(
@@ -37,25 +39,46 @@ def ruled_out() -> set[str]:
     return {word for word in found if word.replace(" ", "_") not in OTHER_SENSES}
 
 
+class File(NamedTuple):
+    docstrings: list[tuple[int, str]]
+    """Every text that is a statement of its own, with its line: docstrings, and the texts behind fields."""
+    bare: list[str]
+    """Fields of dataclasses without a text behind them."""
+
+
 @cache
-def statements(path: Path) -> list[ast.stmt]:
-    """Every statement of a file, in any depth."""
-    found, waiting = [], list[Any]([ast.parse(path.read_text())])
-    while waiting:
-        node = waiting.pop()
-        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
-            inner = getattr(node, name, None)
-            waiting += inner if isinstance(inner, list) else []
-        if isinstance(node, ast.stmt):
-            found.append(node)
+def files() -> dict[str, File]:
+    """What a test looks at in every file. Nothing is kept of a file's tree: a tree has thousands of objects."""
+    found = {}
+    gc.disable()  # each tree is freed without
+    try:
+        for path in sorted((ROOT / "yieldbot").rglob("*.py")):
+            found[str(path.relative_to(ROOT))] = file = File([], [])
+            waiting: list[Any] = [ast.parse(path.read_text())]
+            while waiting:
+                node = waiting.pop()
+                for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+                    inner = getattr(node, name, None)
+                    waiting += inner if isinstance(inner, list) else []
+                if _is_text(node):
+                    file.docstrings.append((node.lineno, node.value.value))
+                elif isinstance(node, ast.ClassDef):
+                    file.bare.extend(_bare(node))
+    finally:
+        gc.enable()
     return found
 
 
-def docstrings(path: Path) -> Iterator[tuple[int, str]]:
-    """Every text that is a statement of its own: docstrings, and the texts behind fields."""
-    for node in statements(path):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            yield node.lineno, node.value.value
+def _is_text(node: ast.stmt | None) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _bare(made: ast.ClassDef) -> Iterator[str]:
+    """The fields without a text behind them, where the class is a dataclass."""
+    if any("dataclass" in ast.dump(one) for one in made.decorator_list):
+        for field, after in pairwise([*made.body, None]):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and not _is_text(after):
+                yield f"{made.name}.{field.target.id}"
 
 
 def test_no_docstring_uses_a_word_that_the_glossary_rules_out() -> None:
@@ -66,27 +89,15 @@ def test_no_docstring_uses_a_word_that_the_glossary_rules_out() -> None:
         made = re.compile(rf"\b{re.escape(word)}\b", re.IGNORECASE)
         by_first.setdefault(re.findall(r"\w+", word)[0], []).append(made)
     found = []
-    for path in sorted((ROOT / "yieldbot").rglob("*.py")):
-        for line, text in docstrings(path):
+    for path, file in files().items():
+        for line, text in file.docstrings:
             here = by_first.keys() & set(re.findall(r"\w+", text.lower()))
             prose = re.sub(r"``[^`]*``|\S*[/_]\S*", " ", text) if here else ""  # code, paths and names
             hits = (hit for first in sorted(here) for one in by_first[first] for hit in one.findall(prose))
-            found += [f"{path.relative_to(ROOT)}:{line}: {hit}" for hit in hits]
+            found += [f"{path}:{line}: {hit}" for hit in hits]
     assert found == []
 
 
 def test_every_field_of_a_dataclass_is_explained_behind_itself() -> None:
-    bare = []
-    for path in sorted((ROOT / "yieldbot").rglob("*.py")):
-        for node in statements(path):
-            if not isinstance(node, ast.ClassDef) or not any(
-                "dataclass" in ast.dump(one) for one in node.decorator_list
-            ):
-                continue
-            for at, field in enumerate(node.body):
-                after = node.body[at + 1] if at + 1 < len(node.body) else None
-                text = after.value if isinstance(after, ast.Expr) else None
-                told = isinstance(text, ast.Constant) and isinstance(text.value, str)
-                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and not told:
-                    bare.append(f"{path.relative_to(ROOT)}: {node.name}.{field.target.id}")
+    bare = [f"{path}: {field}" for path, file in files().items() for field in file.bare]
     assert not bare, "write a text behind each: " + ", ".join(bare)
