@@ -149,6 +149,10 @@ class InvariantError(YieldbotError):
     """Something that must always hold does not; nothing more may be signed."""
 
 
+class DiskFull(InvariantError):
+    """A disk is full or failing; nothing was written. It may pass."""
+
+
 def transport_words(failure: BaseException) -> str:
     """Describe why a server could not be reached. The failure's own text is not used: it may hold the URL, and that a
     key."""

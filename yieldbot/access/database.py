@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.errors import ConfigError, InvariantError
+from yieldbot.errors import ConfigError, DiskFull, InvariantError
 from yieldbot.resources import why
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def usable(but: type[Exception] | tuple[type[Exception], ...] = ()) -> Iterator[
         orig = getattr(error, "orig", None)
         primary = (getattr(orig, "sqlite_errorcode", 0) or 0) & 0xFF
         if primary in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            raise InvariantError(
+            raise DiskFull(
                 f"the API keys cannot be written: the disk of {FILE} is full or failing: free space there "
                 "(`df` shows it), and try again"
             ) from None

@@ -12,7 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from yieldbot.app.admission import Forbidden, Refused
 from yieldbot.app.signer_client import SignerAway
 from yieldbot.app.workers import WorkerFailed
-from yieldbot.errors import ConfigError, InvariantError, JournalHeld, SafetyError, TransientError, YieldbotError
+from yieldbot.errors import (
+    ConfigError,
+    DiskFull,
+    InvariantError,
+    JournalHeld,
+    SafetyError,
+    TransientError,
+    YieldbotError,
+)
 
 MEDIA = "application/problem+json"
 _OF_CODE = {"EXPIRED": 410, "NOT_THEIR_SIGNATURE": 422}
@@ -83,6 +91,8 @@ def of_error(failure: YieldbotError, shown: Callable[[str], str] = str) -> Probl
             return Problem(503, "BUSY", text, {"Retry-After": "5"})
         case TransientError():
             return Problem(503, "CHAIN_UNREACHABLE", text, {"Retry-After": "30"})
+        case DiskFull():
+            return Problem(503, "DISK_FULL", text, {"Retry-After": "30"})
         case InvariantError():
             return Problem(500, "BROKEN", text)
         case _:
@@ -94,6 +104,8 @@ def _of_worker(failure: WorkerFailed, text: str) -> Problem:
         return Problem(409, failure.code, text)
     if failure.kind == "ConfigError":
         return Problem(422, "NOT_UNDERSTOOD", text)
+    if failure.kind == "DiskFull":
+        return Problem(503, "DISK_FULL", text, {"Retry-After": "30"})
     if failure.kind == "InvariantError":
         return Problem(500, "BROKEN", text)
     if failure.kind in ("TransientError", "NodeRefused", "HttpRefused"):

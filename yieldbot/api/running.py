@@ -162,7 +162,7 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
     schedule, own = use.schedule(service), {task.name for task in use.tasks(service, request)}
     others = tuple(task for task in tasks if task.name not in own)
     work = asyncio.create_task(schedule.run(tasks))
-    renew, freeze = asyncio.create_task(_renewed(context, request)), asyncio.create_task(_frozen(service))
+    renew, freeze = asyncio.create_task(_renewed(service, context, request)), asyncio.create_task(_frozen(service))
 
     async def reload() -> None:
         try:
@@ -196,17 +196,36 @@ async def _frozen(service: Service) -> None:
     gc.freeze()
 
 
-async def _renewed(context: ssl.SSLContext | None, request: ServeRequest) -> None:
-    """Load the TLS certificate again whenever its file changes; if that fails, the old one stays in use."""
-    if context is None or request.certificate is None:
+async def _renewed(service: Service, context: ssl.SSLContext | None, request: ServeRequest) -> None:
+    """Load the TLS certificate again whenever one of its files changes; if that fails, the old one stays in use, and
+    the log says so."""
+    if context is None:
         return
-    seen = request.certificate.stat().st_mtime_ns
+    seen = _changed_at(request)
     while True:
         await asyncio.sleep(RELOAD_SECONDS)
-        with contextlib.suppress(OSError, ssl.SSLError):
-            if (now := request.certificate.stat().st_mtime_ns) != seen:
-                _load_certificate(context, request)
-                seen = now
+        if (now := _changed_at(request)) == seen:
+            continue
+        seen = now
+        try:
+            _load_certificate(context, request)
+        except (OSError, ssl.SSLError) as failure:  # perhaps one of the two files is not written yet
+            service.context.complain(
+                f"the new TLS certificate cannot be used: {type(failure).__name__}: the one before stays in use"
+            )
+        else:
+            service.context.say("the TLS certificate is read again")
+
+
+def _changed_at(request: ServeRequest) -> list[tuple[int, int]]:
+    """(time of the last write, inode number) of the certificate's and the key's files; absent ones are left out."""
+    found = list[tuple[int, int]]()
+    for file in (request.certificate, request.certificate_key):
+        with contextlib.suppress(OSError):
+            assert file is not None
+            status = file.stat()
+            found.append((status.st_mtime_ns, status.st_ino))
+    return found
 
 
 def _load_certificate(context: ssl.SSLContext | None, request: ServeRequest) -> None:

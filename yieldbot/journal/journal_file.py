@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from yieldbot.errors import InvariantError, JournalHeld, TransientError
+from yieldbot.errors import DiskFull, InvariantError, JournalHeld, TransientError
 from yieldbot.resources import why
 
 Taken = TypeVar("Taken")
@@ -116,7 +116,7 @@ def cannot_be_opened(path: Path, failure: OSError) -> InvariantError:
 
 
 def _disk_fails(path: Path) -> InvariantError:
-    return InvariantError(
+    return DiskFull(
         f"journal {path}: the disk of {path.parent} is full or failing; nothing was written; free space there (`df` "
         "shows it; at least 1 MB), and run again"
     )

@@ -18,7 +18,7 @@ from yieldbot.access.caller import Caller, Forbidden, Scope
 from yieldbot.access.database import FILE
 from yieldbot.access.keys import DAY, StoredKey, inside, made, network, parts, refused, scopes_of
 from yieldbot.access.ring import KeyRing
-from yieldbot.errors import ConfigError, InvariantError
+from yieldbot.errors import ConfigError, DiskFull, InvariantError
 
 NOW = 1_800_000_000
 READ = frozenset((Scope.READ,))
@@ -197,7 +197,7 @@ def test_a_full_disk_is_said_to_be_one(tmp_path: Path) -> None:
         connection.execute("PRAGMA max_page_count = 1")
 
     ring._engine.dispose()
-    with pytest.raises(InvariantError, match=r"the disk of access\.sqlite3 is full or failing: free space") as said:
+    with pytest.raises(DiskFull, match=r"the disk of access\.sqlite3 is full or failing: free space") as said:
         for number in range(200):
             ring.new(
                 f"key{number}", frozenset((Scope.READ,)), NOW, accounts=frozenset(f"0x{n:040x}" for n in range(50))

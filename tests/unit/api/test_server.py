@@ -231,6 +231,7 @@ def test_what_failed_may_be_wished_again(served: Served) -> None:
     for kind, code, status in (
         ("ConfigError", None, 422), ("SafetyError", "HALTED", 409), ("YieldbotError", None, 503),
         ("InvariantError", None, 500),
+        ("DiskFull", None, 503),
     ):  # fmt: skip
         served.answers = {"queue": WorkerFailed("why", kind, code)}
         answer = served.client.post("/v1/plans", headers=key | IDEMPOTENT)

@@ -1,9 +1,10 @@
-"""A server's jobs: when they are due, how they end, and everything once (``serve --once``)."""
+"""A server's jobs: when they are due, how they end, everything once (``serve --once``); and where it may listen."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from yieldbot.app import serve as use
 from yieldbot.app.context import Context
 from yieldbot.app.notice_runs import of_jobs
 from yieldbot.app.run_documents import RunDocument
-from yieldbot.app.serve import ServeRequest, timings
+from yieldbot.app.serve import ServeRequest, check, timings
 from yieldbot.app.workers import WorkerFailed
 from yieldbot.errors import ConfigError
 
@@ -150,3 +151,29 @@ def test_the_answers_that_these_tests_give_have_the_real_documents_fields() -> N
     rows = RunDocument.model_json_schema()["$defs"]
     names = {name for row in ("JobReport", "JobFailure") for name in rows[row]["properties"]}
     assert set(run_document(0)["jobs"][0]) <= names and json.dumps(run_document(0))
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"host": "0.0.0.0"}, "others could listen in: add --tls-cert and --tls-key, or --behind-proxy NETWORK"),
+        ({"host": "::"}, "others could listen in"),
+        ({"host": "192.0.2.7"}, "others could listen in"),
+        ({"host": "an.example"}, "others could listen in"),
+        ({"host": "0.0.0.0", "proxy": "a proxy"}, "write the proxy's network as 10.0.0.0/8"),
+        ({"certificate": Path(__file__)}, "--tls-cert and --tls-key belong together"),
+        ({"certificate_key": Path(__file__)}, "--tls-cert and --tls-key belong together"),
+        ({"certificate": Path("none.pem"), "certificate_key": Path(__file__)}, "none.pem: there is no such file"),
+        ({"port": 65_536}, "write a number from 0 to 65535"),
+        ({"port": -1}, "write a number from 0 to 65535"),
+    ],
+)
+def test_another_address_takes_tls_or_a_proxy(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        check(ServeRequest(**given))
+    for good in (
+        *({"host": host} for host in ("127.0.0.1", "127.0.0.2", "::1", "localhost", "::ffff:127.0.0.1")),
+        {"host": "0.0.0.0", "certificate": Path(__file__), "certificate_key": Path(__file__)},
+        {"host": "0.0.0.0", "proxy": "10.0.0.0/8"},
+    ):
+        check(ServeRequest(**good))

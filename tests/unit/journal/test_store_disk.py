@@ -14,7 +14,7 @@ import pytest
 
 from tests.kit.journal.store import CHAIN, OWNER, signed
 from tests.kit.journal.store import path as path
-from yieldbot.errors import InvariantError, JournalHeld, TransientError
+from yieldbot.errors import DiskFull, InvariantError, JournalHeld, TransientError
 from yieldbot.journal.journal_entries import (
     TxNoted,
     TxSent,
@@ -26,8 +26,8 @@ from yieldbot.journal.store import Journal
 @pytest.mark.parametrize(
     ("code", "kind", "words"),
     [
-        (sqlite3.SQLITE_FULL, InvariantError, "is full or failing"),
-        (sqlite3.SQLITE_IOERR | 3 << 8, InvariantError, "is full or failing"),
+        (sqlite3.SQLITE_FULL, DiskFull, "is full or failing"),
+        (sqlite3.SQLITE_IOERR | 3 << 8, DiskFull, "is full or failing"),
         (sqlite3.SQLITE_LOCKED, JournalHeld, "held by another program"),
         (sqlite3.SQLITE_BUSY | 1 << 8, JournalHeld, "held by another program"),
         (sqlite3.SQLITE_NOTADB, InvariantError, "is damaged"),
@@ -82,9 +82,7 @@ def test_a_full_disk_writes_nothing_and_says_so(path: Path) -> None:
                 connection.execute(f"PRAGMA max_page_count = {pages + 1}")
 
         cramped()
-        with pytest.raises(
-            InvariantError, match=r"the disk of .*deep is full or failing; nothing was written; free space"
-        ):
+        with pytest.raises(DiskFull, match=r"the disk of .*deep is full or failing; nothing was written; free space"):
             journal.append(signed("0xbb", 1), *(TxNoted(CHAIN, OWNER, "0xbb", "x" * 4000) for _ in range(9)))
         assert [tx.signed.hash for tx in journal.transactions()] == ["0xaa"]
         assert journal.verify() == 1
@@ -106,7 +104,7 @@ def full_disk(most: int) -> Iterator[None]:
 def test_on_a_full_disk_the_journal_cannot_be_opened_and_can_be_read(path: Path) -> None:
     with Journal.open(path) as journal:
         journal.append(signed())
-    with full_disk(4096), pytest.raises(InvariantError, match=r"the disk of .*deep is full or failing; .* free space"):
+    with full_disk(4096), pytest.raises(DiskFull, match=r"the disk of .*deep is full or failing; .* free space"):
         Journal.open(path)
     for leftover in path.parent.glob("*-*"):
         leftover.unlink()
@@ -120,7 +118,7 @@ def test_no_space_for_the_file_itself_is_said(path: Path, monkeypatch: pytest.Mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("yieldbot.journal.store.os.open", full)
-    with pytest.raises(InvariantError, match=r"the disk of .*deep is full or failing; .* free space"):
+    with pytest.raises(DiskFull, match=r"the disk of .*deep is full or failing; .* free space"):
         Journal.open(path)
 
 
