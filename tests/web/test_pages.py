@@ -12,6 +12,6 @@ def test_a_person_signs_in_and_sees_markets(chrome: Any, at_page: str, served: S
     key = served.key("read")["Authorization"].removeprefix("Bearer ")
     chrome.get(f"{at_page}/markets")
     chrome.find_element("id", "key").send_keys(key)
-    chrome.find_element("css selector", "main button").click()
+    chrome.find_element("id", "with-key").click()
     assert chrome.current_url == f"{at_page}/markets" and chrome.find_elements("css selector", "tbody tr")
     assert chrome.execute_script("return typeof htmx") == "object" and messages(chrome) == []

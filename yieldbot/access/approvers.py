@@ -29,6 +29,11 @@ USER_PRESENT, USER_VERIFIED = 0x01, 0x04
 """Bits of the flags byte in authenticator data: UP and UV (WebAuthn, 6.1)."""
 LONGEST = 4096
 """Most bytes of each part of an assertion."""
+BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's digits: none is mistaken for another when read aloud."""
+SIGN_IN = b"yieldbot sign-in\0"
+"""First bytes of a challenge with which a person signs in. The challenge of an approval has 32 bytes and this one more,
+so that neither is ever taken for the other."""
 TYPES = {
     "Approval": [
         {"name": "plan", "type": "string"},
@@ -112,7 +117,20 @@ class Approver:
         passkey's assertion."""
         if self.kind == "wallet":
             return _by_wallet(self.address, asked, signature)
-        return _by_passkey(self, asked, signature)
+        return self.answered(asked.challenge(), signature)
+
+    def answered(self, challenge: bytes, assertion: str) -> bool:
+        """Whether this person's passkey signed exactly this challenge, on the registered page, after verifying the
+        person. assertion: the JSON of the passkey's assertion."""
+        return self.kind == "passkey" and _by_passkey(self, challenge, assertion)
+
+    @property
+    def check_code(self) -> str:
+        """60 bits of the key's SHA-256 in Crockford's base32, as ``7QK4-M2XD-9RTA``: two persons compare it by voice.
+        The page that makes passkeys computes the same (``passkeys.js``)."""
+        number = int.from_bytes(hashlib.sha256(f"yieldbot approver {self.key}".encode()).digest()[:8], "big") >> 4
+        digits = "".join(BASE32[number >> shift & 31] for shift in range(55, -1, -5))
+        return "-".join(digits[at : at + 4] for at in (0, 4, 8))
 
 
 def plan_digest(plan: Mapping[str, Any], calls: Sequence[str]) -> bytes:
@@ -164,7 +182,7 @@ def _by_wallet(address: str, asked: ToApprove, signature: str) -> bool:
     return str(found).lower() == address.lower()
 
 
-def _by_passkey(person: Approver, asked: ToApprove, signature: str) -> bool:
+def _by_passkey(person: Approver, challenge: bytes, signature: str) -> bool:
     """WebAuthn 7.2, steps 11 to 21: type, challenge, origin, relying party, presence, verification, signature."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
@@ -180,7 +198,7 @@ def _by_passkey(person: Approver, asked: ToApprove, signature: str) -> bool:
         return False
     if not isinstance(said, dict) or said.get("type") != "webauthn.get" or said.get("crossOrigin") not in (None, False):
         return False
-    if said.get("challenge") != base64.urlsafe_b64encode(asked.challenge()).rstrip(b"=").decode():
+    if said.get("challenge") != base64.urlsafe_b64encode(challenge).rstrip(b"=").decode():
         return False
     if said.get("origin") != person.origin:
         return False

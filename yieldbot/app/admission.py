@@ -72,7 +72,7 @@ class Admission:
         """
         clock = self._clock()
         self.admit_anybody(address, what)
-        key = self._checked(header, address, what, clock)
+        key = self._checked(header, address, what)
         if (left := self._keys.take(key.name, clock)).refused:
             self.note(key.name, address, what, "429")
             raise Refused(429, f"too many requests of key {key.name}", left)
@@ -92,6 +92,15 @@ class Admission:
             self.note("nobody", address, what, "429")
             raise Refused(429, "too many requests from this address", left)
         return left
+
+    def wrong(self, address: str, what: str, why: str) -> Refused:
+        """The refusal of an attempt that proved nothing, such as a passkey that is in no register: 401, or 429 where
+        too many came from there. The attempt is counted and added to the audit."""
+        if (left := self._attempts.take(place_of(address), self._clock())).refused:
+            self.note("nobody", address, what, "429 wrong keys")
+            return Refused(429, "too many attempts with keys that are not valid", left)
+        self.note("nobody", address, what, f"401 {why}")
+        return Refused(401, why)
 
     def need(self, caller: Caller, scope: Scope, address: str, what: str) -> None:
         """Raises Forbidden, and adds a line to the audit, if the caller lacks this scope."""
@@ -148,7 +157,7 @@ class Admission:
         while len(self._places) > MOST_PLACES:
             self._places.popitem(last=False)
 
-    def _checked(self, header: str | None, address: str, what: str, clock: float) -> StoredKey:
+    def _checked(self, header: str | None, address: str, what: str) -> StoredKey:
         scheme, _, text = (header or "").partition(" ")
         shown = parts(text.strip()) if scheme.lower() == "bearer" else None
         now = int(self._now())
@@ -160,8 +169,4 @@ class Admission:
                 return stored
         else:
             why = "no key: send the header `Authorization: Bearer yb_...`"
-        if (left := self._attempts.take(place_of(address), clock)).refused:
-            self.note("nobody", address, what, "429 wrong keys")
-            raise Refused(429, "too many attempts with keys that are not valid", left)
-        self.note("nobody", address, what, f"401 {why}")
-        raise Refused(401, why or "no such key")
+        raise self.wrong(address, what, why or "no such key")

@@ -16,6 +16,9 @@ class Person(Part):
     kind: str = Field(description="`wallet` or `passkey`")
     address: str | None = Field(description="a wallet's address; null: a passkey")
     origin: str | None = Field(description="the page that a passkey belongs to; null: a wallet")
+    check_code: str = Field(
+        default="", description="a part of the key's SHA-256, which two persons compare by voice; as `7QK4-M2XD-9RTA`"
+    )
 
 
 class ApproversDocument(Document):

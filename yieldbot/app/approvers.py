@@ -50,7 +50,13 @@ def list_(context: Context) -> ApproversDocument:
     """The register. Raises as ``read_register``."""
     found = read_register(context.settings.data_dir)
     persons = tuple(
-        Person(name=one.name, kind=one.kind, address=one.address or None, origin=one.origin or None)
+        Person(
+            name=one.name,
+            kind=one.kind,
+            address=one.address or None,
+            origin=one.origin or None,
+            check_code=one.check_code,
+        )
         for one in found.values()
     )
     return ApproversDocument(needed=context.settings.policy.approvals_needed, approvers=persons)

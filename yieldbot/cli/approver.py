@@ -123,7 +123,7 @@ def _table(found: ApproversDocument) -> TextTable | str:
     if not found.approvers:
         return "there are no approvers yet: `yieldbot approver add NAME --wallet ADDRESS`"
     needs = f"{found.needed} must sign a plan" if found.needed else "policy.approvals_needed = 0: none needs to sign"
-    table = TextTable(f"Approvers ({needs})", "Name", "Kind", "Key")
+    table = TextTable(f"Approvers ({needs})", "Name", "Kind", "Key", "Check code")
     for one in found.approvers:
-        table.add_row(one.name, one.kind, one.address or one.origin or "")
+        table.add_row(one.name, one.kind, one.address or one.origin or "", one.check_code)
     return table

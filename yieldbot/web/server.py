@@ -15,15 +15,16 @@ from starlette.routing import Route
 
 from yieldbot.app import telemetry
 from yieldbot.app.admission import Forbidden, Refused
+from yieldbot.app.passkey_sign_in import Challenges, registered
 from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
-from yieldbot.web import markets, overview, sign_in
+from yieldbot.web import markets, overview, passkeys, plans, sign_in
 from yieldbot.web.answering import HEADERS, SAFE, cookie_name, failed, ours, packed, sessions_of, to
 from yieldbot.web.assets import assets
 from yieldbot.web.sessions import Sessions
 
-ROUTES = (*sign_in.ROUTES, *overview.ROUTES, *markets.ROUTES)
-FOR_ANYBODY = frozenset(("/sign-in",))
+ROUTES = (*sign_in.ROUTES, *passkeys.ROUTES, *overview.ROUTES, *markets.ROUTES, *plans.ROUTES)
+FOR_ANYBODY = frozenset(("/sign-in", "/sign-in/challenge", "/sign-in/passkey", "/passkey"))
 """Pages that need no session; files under ``/static`` neither."""
 
 
@@ -43,6 +44,7 @@ def pages(service: Service) -> Starlette:
         exception_handlers={HTTPException: _http, YieldbotError: _failure},
     )
     app.state.service, app.state.sessions = service, Sessions(time.monotonic)
+    app.state.challenges = Challenges(time.monotonic)
     return app
 
 
@@ -79,12 +81,16 @@ async def _answered(request: Request, go_on: Callable[[Request], Awaitable[Respo
 
 
 def _session(request: Request) -> object:
-    """The session of the cookie, while the key behind it is valid."""
+    """The session of the cookie, while the key behind it is valid, or the person is in the register of approvers."""
     service: Service = request.app.state.service
     session_id = request.cookies.get(cookie_name(request))
     if (session := sessions_of(request).find(session_id)) is None:
         return None
-    if session.approver is None and not service.admission.living([session.caller.prefix]):
+    if session.approver is None:
+        valid = bool(service.admission.living([session.caller.prefix]))
+    else:
+        valid = registered(session.approver, service.context)
+    if not valid:
         sessions_of(request).end(session_id)
         return None
     return session

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from yieldbot.app.admission import Caller
+from yieldbot.app.passkey_sign_in import Approver
 
 LONGEST_SECONDS = 8 * 3600
 """Seconds after which a person signs in again."""
@@ -29,8 +30,8 @@ class Session:
 
     caller: Caller
     """The person's rights."""
-    approver: str | None
-    """Name in the register of approvers, of a person who signed in with a passkey; None: with an API key."""
+    approver: Approver | None
+    """The person of the register of approvers who signed in with a passkey; None: somebody with an API key did."""
     token: str
     """What forms of this session must send back, so that no other site can send them."""
     began: float
@@ -47,7 +48,7 @@ class Sessions:
         self._clock = clock
         self._open: OrderedDict[bytes, Session] = OrderedDict()
 
-    def begin(self, caller: Caller, approver: str | None = None) -> str:
+    def begin(self, caller: Caller, approver: Approver | None = None) -> str:
         """The id of a new session, for the cookie."""
         now, session_id = self._clock(), secrets.token_urlsafe(32)
         self._open[_stored(session_id)] = Session(caller, approver, secrets.token_urlsafe(32), now, now)

@@ -1,0 +1,292 @@
+"""Plans: the list, one plan with everything that a person needs to judge it, and their approval or rejection."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from yieldbot.app.admission import Scope
+from yieldbot.app.plan_view import PlanView, plan_view
+from yieldbot.app.service import visible
+from yieldbot.errors import ConfigError, SafetyError, YieldbotError
+from yieldbot.web.answering import caller_of, form_of, need, page, service_of, session_of, to
+from yieldbot.web.money_picture import picture
+
+MOST_ENDED = 50
+"""Most plans in the list that wait no more."""
+OPEN = ("queued", "approved", "proposed")
+"""Statuses after which something may still happen."""
+WORDS = {
+    "queued": "waits for approval",
+    "approved": "approved, being carried out",
+    "executed": "carried out",
+    "rejected": "rejected",
+    "expired": "expired",
+    "failed": "not carried out completely",
+    "handed over": "handed to the Safe's other owners",
+    "interrupted": "interrupted",
+    "proposed": "proposed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened to a plan, or that comes next."""
+
+    words: str
+    """What."""
+    at: int | None
+    """When, in unix seconds; None: it has not happened."""
+    state: str
+    """``done``, ``next`` or ``bad``."""
+
+
+async def plans(request: Request) -> Response:
+    """Plans that wait, and the newest of those that do not."""
+    need(request, Scope.READ)
+    service = service_of(request)
+    rows = visible((await service.journalled("plans")).rows, caller_of(request))
+    waiting = [_shown(row) for row in rows if row["status"] == "queued" and row["expires_at"] > time.time()]
+    known = {one["id"] for one in waiting}
+    ended = [_shown(row) for row in rows if row["id"] not in known][:MOST_ENDED]
+    return page(request, "plans.html", title="Plans", waiting=waiting, ended=ended)
+
+
+async def plan(request: Request) -> Response:
+    """One plan."""
+    need(request, Scope.READ)
+    row = await _row(request)
+    return await _plan(request, row)
+
+
+async def progress(request: Request) -> Response:
+    """What has happened to a plan, as a part of its page; a page that shows another state is to be loaded again."""
+    need(request, Scope.READ)
+    row = await _row(request)
+    view = await _view(request, row)
+    state = state_of(row, time.time())
+    steps = await _steps(request, row, view)
+    response = page(request, "parts/progress.html", title="", row=_shown(row), steps=steps, state=state)
+    if request.query_params.get("was") != state:
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+async def approve(request: Request) -> Response:
+    """Take a person's signature of the plan that their page showed."""
+    need(request, Scope.APPROVE)
+    fields = await form_of(request)
+    row = await _row(request)
+    service = service_of(request)
+    try:
+        _as_shown(row, fields)
+        await service.sign(row["id"], fields.get("approver", "")[:64], fields.get("signature", "")[:20_000].strip())
+    except YieldbotError as failure:
+        return await _refused(request, failure)
+    service.admission.note(caller_of(request).name, request.state.address, "POST /plans/{id}/approval", "200")
+    return to(f"/plans/{row['id']}")
+
+
+async def reject(request: Request) -> Response:
+    """Reject the plan that the person's page showed."""
+    need(request, Scope.APPROVE)
+    fields = await form_of(request)
+    row = await _row(request)
+    service = service_of(request)
+    try:
+        _as_shown(row, fields)
+        await service.reject(row["id"], fields.get("reason", "")[:500], _by(request))
+    except YieldbotError as failure:
+        return await _refused(request, failure)
+    return to(f"/plans/{row['id']}")
+
+
+def state_of(row: Mapping[str, Any], now: float) -> str:
+    """The state by which a page knows that it shows an old one: status and signatures; a plan that waits expires."""
+    status = "expired" if row["status"] == "queued" and row["expires_at"] <= now else row["status"]
+    return f"{status}-{len(row['signed_by'])}"
+
+
+async def _plan(request: Request, row: Mapping[str, Any], why: str | None = None, status: int = 200) -> Response:
+    view = await _view(request, row)
+    now, doc = time.time(), view.model_dump(mode="json")
+    approver = session_of(request).approver
+    state = state_of(row, now)
+    waits = state.startswith("queued")
+    signed = set(row["signed_by"])
+    persons = [one for one in doc["persons"] if one["name"] not in signed]
+    own = next((one for one in persons if approver is not None and one["name"] == approver.name), None)
+    return page(
+        request,
+        "plan.html",
+        status,
+        title=headline(view),
+        does=_does(view, len(signed)),
+        why=why,
+        row=_shown(row),
+        view=doc,
+        state=state,
+        waits=waits,
+        signable=waits and bool(doc["needed"]) and len(signed) < doc["needed"],
+        persons=persons,
+        own=own,
+        signed_by_own=approver is not None and approver.name in signed,
+        picture=picture(doc["places"], _described(doc)) if doc["drawn"] else None,
+        challenge=base64.urlsafe_b64encode(bytes.fromhex(view.challenge[2:])).rstrip(b"=").decode(),
+        typed=_json(view.typed),
+        steps=await _steps(request, row, view),
+        words=WORDS.get(state.partition("-")[0], row["status"]),
+    )
+
+
+async def _refused(request: Request, failure: YieldbotError) -> Response:
+    """The plan as it is now, with the reason why nothing was done."""
+    row = await _row(request)
+    service = service_of(request)
+    status = 409 if isinstance(failure, SafetyError) else 422
+    return await _plan(request, row, service.shown(str(failure)), status)
+
+
+def _as_shown(row: Mapping[str, Any], fields: Mapping[str, str]) -> None:
+    """Raises SafetyError if the plan is not the one that the person's page showed."""
+    if fields.get("digest") != row["digest"]:
+        raise SafetyError("NOT_THE_PLAN", "the plan is not the one that your page showed: look at it again")
+
+
+async def _row(request: Request) -> Mapping[str, Any]:
+    """The plan's row in the journal. Raises HTTPException (404) for a plan that is not there, or not the caller's."""
+    rows = visible((await service_of(request).journalled("plans")).rows, caller_of(request))
+    wanted = request.path_params["plan_id"]
+    found = next((row for row in rows if row["id"] == wanted), None)
+    if found is None:
+        raise HTTPException(404, "there is no such plan")
+    return found
+
+
+async def _view(request: Request, row: Mapping[str, Any]) -> PlanView:
+    service = service_of(request)
+    names = {one["id"]: one["name"] for one in service.newest("markets").rows}
+    try:
+        return await asyncio.to_thread(plan_view, row["id"], names, service.context)
+    except ConfigError as failure:
+        raise HTTPException(422, service.shown(str(failure))) from None
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    status = row["status"]
+    if status == "queued" and row["expires_at"] <= time.time():
+        status = "expired"
+    tone = {"queued": "waits", "approved": "waits", "executed": "good", "handed over": "good", "failed": "bad"}
+    head = row["calls"][0] if row["calls"] else "Plan"
+    return dict(row) | {"words": WORDS.get(status, status), "tone": tone.get(status, ""), "headline": head}
+
+
+def headline(view: PlanView) -> str:
+    """The plan in a few words."""
+    if view.is_exit:
+        out = [one.name for one in view.places if float(one.after.text) < float(one.before.text)]
+        return f"Leave {', '.join(out)}" if out else "Take money out"
+    match view.moves:
+        case ():
+            return f"{len(view.lines) - 1} steps"
+        case (move,):
+            return f"Move {_rounded(move.amount.text)} {move.amount.symbol} to {move.target}"
+        case moves:
+            whole = sum(float(one.amount.text) for one in moves)
+            return f"{len(moves)} moves of {_rounded(whole)} {view.symbol} in all"
+
+
+def _rounded(amount: str | float) -> str:
+    return f"{float(amount):,.2f}"
+
+
+def _does(view: PlanView, signed: int) -> str:
+    """What approving does, in one sentence."""
+    last = signed + 1 >= view.needed
+    then = "It is then carried out." if last else f"Then {view.needed - signed - 1} more must sign."
+    return f"You sign: {headline(view)[0].lower()}{headline(view)[1:]}. {then}"
+
+
+def _by(request: Request) -> str:
+    session = session_of(request)
+    return f"key {session.caller.name}" if session.approver is None else session.approver.name
+
+
+def _described(doc: Mapping[str, Any]) -> str:
+    """The picture in words, for those who do not see it."""
+    parts = (f"{one['name']} from {one['before']['text']} to {one['after']['text']}" for one in doc["places"])
+    return f"Money before and after, in {doc['symbol']}: {'; '.join(parts)}"
+
+
+def _json(typed: Mapping[str, Any]) -> str:
+    return json.dumps(typed)
+
+
+async def _steps(request: Request, row: Mapping[str, Any], view: PlanView) -> list[Step]:
+    """What happened to the plan, the oldest first, and what comes next."""
+    events = []
+    for event in (await service_of(request).journalled("journal")).rows:  # the newest first
+        if event["plan_id"] == row["id"]:
+            events.append(event)
+            if event["kind"] == "plan.written":
+                break
+    found = [step for event in reversed(events) if (step := _step(event)) is not None]
+    state = state_of(row, time.time()).partition("-")[0]
+    if state == "expired" and row["status"] == "queued":
+        found.append(Step("Expired: nobody can sign it any more", row["expires_at"], "bad"))
+    if state == "queued" and view.needed:
+        lacks = view.needed - len(row["signed_by"])
+        if lacks > 0:
+            found.append(Step(f"{lacks} more of {view.needed} must sign", None, "next"))
+        else:
+            found.append(Step("The signer rehearses it again, and then carries it out", None, "next"))
+    if state == "approved":
+        found.append(Step("Its transactions are sent and confirmed", None, "next"))
+    return found
+
+
+def _step(event: Mapping[str, Any]) -> Step | None:
+    kind, body, at = event["kind"], event["body"], event["at"]
+    match kind:
+        case "plan.written":
+            return Step("Made, and rehearsed on a copy of the chain", at, "done")
+        case "approval.given":
+            return Step(f"Signed by {body['approver']}", at, "done")
+        case "tx.signed":
+            return Step(f"Transaction signed: {body['words']}", at, "done")
+        case "tx.sent":
+            return Step("Transaction sent", at, "done") if body["attempt"] == 1 else None
+        case "tx.settled":
+            result = body["outcome"]["result"]
+            return Step(f"Transaction {result}", at, "done" if result == "confirmed" else "bad")
+        case "plan.marked" if body["status"] != "queued":
+            why = f": {body['reason']}" if body["reason"] else ""
+            words = {
+                "approved": "Rehearsed again and approved",
+                "executed": "Carried out",
+                "rejected": f"Rejected by {body['by']}",
+                "expired": "Expired",
+            }.get(body["status"], body["status"].capitalize())
+            bad = body["status"] in ("rejected", "expired", "failed", "interrupted")
+            return Step(words + why, at, "bad" if bad else "done")
+        case _:
+            return None
+
+
+ROUTES = (
+    Route("/plans", plans, methods=["GET"]),
+    Route("/plans/{plan_id}", plan, methods=["GET"]),
+    Route("/plans/{plan_id}/progress", progress, methods=["GET"]),
+    Route("/plans/{plan_id}/approval", approve, methods=["POST"]),
+    Route("/plans/{plan_id}/rejection", reject, methods=["POST"]),
+)
