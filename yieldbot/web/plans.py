@@ -186,9 +186,9 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     status = row["status"]
     if status == "queued" and row["expires_at"] <= time.time():
         status = "expired"
-    tone = {"queued": "waits", "approved": "waits", "executed": "good", "handed over": "good", "failed": "bad"}
+    tone = {"queued": "wait", "approved": "wait", "executed": "good", "handed over": "good", "failed": "bad"}
     head = row["calls"][0] if row["calls"] else "Plan"
-    return dict(row) | {"words": WORDS.get(status, status), "tone": tone.get(status, ""), "headline": head}
+    return dict(row) | {"words": WORDS.get(status, status), "tone": tone.get(status, "none"), "headline": head}
 
 
 def headline(view: PlanView) -> str:
