@@ -99,6 +99,11 @@ def add(request: NewAlertRequest, context: Context, known: Known | None = None) 
     return AlertDocument(alert=AlertRow.of(made))
 
 
+def checked(request: NewAlertRequest, context: Context, known: Known | None = None) -> Alert:
+    """The alert that a request would make; none is stored. Raises ConfigError as ``add``."""
+    return _alert(request, context, known)
+
+
 def remove(alert_id: str, context: Context, *, by: str = TERMINAL) -> RemovedAlertDocument:
     """Remove an alert. by: who removes it; an API key may remove only its own. Raises UnknownAlert, NotTheirs for a key
     that did not make it."""

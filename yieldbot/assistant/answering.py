@@ -22,6 +22,7 @@ from yieldbot.assistant.budget import Budget
 from yieldbot.assistant.messages_api import MessagesApi, ModelFailed, Reply, Tokens
 from yieldbot.assistant.privacy import Names
 from yieldbot.assistant.prompts import prompt
+from yieldbot.assistant.proposing import Proposer
 from yieldbot.assistant.question import Question
 from yieldbot.assistant.requests import body_of, conversation, data_block, most, version
 from yieldbot.assistant.tools import Toolbox, tools_of
@@ -101,7 +102,8 @@ class _Run:
     def __init__(self, of: Answers, question: Question, caller: Caller, history: Sequence[Turn]) -> None:
         self._of, self._question, self._caller, self._history = of, question, caller, history
         self._settings = of._settings
-        self._toolbox = Toolbox(tools_of(Desk(of._service, lambda: caller)), caller)
+        proposer = Proposer(of._service, caller, question.proposals.append)
+        self._toolbox = Toolbox(tools_of(Desk(of._service, lambda: caller), proposer), caller)
         self._task = "answer"
         self._prompt = version()
         self._deadline = time.monotonic() + self._settings.seconds

@@ -6,13 +6,16 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from yieldbot.app.admission import Caller, Scope
-from yieldbot.app.desk import ASKING_CHAINS, READING, SCOPES, WRITING, Desk
+from yieldbot.app.desk import ASKING_CHAINS, READING, SCOPES, Desk
 from yieldbot.errors import YieldbotError
+
+if TYPE_CHECKING:
+    from yieldbot.assistant.proposing import Proposer
 
 LONGEST_RESULT = 40_000
 """Most characters of a tool's document; longer lists in it are cut, and it says so."""
@@ -45,10 +48,13 @@ class Used:
     """Why it failed, in one line; empty: it did not."""
 
 
-def tools_of(desk: Desk) -> tuple[Tool, ...]:
-    """The tools of a desk, in a fixed order."""
-    names = (*READING, *ASKING_CHAINS, *WRITING)
-    return tuple(tool(getattr(desk, name), SCOPES.get(name, Scope.READ)) for name in names)
+PROPOSING = ("propose_plan", "propose_exit", "propose_alert", "propose_setting")
+
+
+def tools_of(desk: Desk, proposer: Proposer) -> tuple[Tool, ...]:
+    """The tools for one question, in a fixed order."""
+    reads = [tool(getattr(desk, name), SCOPES.get(name, Scope.READ)) for name in (*READING, *ASKING_CHAINS)]
+    return (*reads, *(tool(getattr(proposer, name), Scope.PLAN) for name in PROPOSING))
 
 
 def tool(work: Callable[..., Awaitable[Any]], scope: Scope) -> Tool:

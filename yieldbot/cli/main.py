@@ -71,6 +71,7 @@ COMMANDS = {
         "ask": 'ask the assistant a question, as: yieldbot ask "why did you leave X?" (docs/assistant.md)',
         "chat": "talk with the assistant at the terminal",
     },
+    "proposal": {"proposal": "what the assistant proposes (exits, alerts, settings): list, accept or reject it"},
     "notify": {"notify": "send notices by chat, mail or webhook, or test every channel (docs/notices.md)"},
     "alert": {"alert": "manage your alerts: a rate, price, depeg, utilisation, grade or wealth passes a threshold"},
     "secret": {"secret": "secrets (RPC URLs, tokens, passphrases) in a file that a passphrase encrypts"},
