@@ -16,6 +16,7 @@ from yieldbot.math.reward_curve import RewardedCurve
 from yieldbot.model.amounts import Token
 from yieldbot.model.controls import Controls
 from yieldbot.model.ids import MarketId
+from yieldbot.model.look_through import Priced
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.money_flows import Holders
 from yieldbot.model.plan import LegKind, Plan
@@ -42,15 +43,16 @@ def with_grades(
     lost: Mapping[MarketId, float] | None = None,
     growth: Mapping[str, tuple[float, float]] | None = None,
     reward_ends: Mapping[MarketId, tuple[tuple[str, int | None], ...]] | None = None,
+    priced: Mapping[MarketId, tuple[Priced, ...]] | None = None,
 ) -> Snapshot:
     """The snapshot with each market's grade, which is also written to the ledger. If memory cannot be read or written,
     the fault is one line by ``say``, and grades are computed as without memory.
 
     controls: who can change the contracts that markets depend on, where it was read. holders: the depositors of each
     market. lost: bad debt that was realised in each market, in whole tokens. growth: of tokens' supplies
-    (``risk/issuance.growth_of``). reward_ends: as ``Look.reward_ends``.
+    (``risk/issuance.growth_of``). reward_ends: as ``Look.reward_ends``. priced: ``risk/oracle_prices.checked``.
     """
-    facts = facts_of(snapshot, data_dir, say, controls, holders, lost, growth, reward_ends)
+    facts = facts_of(snapshot, data_dir, say, controls, holders, lost, growth, reward_ends, priced)
     states = {
         key: replace(state, grade=grade(state, facts[key], _reward_share(state, policy))) if key in facts else state
         for key, state in snapshot.states.items()
@@ -110,6 +112,7 @@ def facts_of(
     lost: Mapping[MarketId, float] | None = None,
     growth: Mapping[str, tuple[float, float]] | None = None,
     reward_ends: Mapping[MarketId, tuple[tuple[str, int | None], ...]] | None = None,
+    priced: Mapping[MarketId, tuple[Priced, ...]] | None = None,
 ) -> Mapping[MarketId, Facts]:
     """By market, the facts, besides its state, from which its grade is computed. Arguments as in ``with_grades``."""
     past, known, whose = _past(snapshot, data_dir, say), controls or {}, holders or {}
@@ -124,6 +127,7 @@ def facts_of(
             lost=(lost or {}).get(market_id, 0.0),
             growth=growth or {},
             reward_ends=(reward_ends or {}).get(market_id, ()),
+            priced=(priced or {}).get(market_id, ()),
         )
         for market_id, around in _around(snapshot).items()
     }

@@ -36,6 +36,5 @@ def judged(
     snapshot, entries = with_alarms(snapshot, data_dir, policy, say, records, seen.signs)
     if note is not None and entries:
         note(entries)
-    return with_grades(
-        snapshot, data_dir, policy, say, seen.controls, seen.holders, seen.lost, seen.growth, seen.reward_ends
-    )
+    known = seen.controls, seen.holders, seen.lost, seen.growth, seen.reward_ends, seen.priced
+    return with_grades(snapshot, data_dir, policy, say, *known)

@@ -26,6 +26,7 @@ from yieldbot.model.risk import Act
 from yieldbot.model.text import one_line
 from yieldbot.risk.controls import WEAKER
 from yieldbot.risk.issuance import growth_of
+from yieldbot.risk.oracle_prices import FEEDS, checked, feeds_of, oracle_signs
 from yieldbot.risk.supplies import jumps
 from yieldbot.risk.triggers import Found
 from yieldbot.risk.watching import Message, WatchMemory, advance
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.ports import Watch
     from yieldbot.model.controls import Controls, Look
     from yieldbot.model.ids import MarketId
-    from yieldbot.model.look_through import Backing
+    from yieldbot.model.look_through import Backing, Priced
     from yieldbot.model.market import Snapshot
     from yieldbot.model.money_flows import Holders
     from yieldbot.model.settings import Job
@@ -99,6 +100,8 @@ async def take(
             shown = replace(snapshot, states=own, quarantined=())
         since = before.since if before else None
         look = await live.look(shown, before.known if before else {}, since, lost, follow)
+        if feeds := feeds_of(snapshot):
+            look = replace(look, prices={**look.prices, FEEDS: feeds})
         lines, told = flow_lines(look, before, shown, data_dir, follow)
         memory, messages = advance(before, look, lines if before is not None else None)
         memory = replace(memory, concentration=told)
@@ -175,6 +178,8 @@ class Standing:
     """The ends of reward programmes that are not part of yields (``Look.reward_ends``)."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt that was realised in each market since the first look, in whole tokens."""
+    priced: Mapping[MarketId, tuple[Priced, ...]] = field(default_factory=dict)
+    """The prices of its collaterals that each market lends by, held against other sources."""
 
 
 def standing(
@@ -191,6 +196,7 @@ def standing(
     debts: dict[MarketId, float] = {}
     growth: dict[str, tuple[float, float]] = {}
     ends: dict[MarketId, tuple[tuple[str, int | None], ...]] = {}
+    priced: dict[MarketId, tuple[Priced, ...]] = {}
     for file in sorted(folder.glob(f"{_safe(snapshot.block.chain)}-*.json")) if folder.is_dir() else ():
         try:
             memory = load(file)
@@ -211,11 +217,17 @@ def standing(
         for market, alarms in memory.alarms.items():
             found = [Found(code=one.code, act=one.act, saw=one.saw, evidence=one.evidence) for one in alarms]
             signs.setdefault(market, []).extend(found)
-        for market, grown in jumps(memory.backing, memory.supplies, limits or AlarmLimits()).items():
-            signs.setdefault(market, []).extend(grown)
+        used, checks = limits or AlarmLimits(), checked(memory.backing, memory.prices, memory.priced)
+        for odd in (
+            jumps(memory.backing, memory.supplies, used),
+            oracle_signs(checks, memory.backing, used),
+        ):
+            for market, grown in odd.items():
+                signs.setdefault(market, []).extend(grown)
+        priced |= checks
     idle = {state.market.id for state in snapshot.idle}
     mine = {market: tuple(found) for market, found in signs.items() if market in snapshot.states and market not in idle}
-    return Standing(controls, mine, backing, holders, growth, ends, debts)
+    return Standing(controls, mine, backing, holders, growth, ends, debts, priced)
 
 
 def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:

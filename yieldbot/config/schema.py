@@ -203,6 +203,7 @@ class AlarmsTable(TomlTable):
     supply_jump: Positive | None = None
     tvl_fall: Part | None = None
     bad_debt_bps: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    oracle_off: NotNegative | None = None
     spike_of_mean: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
     spike_of_peers: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
     spike_least: NotNegative | None = None

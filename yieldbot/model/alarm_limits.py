@@ -23,7 +23,6 @@ CODES = (
     "CONTROL_WEAKER",
     "PENDING_CHANGE",
     "ORACLE",
-    "LOW_GRADE",
 )
 """The codes of all signs of danger for which an alarm may be raised (docs/risk.md)."""
 AT_ONCE = frozenset({"SPIKE", "MISSING", "BLACKLIST"})
@@ -106,6 +105,8 @@ class AlarmLimits:
     bad_debt_bps: float = 100.0
     """BAD_DEBT: money leaves if this part of what is supplied no longer exists, in bp; a quarter of it stops new
     money."""
+    oracle_off: float = 0.05
+    """ORACLE: no new money goes in if the price that a market lends by differs by this fraction from other sources."""
     spike_of_mean: float = 1.5
     """SPIKE: a quote above this multiple of its own 7-day mean stops new money."""
     spike_of_peers: float = 3.0

@@ -373,3 +373,6 @@ class Look:
     """By market, (token, unix seconds of the end; None: not known) of reward programmes that are not part of yields."""
     supplies: Mapping[str, float] = field(default_factory=dict)
     """Supply in base units of each token that backs markets, by its address."""
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By source (a pool's key, an oracle's, or ``risk/oracle_prices.FEEDS``), by token address, the price of one base
+    unit, in the source's own unit."""

@@ -49,11 +49,32 @@ class Backing:
     """Unix seconds of that block."""
     lost: float = 0.0
     """Bad debt of the market's pool by the pool's own figures, in base units of its asset."""
+    oracles: tuple[str, ...] = ()
+    """Keys of the price oracles by which its loans are made, where they are not those of a pool in ``through``."""
 
     @property
     def dominant(self) -> Backer | None:
         """The largest part; None: nothing is known."""
         return self.parts[0] if self.parts else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priced:
+    """The price of one collateral of one market."""
+
+    symbol: str
+    """The collateral's symbol, or its address."""
+    share: float
+    """Fraction of the market's money that rests on it, 0 to 1."""
+    source: str
+    """The source by which the market lends."""
+    off: float | None = None
+    """By which fraction that source differs from the others; None: no other source prices it."""
+    by: str = ""
+    """The other sources."""
+    constant_days: float | None = None
+    """Days for which the price has not moved at all, where that makes it a constant; None: it moves, or it is not
+    known for long enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +99,5 @@ class HeldBy:
     """Its bad debt by its own figures, in base units."""
     supply: float | None = None
     """A token's supply in base units; None: not read."""
+    prices: tuple[tuple[str, float], ...] = ()
+    """(token key, price of one base unit) by its own oracle, in a unit that is the same for all of them."""

@@ -30,6 +30,8 @@ class Root:
     """Key of its asset."""
     held: HeldBy
     """Its direct holdings."""
+    oracles: tuple[str, ...] = ()
+    """Keys of the oracles that price what it lends against, if it names them itself."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ def backing_of(root: Root, nodes: Mapping[str, HeldBy], block: int, time: int) -
         block=block,
         time=time,
         lost=_lost(root, nodes),
+        oracles=root.oracles,
     )
 
 

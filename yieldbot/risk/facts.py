@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from yieldbot.model.controls import Controls
+from yieldbot.model.look_through import Priced
 from yieldbot.model.money_flows import Holders
 from yieldbot.risk.audits import Audit
 
@@ -72,5 +73,7 @@ class Facts:
     measured)."""
     reward_ends: tuple[tuple[str, int | None], ...] = ()
     """(token, unix seconds of the end; None: not known) of reward programmes that are not part of the yield."""
+    priced: tuple[Priced, ...] = ()
+    """The prices of its collaterals that it lends by; () if no look has read them."""
     lost: float = 0.0
     """Bad debt that events reported since looks began, in whole tokens of its asset."""

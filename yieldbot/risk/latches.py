@@ -20,7 +20,7 @@ from yieldbot.risk.triggers import Found
 AGAIN_SECONDS = 3600
 """Seconds after which an alarm whose sign is still observed is written to the journal again, so that after a restart it
 is known when the sign was last observed."""
-LIVE = frozenset({"BLACKLIST", "CONTROL_WEAKER", "PENDING_CHANGE", "ORACLE", "LOW_GRADE", "MISSING", "SUPPLY_JUMP"})
+LIVE = frozenset({"BLACKLIST", "CONTROL_WEAKER", "PENDING_CHANGE", "ORACLE", "MISSING", "SUPPLY_JUMP"})
 """Signs that stored readings cannot show: only a look at the chain can lift their alarms."""
 OF_HOLDINGS = frozenset({"CASH_THIN"})
 """Signs that are about what one account holds: their alarms name it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from yieldbot.model.controls import Part
+from yieldbot.model.look_through import Priced
 from yieldbot.model.market import Kind, MarketState
 from yieldbot.model.risk import Component, Evidence
 from yieldbot.model.units import BPS
@@ -32,7 +34,37 @@ def made(
 
 def oracle(state: MarketState, facts: Facts, scales: Scales) -> Component:
     """Score of the price oracle: by the feeds that were read; else by an oracle that the market's parameters or
-    contracts name; else as unknown."""
+    contracts name; else as unknown; and by how its prices compare with other sources."""
+    found = _named(state, facts, scales)
+    if not facts.priced or state.market.kind in NO_LOANS:
+        return found
+    return _compared(found, facts.priced, scales.sections["oracle"])
+
+
+def _compared(found: Component, priced: Sequence[Priced], of: Mapping[str, Any]) -> Component:
+    """The component with its prices held against other sources: better where a second source confirms them, worse where
+    they differ or never move."""
+    score_of, seen, missing = found.score, list(found.evidence), list(found.missing)
+    whole = sum(one.share for one in priced)
+    same = sum(one.share for one in priced if one.off is not None and abs(one.off) <= of["agrees"])
+    if whole > 0.0 and same / whole >= of["confirmed_share"] and score_of > of["doubted"]:
+        score_of = max(score_of, float(of["confirmed"]))
+    for one in priced:
+        if one.constant_days is not None:
+            score_of = min(score_of, float(of["constant"]))
+            value = f"has not moved for {one.constant_days:.0f} days"
+            seen.append(Evidence(what=f"price of {one.symbol}", value=value, source=one.source))
+        if one.off is None:
+            missing.append(f"a second source of the price of {one.symbol}")
+        else:
+            score_of = min(score_of, score(of["off"], abs(one.off)))
+            value = f"{one.off:+.2%} from {one.by}"
+            seen.append(Evidence(what=f"price of {one.symbol}", value=value, source=one.source))
+    return replace(found, score=score_of, evidence=tuple(seen), missing=tuple(missing))
+
+
+def _named(state: MarketState, facts: Facts, scales: Scales) -> Component:
+    """Score of the oracle by what was read of it alone."""
     name, of, params, block = "oracle", scales.sections["oracle"], state.market.params, state.block.height
     doubt = next((one for one in state.doubts if "oracle" in one or "price" in one), None)
     if doubt is not None:

@@ -15,6 +15,7 @@ from yieldbot.model.notices import Severity
 from yieldbot.model.risk import Alarm
 from yieldbot.risk.controls import WEAKER, alarms_of_controls, differences, held, holders, still_open
 from yieldbot.risk.issuance import daily
+from yieldbot.risk.oracle_prices import stored
 from yieldbot.risk.severity import severities
 from yieldbot.risk.supplies import remembered
 
@@ -59,6 +60,10 @@ class WatchMemory:
     """The largest depositors of each market, by the last look at it."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt realised in each market since the first look, in whole tokens."""
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """``Look.prices`` of the last look that had some."""
+    priced: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+    """Prices of the last days (``risk/oracle_prices.stored``)."""
     supplies: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     """Total supplies of each token that backs markets, (unix seconds, base units), over the looks of the last days
     (``risk/supplies.py``)."""
@@ -123,6 +128,8 @@ def advance(
         backing={**before.backing, **look.backing},
         holders={**before.holders, **look.holders},
         lost={**before.lost, **{m: before.lost.get(m, 0.0) + more for m, more in look.lost.items()}},
+        prices=look.prices or before.prices,
+        priced=stored(before.priced, look.prices, {**before.backing, **look.backing}, look.time),
         supplies=remembered(before.supplies, look.supplies, look.time),
         daily=daily(before.daily, look.supplies, look.time),
         reward_ends={**before.reward_ends, **look.reward_ends},

@@ -64,6 +64,8 @@ STRONG = (
 """Facts of the contracts behind RISKY: a multisig of four, which gives no warning."""
 
 
+SOURCE, OTHER = "aave:pool", "comet:other"
+"""Keys of the pool by whose oracle RISKY lends, and of another that prices COIN too."""
 PAR = Price(1.0, NOW, traded=1.0)
 RATE = 0.07
 """What both markets paid in the calm week."""
@@ -81,6 +83,10 @@ class World:
     """Facts of the contracts behind RISKY in looks an hour apart, the last one now."""
     supplies: tuple[float, ...] = ()
     """Supply of COIN in those looks."""
+    prices: tuple[Mapping[str, Mapping[str, float]], ...] = ()
+    """Prices by source in those looks."""
+    every_hours: int = 1
+    """Hours between those looks."""
     pegs: Price = PAR
     """The dollar's price."""
     minted: int = 10**16
@@ -96,7 +102,7 @@ class World:
 
     def backed(self, share: float = 1.0, **facts: Any) -> World:
         """This world, where RISKY rests on COIN."""
-        parts = (Backer(backing=COIN, symbol="COIN", share=share, through=(str(RISKY.market.id),), **facts),)
+        parts = (Backer(backing=COIN, symbol="COIN", share=share, through=(str(RISKY.market.id), SOURCE), **facts),)
         one = Backing(market=RISKY.market.id, parts=parts, unknown=1.0 - share, block=1, time=NOW)
         return replace(self, risky=replace(self.risky, backing=one))
 
@@ -107,7 +113,8 @@ class World:
         seen = replace(seen, supplies={USDC.address: self.minted}, pegs={USDC: self.pegs})
         self._remember(folder)
         for place, facts in enumerate(self.looks):
-            _look(folder, seen, facts, len(self.looks) - 1 - place, self.supplies[place : place + 1])
+            ago = (len(self.looks) - 1 - place) * self.every_hours
+            _look(folder, seen, _Watch(facts, ago, self.supplies[place : place + 1], self.prices[place : place + 1]))
         policy = loose(**{"idle_buffer": "0", "min_liquidity_multiple": 1.0} | self.policy)
         entries = list[Any]()
         shown = judged(seen, folder, policy, pytest.fail, records, entries.extend)
@@ -189,8 +196,15 @@ class Cycle:
 class _Watch:
     """A labelled double of a chain's watch: it finds what it is given."""
 
-    def __init__(self, facts: tuple[ContractFacts, ...], hours_ago: int, supply: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        facts: tuple[ContractFacts, ...],
+        hours_ago: int,
+        supply: tuple[float, ...],
+        prices: tuple[Mapping[str, Mapping[str, float]], ...],
+    ) -> None:
         self._facts, self._hours_ago, self._supply = facts, hours_ago, supply
+        self._prices = prices
 
     async def look(
         self,
@@ -209,11 +223,11 @@ class _Watch:
             controls={RISKY.market.id: controls},
             backing={} if backing is None else {RISKY.market.id: replace(backing, time=time)},
             supplies=dict.fromkeys((COIN,), *self._supply) if self._supply else {},
+            prices=self._prices[0] if self._prices else {},
         )
 
 
-def _look(folder: Path, seen: Snapshot, facts: tuple[ContractFacts, ...], ago: int, supply: tuple[float, ...]) -> None:
-    watch: Any = _Watch(facts, ago, supply)
+def _look(folder: Path, seen: Snapshot, watch: Any) -> None:
     asyncio.run(take(watch, JOB if seen.block.chain == CHAIN else _job(seen.block.chain), seen, folder))
 
 

@@ -18,8 +18,10 @@ from tests.kit.risk.dangers import (
     COIN,
     KEY,
     NOW,
+    OTHER,
     RISKY,
     SAFE,
+    SOURCE,
     STRONG,
     Happens,
     World,
@@ -63,6 +65,13 @@ def grew(*supply: float, share: float = 1.0) -> Happens:
     """A look found that it rests on COIN, whose supply grew from look to look."""
     made = rests(share)
     return lambda world: replace(made(world), looks=(STRONG,) * len(supply), supplies=supply)
+
+
+def quoted(*looks: tuple[float, float], every_hours: int = 24) -> Happens:
+    """What RISKY's own oracle, and another pool's, say of COIN in dollars in each look, in units of their own."""
+    made = rests()
+    prices = tuple({SOURCE: {COIN: a, USDC.address: 1.0}, OTHER: {COIN: b * 7, USDC.address: 7.0}} for a, b in looks)
+    return lambda world: replace(made(world), looks=(STRONG,) * len(looks), prices=prices, every_hours=every_hours)
 
 
 def policy(**keys: Any) -> Happens:
@@ -191,6 +200,11 @@ VETOES: dict[str, tuple[str, Happens]] = {
     "its oracle says nothing": ("answers nothing", priced(None, (COIN,), NOW)),
     "its oracle says 0: its collateral has no price": ("answers 0", priced(0, (COIN,), NOW)),
     "its oracle is hard-coded": ("hard-coded", priced(1, CONSTANT, NOW)),
+    "its price is off that of another pool": ("ORACLE", quoted((3000.0, 3000.0), (3151.0, 3000.0))),
+    "its price never moves, and another's does": (
+        "ORACLE", quoted(*((3000.0, 3000.0 + 8.0 * (n % 5)) for n in range(9)))
+    ),
+    "its price never moves": ("ORACLE", quoted(*((1.0, 1.0) for n in range(16)))),
     "a spike over its own mean": ("SPIKE", rate(0.1801)),
     "a spike over its peers": ("SPIKE", both(rate(0.1799), peers(0.04))),
     "one source has the dollar off": ("PEG", dollar(1.0, 0.9949)),
@@ -256,9 +270,23 @@ def test_without_a_danger_money_goes_in_and_stays(tmp_path: Path) -> None:
     assert not stays.leaves and not stays.alarms and not stays.seen.of(CALM.market.id).alarms
 
 
+@pytest.mark.parametrize(
+    "happens",
+    [
+        quoted((3000.0, 3000.0), (3149.0, 3000.0)),
+        quoted(*((3000.0 + n % 2, 3000.0 + 8.0 * (n % 5)) for n in range(9))),
+        quoted(*((1.0, 1.0) for n in range(14))),
+        both(quoted((3000.0, 3000.0), (3151.0, 3000.0)), policy(alarms=AlarmLimits(oracle_off=0.06))),
+        both(quoted((3000.0, 3000.0), (3151.0, 3000.0)), policy(alarms=AlarmLimits(off=("ORACLE",)))),
+    ],
+)
+def test_an_honest_oracle_keeps_no_money_out(happens: Happens, tmp_path: Path) -> None:
+    assert happens(World()).cycle(tmp_path, held=0, idle=10_000).enters == {RISKY.market.id}
+
+
 def test_each_code_is_driven() -> None:
     driven = {code for code, _, _ in TRIGGERS.values()} | {words for words, _ in VETOES.values()}
-    assert set(CODES) <= driven | {"LOW_GRADE", "ORACLE"}
+    assert set(CODES) <= driven
 
 
 HAPPENS: list[Happens] = [happens for _, happens, _ in TRIGGERS.values()] + [happens for _, happens in VETOES.values()]

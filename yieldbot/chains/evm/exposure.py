@@ -101,7 +101,9 @@ class ExposureLook:
         backing = {root.market: backing_of(root, graph.nodes, look.block, look.time) for root in self.roots}
         supplies = {bare(key): one.supply for key, one in graph.nodes.items() if one.supply is not None}
         kept = {**look.known, KEY: self._kept(graph, look.time)}
-        return replace(look, known=kept, backing=backing, supplies=supplies)
+        prices = {key: {bare(token): price for token, price in one.prices} for key, one in graph.nodes.items()}
+        prices = {key: one for key, one in prices.items() if one}
+        return replace(look, known=kept, backing=backing, supplies=supplies, prices=prices)
 
     def _kept(self, graph: Graph, now: int) -> dict[str, Any]:
         before = _known(self.known.get(KEY), now)

@@ -13,7 +13,7 @@ from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import Kind, MarketState
 from yieldbot.protocols.backing import Root
 from yieldbot.protocols.evm.abi import checksum
-from yieldbot.protocols.evm.backing_pools import aave_key, token_key
+from yieldbot.protocols.evm.backing_pools import aave_key, oracle_key, token_key
 
 
 def root_of(state: MarketState, where: Mapping[str, Any]) -> Root:
@@ -23,12 +23,30 @@ def root_of(state: MarketState, where: Mapping[str, Any]) -> Root:
         held = OF_PROTOCOL.get(state.market.protocol, _unread)(state, where, asset)
     except (KeyError, ValueError, TypeError, ArithmeticError) as odd:  # one market's parameters, never the whole look
         held = HeldBy(unknown=1.0, asset=asset, why=f"{state.market.protocol}: {type(odd).__name__}")
-    return Root(market=state.market.id, asset=asset, held=held)
+    return Root(market=state.market.id, asset=asset, held=held, oracles=_oracles(state))
+
+
+def _oracles(state: MarketState) -> tuple[str, ...]:
+    """Keys of the oracles of a Morpho market, or of the markets of a MetaMorpho's queue."""
+    params, asset = state.market.params, state.market.asset.address
+    pairs = [(params.get("oracle"), params.get("collateral"))]
+    named = params.get("oracles") or {}
+    collaterals = {pool.rpartition("0x")[2]: token for pool, token in (params.get("collaterals") or {}).items()}
+    queue = dict.fromkeys((*params.get("supply_queue", ()), *params.get("withdraw_queue", ())))
+    pairs += [(named.get(i), collaterals.get(i)) for i in queue]
+    return tuple(
+        dict.fromkeys(
+            oracle_key(str(oracle), str(collateral), asset)
+            for oracle, collateral in pairs
+            if oracle and collateral and int(str(oracle), 16) and int(str(collateral), 16)
+        )
+    )
 
 
 def keys_of(roots: Iterable[Root]) -> list[str]:
     """Keys that must be read to look through these markets, including assets that lie idle in vaults."""
-    return list(dict.fromkeys(key for root in roots for key, _ in root.held.children))
+    held = [key for root in roots for key, _ in root.held.children]
+    return list(dict.fromkeys([*held, *(key for root in roots for key in root.oracles)]))
 
 
 def providers_of(deployments: Iterable[Deployment]) -> dict[str, tuple[Address, Address]]:

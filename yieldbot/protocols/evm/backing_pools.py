@@ -49,6 +49,21 @@ def token_key(token: str) -> str:
     return f"{TOKEN}{checksum(token)}"
 
 
+def oracle_key(oracle: str, collateral: str, asset: str) -> str:
+    """The key of an oracle that prices one collateral in one asset (Morpho's IOracle)."""
+    return f"oracle:{checksum(oracle)}/{checksum(collateral)}/{checksum(asset)}"
+
+
+def one_price(at: Address, known: Known) -> Reading:
+    """The price that an oracle gives for one collateral. Source: morpho-blue, IOracle.price: base units of the asset
+    for one of the collateral, times 1e36. at: what follows the kind in ``oracle_key``."""
+    oracle, collateral, asset = map(Address, at.split("/"))
+    (answer,) = yield [call(oracle, "price()")]
+    price = amount(answer)
+    prices = ((token_key(collateral), price / 1e36), (token_key(asset), 1.0)) if price > 0.0 else ()
+    return HeldBy(idle=1.0, prices=prices)
+
+
 def aave(at: Address, known: Known) -> Reading:
     """Every reserve that may be collateral, by the value supplied, with its utilisation. Sources: Pool.getReservesList,
     AaveProtocolDataProvider.getReserveConfigurationData (word 2: liquidation threshold) and getReserveData (words 2 and
@@ -71,8 +86,11 @@ def aave(at: Address, known: Known) -> Reading:
         )
     ]
     children, used, unread = list[tuple[str, float]](), list[tuple[str, float]](), list[str]()
+    prices = list[tuple[str, float]]()
     for index, token in enumerate(reserves):
         terms, totals, price = answers[3 * index : 3 * index + 3]
+        if len(terms) >= 96 and amount(price) > 0.0:
+            prices.append((token_key(token), amount(price) / 10 ** min(amount(terms), 36.0)))
         supplied, debt = amount(totals, 2), amount(totals, 3) + amount(totals, 4)
         if supplied > 0.0:
             used.append((token_key(token), min(1.0, debt / supplied)))
@@ -82,7 +100,7 @@ def aave(at: Address, known: Known) -> Reading:
             unread.append(token)
         else:
             children.append((token_key(token), supplied / 10 ** min(amount(terms), 36.0) * amount(price)))
-    return _of_pool(children, used, unread, f"reserves of the pool {at}")
+    return replace(_of_pool(children, used, unread, f"reserves of the pool {at}"), prices=tuple(prices))
 
 
 def comptroller(at: Address, known: Known) -> Reading:
@@ -103,10 +121,13 @@ def comptroller(at: Address, known: Known) -> Reading:
         )
     ]
     children, used, unread = list[tuple[str, float]](), list[tuple[str, float]](), list[str]()
+    prices = list[tuple[str, float]]()
     size = len(views) + 2
     for index, one in enumerate(markets):
         terms, price, under, shares, rate, debt, cash, kept = answers[size * index : size * (index + 1)]
         token = token_key(address(under) or one)  # a market of the chain's own coin names no token
+        if amount(price) > 0.0:
+            prices.append((token, amount(price) / 1e36))
         lent = amount(cash) + amount(debt) - amount(kept)
         if lent > 0.0:
             used.append((token, min(1.0, amount(debt) / lent)))
@@ -117,15 +138,16 @@ def comptroller(at: Address, known: Known) -> Reading:
             unread.append(one)
         else:
             children.append((token, value))
-    return _of_pool(children, used, unread, f"markets of the comptroller {at}")
+    return replace(_of_pool(children, used, unread, f"markets of the comptroller {at}"), prices=tuple(prices))
 
 
 def comet(at: Address, known: Known) -> Reading:
     """Every collateral of a Comet by its value. Sources: CometCore.sol AssetInfo (words 1 to 3: asset, price feed,
     scale), totalsCollateral, getPrice; getReserves, which is negative if bad debt exceeds the reserves."""
-    reserves, borrowed, *infos = yield [
+    reserves, borrowed, base, scaled, own, *infos = yield [
         call(at, "getReserves()"),
         call(at, "totalBorrow()"),
+        *(call(at, view) for view in ("baseToken()", "baseScale()", "baseTokenPriceFeed()")),
         *(call(at, "getAssetInfo(uint8)", place) for place in range(MOST_ASSETS)),
     ]
     signed = int.from_bytes(reserves[:32], "big", signed=True) if len(reserves) >= 32 else 0
@@ -134,12 +156,24 @@ def comet(at: Address, known: Known) -> Reading:
     rows = [(asset, feed, scale) for asset, feed, scale in named if asset and feed and scale]
     if not rows:
         return HeldBy(unknown=1.0, why=f"collaterals of the Comet {at}", lost=lost)
+    money, feed_of_it, one = address(base), address(own), amount(scaled)
+    asked = [call(at, "getPrice(address)", feed_of_it)] if money and feed_of_it and one else []
     answers = yield [
-        read
-        for asset, feed, _ in rows
-        for read in (call(at, "totalsCollateral(address)", asset), call(at, "getPrice(address)", feed))
+        *(
+            read
+            for asset, feed, _ in rows
+            for read in (call(at, "totalsCollateral(address)", asset), call(at, "getPrice(address)", feed))
+        ),
+        *asked,
     ]
     children, unread, empty = list[tuple[str, float]](), list[str](), 0
+    prices = [
+        (token_key(asset), amount(answers[2 * i + 1]) / scale)
+        for i, (asset, _, scale) in enumerate(rows)
+        if amount(answers[2 * i + 1]) > 0.0
+    ]
+    if asked and money and amount(answers[-1]) > 0.0:
+        prices.append((token_key(money), amount(answers[-1]) / one))
     for i, (asset, _, scale) in enumerate(rows):
         total, price = answers[2 * i : 2 * i + 2]
         if len(total) >= 32 and amount(total) <= 0.0:
@@ -150,7 +184,8 @@ def comet(at: Address, known: Known) -> Reading:
             children.append((token_key(asset), amount(total) / scale * amount(price)))
     if empty == len(rows) and number(borrowed) == 0:  # it lends to nobody
         return HeldBy(idle=1.0, lost=lost)
-    return replace(_of_pool(children, (), unread, f"collaterals of the Comet {at}"), lost=lost)
+    found = _of_pool(children, (), unread, f"collaterals of the Comet {at}")
+    return replace(found, lost=lost, prices=tuple(prices))
 
 
 def euler(at: Address, collaterals: Sequence[Address], asset: Address, symbol: str, total: float) -> Reading:

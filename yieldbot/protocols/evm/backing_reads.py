@@ -24,6 +24,7 @@ from yieldbot.protocols.evm.backing_pools import (
     comet,
     comptroller,
     euler,
+    one_price,
     token_key,
 )
 from yieldbot.protocols.evm.view_words import LARGEST, address, addresses, amount, call, number
@@ -272,6 +273,7 @@ KINDS: dict[str, Callable[[Address, Known], Reading]] = {
     "aave": aave,
     "comptroller": comptroller,
     "comet": comet,
+    "oracle": one_price,
     "token": _token,
 }
 """By kind of key, the flow that reads its holdings."""
