@@ -118,7 +118,10 @@ async def bare(bodies: Mapping[str, str]) -> int:
 
     settings = SimpleNamespace(serving=Serving(jobs={}, jitter_seconds=None, heartbeat_env=None))
     context = SimpleNamespace(say=say, complain=say, settings=settings)
-    service: Any = SimpleNamespace(context=context, close=nothing)  # what runs a server needs no more of its service
+    service: Any = SimpleNamespace(  # what the code that runs a server needs of its service
+        context=context, close=nothing, events=SimpleNamespace(most=100), read_at=1, signer=None,
+        jobs=SimpleNamespace(work=lambda name: nothing), write_due_audit=nothing,
+    )  # fmt: skip
     return await running._serve(service, ServeRequest(port=0), app, (every("nothing", 86_400, nothing),))
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import os
 import resource
+import signal
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +18,18 @@ import pytest
 import uvicorn
 from starlette.requests import Request
 
+from tests.bench import api as bench
+from tests.kit.api.flood import Caller, flood, resident_kb
+from tests.kit.api.served import Served
 from tests.kit.notify.servers import certificate
+from tests.unit.app.test_overview import Quiet, context
 from yieldbot.api import connections, server, tls
 from yieldbot.api.connections import Connection, room
 from yieldbot.api.problems import Problem
 from yieldbot.api.tls import behind_tls
+from yieldbot.app.schedule import Schedule, every
+
+__all__ = ["context"]
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -154,6 +165,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("soon")
 async def test_a_connection_that_sends_no_whole_request_is_closed() -> None:
     async with listening(app) as port:
+        assert (await said(port, b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000)).startswith(b"HTTP/1.1 400"), "a long head"
         assert await said(port) == b""
         assert await said(port, *(bytes([one]) for one in ASKED), pause=0.05) == b""
         assert (await said(port, ASKED)).startswith(b"HTTP/1.1 200"), "and an answered one that asks no more"
@@ -199,6 +211,58 @@ async def test_idle_connections_keep_nobody_out_for_long(monkeypatch: pytest.Mon
         assert (await said(port, ASKED)).startswith(b"HTTP/1.1 200")
         for _, writer in idle:
             writer.close()
+
+
+async def test_a_flood_of_hostile_connections_keeps_no_job_waiting(
+    context: Quiet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample; `scripts/soak flood` opens 10,000 against the real program."""
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 3.0)
+    monkeypatch.setattr(server, "BODY_SECONDS", 1.0)
+    served = Served(context)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in served.key("read").items())
+    begun = list[float]()
+
+    async def work() -> None:
+        begun.append(time.monotonic())
+
+    async with listening(served.app, most=60) as port:
+        caller = Caller(port, headers)
+        assert (await caller.ask("/v1/halt"))[0] == 200
+        before = resident_kb(os.getpid())
+        jobs = asyncio.create_task(Schedule(context.complain).run((every("tick", 0.2, work),)))
+        flooding = asyncio.create_task(flood(port, 400, 5.0))
+        answers = list[int]()
+        while not flooding.done():
+            answers.append((await caller.ask("/v1/halt"))[0])
+            await asyncio.sleep(0.2)
+        ends = await flooding
+        jobs.cancel()
+        assert set(answers) == {200} and len(answers) > 1, "who was let in is answered all along"
+        assert ends.total() == 400 and not ends["open"] and ends["closed"] > 300, ends
+        assert ends["400"] and set(ends) <= {"closed", "400", "401", "408", "413", "429", "431"}, ends
+        gaps = [after - one for one, after in itertools.pairwise(begun)]
+        assert len(begun) > 3 and max(gaps) < 5.0, gaps
+        assert resident_kb(os.getpid()) - before < 50_000
+        assert (await Caller(port, headers).ask("/v1/halt"))[0] == 200, "and there is room afterwards"
+    assert not [line for line in context.lines if "bug" in line]
+
+
+async def test_the_bench_compares_with_a_server_that_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    """`scripts/bench api`: its bare side is run by the code that runs ours."""
+    running = asyncio.create_task(bench.bare({"markets": '{"items":[]}'}))
+    said_so = ""
+    async with asyncio.timeout(60):
+        while "listening at http://127.0.0.1:" not in said_so:
+            assert not running.done(), running
+            await asyncio.sleep(0.02)
+            said_so += capsys.readouterr().err
+        port = int(said_so.split("127.0.0.1:")[1].split("/")[0])
+        asking = asyncio.create_task(Caller(port, "").ask("/v1/markets"))
+        await asyncio.wait({running, asking}, return_when=asyncio.FIRST_COMPLETED)
+        assert asking.done() and asking.result() == (200, b'{"items":[]}'), running
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await running == 0
 
 
 def test_half_of_the_files_are_left_for_work(monkeypatch: pytest.MonkeyPatch) -> None:

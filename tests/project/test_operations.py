@@ -16,6 +16,7 @@ from tests.kit import ROOT
 from yieldbot.api.metrics import Metrics, State
 
 FOLDER = ROOT / "docs" / "operations"
+RULES = (FOLDER / "alerts.yml").read_text()
 NAMED = re.compile(r"yieldbot_[a-z_]+")
 UNITS = sorted(FOLDER.glob("*.service")) + sorted(FOLDER.glob("*.timer"))
 
@@ -37,6 +38,49 @@ def known() -> set[str]:
 def test_they_name_metrics_that_there_are(file: str) -> None:
     named = set(NAMED.findall((FOLDER / file).read_text()))
     assert named and named <= known(), named - known()
+
+
+def labels() -> dict[str, set[str]]:
+    """The labels of each metric, as the page lists them."""
+    found = dict[str, set[str]]()
+    for cell, of in re.findall(r"^\| (`yieldbot_[^|]+)\|([^|]*)\|", (ROOT / "docs" / "api.md").read_text(), re.M):
+        names, each = NAMED.findall(cell), [set(re.findall(r"\w+", part)) for part in of.split(";")]
+        found |= dict(zip(names, each if len(each) > 1 else each * len(names), strict=True))
+    return {name.removesuffix("_total"): own for name, own in found.items()}
+
+
+def queries() -> list[str]:
+    """Every query of the rules and of the board."""
+    rules = re.findall(r"^ +expr: (?:>-\n)?(.+?)(?=\n +(?:for|labels):)", RULES, re.M | re.S)
+    assert len(rules) == RULES.count("expr:")
+    panels = json.loads((FOLDER / "grafana.json").read_text())["panels"]
+    return rules + [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+def test_queries_name_labels_that_their_metrics_have() -> None:
+    known_labels = labels()
+    assert set(known_labels) == {re.sub("_(total|bucket|count|created)$", "", one) for one in known()}
+    for query in queries():
+        assert all(query.count(left) == query.count(right) for left, right in ("()", "{}", "[]")), query
+        used = set[str]()
+        for name, matchers in re.findall(r"(yieldbot_[a-z_]+)(?:\{([^}]*)\})?", query):
+            bare = re.sub("_(bucket|count|sum|total)$", "", name)
+            own = known_labels[bare] | ({"le"} if name.endswith("_bucket") else set())
+            used |= own
+            parts = [one for one in re.split(r",\s*(?=\w+\s*[=!])", matchers) if one]
+            assert all(re.fullmatch(r'\w+\s*(=|!=|=~|!~)\s*"[^"]*"', one) for one in parts), query
+            assert {re.split("[=!]", one)[0].strip() for one in parts} <= own, query
+        for grouped in re.findall(r"\bby \(([^)]*)\)", query):
+            assert {one.strip() for one in grouped.split(",")} <= used, query
+
+
+def test_the_rules_have_the_form_that_prometheus_takes() -> None:
+    rules = RULES.split("      - alert: ")[1:]
+    for rule in rules:
+        keys = re.findall(r"^ {8}(\w+):", rule, re.M)
+        assert keys in (["expr", "for", "labels", "annotations"], ["expr", "labels", "annotations"]), rule
+        assert re.search(r"labels: \{ severity: (page|ticket) \}", rule) and re.search('summary: "[^"]+" }', rule)
+        assert all(re.fullmatch("[0-9]+[smhd]", one) for one in re.findall(r" for: (\S+)", rule)), rule
 
 
 def test_the_page_lists_every_metric() -> None:

@@ -35,7 +35,7 @@ def queued_claims(request: RunRequest, context: Context, *, settles: bool = True
         return answer(RunDocument, context, [])
 
     def approver(journal: Journal) -> Queue:
-        return Queue(journal, context.program)
+        return Queue(journal, context.program, context.settings.notice_times.link)
 
     work = partial(run_job, by=decide_claims)
     return answer(RunDocument, context, cycles(jobs, context, approver, Keyless, work=work, settles=settles))

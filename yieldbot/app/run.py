@@ -127,7 +127,7 @@ def queued(request: RunRequest, context: Context, *, settles: bool = True) -> Ru
     where another run is in progress."""
 
     def approver(journal: Journal) -> Approver:
-        return Queue(journal, context.program)
+        return Queue(journal, context.program, context.settings.notice_times.link)
 
     done = _cycle(RunDocument, request.jobs, context, approver, Keyless, settles=settles)
     if context.settings.notices:
@@ -172,7 +172,7 @@ class Consent:
             case "auto":
                 return Auto(journal, self.context.settings.policy)
             case "queue":
-                return Queue(journal, self.context.program)
+                return Queue(journal, self.context.program, self.context.settings.notice_times.link)
 
     def opens(self, wallet: Wallet) -> bool:
         """Whether a wallet's key is opened before its plan is rehearsed. If a person is asked, the passphrase is only

@@ -172,6 +172,8 @@ class Queue:
     """Where the plan is kept."""
     program: str = "yieldbot"
     """The command that the hint names."""
+    page: Callable[[str], str | None] = lambda plan_id: None
+    """Gives the URL of the page where a plan is signed, by its id; None: there is none."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""
@@ -183,7 +185,9 @@ class Queue:
         ]
         marked = PlanMarked(plan.id, PlanStatus.QUEUED, "queue")
         self.journal.append(*older, proposal.written, marked)
-        return Declined("QUEUED", f"plan {plan.id} waits: {self.program} approve {plan.id}")
+        page = self.page(plan.id)
+        more = f", or sign it at {page}" if page is not None else ""
+        return Declined("QUEUED", f"plan {plan.id} waits: {self.program} approve {plan.id}{more}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from dataclasses import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.api.served import Served
-from tests.kit.journal.store import plan
+from tests.kit.journal.store import CHAIN, plan, signed
+from tests.kit.journal.store import OWNER as OWNER_OF_PLAN
 from tests.kit.market_builder import OWNER
 from yieldbot.app.positions import PositionsRequest, positions
 from yieldbot.app.workers import WorkerFailed
-from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten, TxSettled
 from yieldbot.journal.store import Journal
+from yieldbot.model.tx import Expired
 
 
 def figures(served: Served, key: dict[str, str]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -58,6 +60,21 @@ def test_the_gap_is_the_newest_plans(served: Served) -> None:
     assert served.client.get("/v1/plans", headers=key).json()["items"][0]["gap_bps"] == 1.5
     place = (("chain", job.chain.name), ("wallet", "main"))
     assert figures(served, key)[("yieldbot_gap_bps", place)] == 1.5
+
+
+def test_alarms_plans_and_transactions_are_counted_by_what_became_of_them(served: Served) -> None:
+    key, rows = served.key("read"), served.service.newest("markets").rows
+    alarmed = tuple(dict(row) | {"alarms": [{"code": "PEG"}]} for row in rows)
+    served.service._newest["markets"] = replace(served.service.newest("markets"), rows=alarmed)
+    ended = TxSettled(CHAIN, OWNER_OF_PLAN, Expired("0xbb", ""))
+    with Journal.open(served.service.journal_file) as journal:
+        journal.append(PlanWritten(plan(), ()), PlanMarked("p1", PlanStatus.QUEUED, "queue"))
+        journal.append(signed(), signed("0xbb", 1), ended)
+    found = figures(served, key)
+    assert found[("yieldbot_alarms", (("code", "PEG"),))] == len(rows) == 2
+    assert found[("yieldbot_plans", (("status", "queued"),))] == 1.0
+    assert found[("yieldbot_transactions", (("result", "open"),))] == 1.0
+    assert found[("yieldbot_transactions", (("result", "expired"),))] == 1.0
 
 
 def test_requests_are_counted_by_route(served: Served) -> None:

@@ -76,6 +76,18 @@ def test_every_route_wants_its_one_scope(served: Served, scope: Scope) -> None:
             assert answer.status_code == 403 and answer.json()["code"] == "NO_SCOPE", route
 
 
+def test_every_post_wants_an_idempotency_key_and_is_done_once(served: Served) -> None:
+    served.answers = {"queue": {"schema": "x"}, "quote": {"schema": "x"}}
+    posts = [route for route in ROUTES if route[0] == "POST"]
+    assert len(posts) == 4
+    for number, route in enumerate(posts):
+        key, body = served.key(*Scope, name=f"one-{number}"), BODIES.get(route, {})
+        assert served.client.post(filled(route[1]), headers=key, **body).status_code == 428
+        first, again = (served.client.post(filled(route[1]), headers=key | IDEMPOTENT, **body) for _ in range(2))
+        assert first.status_code == again.status_code < 300 and first.content == again.content, route
+        assert again.headers["Idempotency-Replayed"] == "true" and "Idempotency-Replayed" not in first.headers
+
+
 def test_without_a_key_nothing_answers_but_health(served: Served) -> None:
     for method, path in ROUTES:
         served.service.admission._attempts._known.clear()  # or too many wrong attempts are slowed

@@ -317,6 +317,9 @@ async def test_a_newer_plan_of_the_account_and_asset_takes_the_place_of_older_on
     for one in (proposal(RAW, plan_id="p1"), elsewhere, in_dai):
         await queue.approve(one)
     assert await declined(queue, proposal(RAW, plan_id="p2")) == ("QUEUED", "plan p2 waits: yb approve p2")
+    queue = Queue(journal, "yb", lambda plan_id: f"https://bot.example/plans/{plan_id}")
+    words = "plan p2 waits: yb approve p2, or sign it at https://bot.example/plans/p2"
+    assert await declined(queue, proposal(RAW, plan_id="p2")) == ("QUEUED", words)
     await queue.approve(proposal(RAW, plan_id="p2"))
     found = {one.plan.id: (one.status, one.reason) for one in journal.plans()}
     assert found["p1"] == (PlanStatus.EXPIRED, "a newer plan waits: p2")
