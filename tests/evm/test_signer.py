@@ -1,11 +1,13 @@
 """The signer's process on the sandbox: what two persons signed at the server moves money once, and whatever else the
 server's user does with the socket moves none and shows no key.
 
-The hostile caller is another user of the system where the tests run as root (and so can become one), else the same."""
+Where the tests run as root, and so can become others, the signer runs as a user of its own and the hostile caller as
+another; else both as the same."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
@@ -28,14 +30,15 @@ from eth_account.messages import encode_typed_data
 
 from tests.kit import ROOT
 from tests.kit.evm.home import Home
+from tests.kit.signer_process import SERVER, SIGNER, another_user
 from yieldbot.app.context import Context
 from yieldbot.app.run import RunRequest, queued
 from yieldbot.app.signer_link import SignerLink, request_of
+from yieldbot.chains.evm.node.anvil import find_anvil
 from yieldbot.execution.halt import NAME
 from yieldbot.sandbox.evm.node import Sandbox
 
 ANNA, BEN, EVE = (Account.from_key(bytes([number]) * 32) for number in (7, 8, 9))
-NOBODY = 65_534
 ROOT_USER = os.geteuid() == 0
 
 
@@ -73,7 +76,7 @@ def test_what_persons_signed_moves_money_once_and_a_hostile_server_moves_none(
     (plan,) = at_server.run("--json", "history", "--waiting").document["plans"]
     unsigned = request_of(context, plan["id"])
     typed = at_server.run("--json", "approver", "show", plan["id"]).document["typed"]
-    with started(sandbox, at) as process:
+    with started(sandbox, server, at) as process:
         secret = (sandbox.directory / "passphrase").read_text().strip()
         keys = [Account.decrypt(one.read_text(), secret).hex() for one in (sandbox.directory / "keys").iterdir()]
         files = [*(sandbox.directory / "keys").iterdir(), sandbox.directory / "passphrase"]
@@ -89,16 +92,22 @@ def test_what_persons_signed_moves_money_once_and_a_hostile_server_moves_none(
         good = sandbox.config.read_text()
         sandbox.config.write_text(good + "\n[polic")
         process.send_signal(signal.SIGHUP)  # what follows is carried out with the configuration from before
-        log = sandbox.directory.parent / "signer.log"
-        until = time.monotonic() + 60
-        while "the configuration in use stays" not in log.read_text() and time.monotonic() < until:
-            time.sleep(0.05)
-        assert "the configuration in use stays" in log.read_text() and process.poll() is None
-
+        appears(sandbox, process, "the configuration in use stays")
         for name, key in (("anna", ANNA), ("ben", BEN)):
             made = "0x" + bytes(key.sign_message(encode_typed_data(full_message=typed)).signature).hex()
             assert at_server.run("approver", "sign", plan["id"], "--as", name, "--signature", made).code == 0
         link = SignerLink(context, at)
+        asyncio.run(link.work())
+        appears(sandbox, process, "rehearsing")
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0 and time.monotonic() - began < 10 and not at.exists()
+        assert not ROOT_USER or of_user(SIGNER) == [], "what it started has ended too"
+        assert nonce(sandbox) == 0, "nothing is signed after SIGTERM"
+    assert asyncio.run(_away(link)) is not None
+    sandbox.config.write_text(good)
+    with started(sandbox, server, at) as process:
+        sandbox.config.write_text(good + "\n[polic")  # what counts is how it was at the start
         status = worked(link, at_server, plan["id"])
         assert status["status"] == "executed" and status["by"] == "execution", (status, link.away)
         moved = nonce(sandbox)
@@ -113,7 +122,9 @@ def test_what_persons_signed_moves_money_once_and_a_hostile_server_moves_none(
         assert asyncio.run(link.ask(at, {"request": "halt", "reason": "enough"})) == {"halted": True}
         assert [*sandbox.directory.rglob(NAME)], "the signer is halted"
         sandbox.config.write_text(good)
-        second = subprocess.run(command(at), cwd=sandbox.directory, capture_output=True, text=True, check=False)
+        env = os.environ | {"PYTHONPATH": str(ROOT)}
+        words = {"cwd": sandbox.directory, "env": env, "capture_output": True, "text": True, "check": False}
+        second = subprocess.run(command(at), **words)
         assert second.returncode == 1 and "another signer runs" in second.stderr
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0 and not at.exists()
@@ -126,15 +137,50 @@ async def _away(link: SignerLink) -> str | None:
 
 
 def command(at: Path) -> list[str]:
-    group = ["--group", str(NOBODY)] if ROOT_USER else []
-    return [sys.executable, "-m", "yieldbot.cli.main", "signer", "--socket", str(at), "--every", "5", *group]
+    user, group = (another_user(), ["--group", str(SERVER)]) if ROOT_USER else ((), [])
+    return [*user, sys.executable, "-m", "yieldbot.cli.main", "signer", "--socket", str(at), "--every", "5", *group]
+
+
+def with_anvil(folder: Path) -> None:
+    """anvil where the signer's user can start it, also if the checkout is in a folder of root's."""
+    if (folder / "anvil").exists():
+        return
+    try:
+        os.link(find_anvil(), folder / "anvil")
+    except OSError:  # another file system
+        shutil.copy(find_anvil(), folder / "anvil")
+
+
+def appears(sandbox: Sandbox, process: subprocess.Popen[bytes], words: str) -> None:
+    """Wait until the signer's log has these words."""
+    log, until = sandbox.directory.parent / "signer.log", time.monotonic() + 120
+    while words not in log.read_text():
+        assert process.poll() is None and time.monotonic() < until, log.read_text()
+        time.sleep(0.05)
+
+
+def of_user(uid: int) -> list[str]:
+    """The processes of a user that have not ended."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            status = (one / "status").read_text()
+            if f"\nUid:\t{uid}\t" in status and "\nState:\tZ" not in status:
+                found.append((one / "cmdline").read_text())
+    return found
 
 
 class started:
     """The signer in its own folder."""
 
-    def __init__(self, sandbox: Sandbox, at: Path) -> None:
-        env = os.environ | {"PYTHONPATH": str(ROOT)}
+    def __init__(self, sandbox: Sandbox, server: Path, at: Path) -> None:
+        env = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(sandbox.directory)}
+        if ROOT_USER:
+            with_anvil(at.parent)
+            env["PATH"] = f"{at.parent}:{env['PATH']}"
+            for one in (sandbox.directory, *sandbox.directory.rglob("*"), at.parent):
+                if one != server and server not in one.parents:
+                    os.chown(one, SIGNER, SIGNER)
         self.log = (sandbox.directory.parent / "signer.log").open("w+")
         self.process = subprocess.Popen(command(at), cwd=sandbox.directory, env=env, stderr=self.log)
         until = time.monotonic() + 120
@@ -191,8 +237,8 @@ def hostile(out: Any, at: str, files: list[str], unsigned: Any, forged: str, her
     """Runs as the server's user; uses nothing that is not loaded yet."""
     if ROOT_USER:
         os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+        os.setgid(SERVER)
+        os.setuid(SERVER)
     read = []
     for name in files:
         try:
