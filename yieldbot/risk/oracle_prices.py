@@ -28,6 +28,8 @@ DAY, LEAST_ROWS = 86_400, 5
 ALONE_DAYS, BESIDE_DAYS = 14, 7
 """Days for which a price has not moved at all, from which it counts as constant: where nobody else prices the token;
 where another source moved by ``MOVED`` meanwhile. The slowest honest oracles move once a week."""
+MANY = 5
+"""Tokens in common from which the compared one itself does not sway their median."""
 MOVED = 0.01
 """Fraction by which another source must have moved."""
 
@@ -90,6 +92,7 @@ class _Book:
         self._prices, self._past = prices, past
         self._found: dict[tuple[str, str], Priced | None] = {}
         self._sources: dict[str, list[str]] = {}
+        self._ratios: dict[tuple[str, str], tuple[dict[str, float], float]] = {}
         self._rows: dict[str, list[tuple[tuple[int, float], ...]]] = {}
         for source, many in prices.items():
             for token in many:
@@ -107,26 +110,39 @@ class _Book:
     def _priced(self, source: str, token: str) -> Priced | None:
         if _price(self._prices[source], token) is None:
             return None
-        compared = {one: self._off(source, one, token) for one in self._sources[token] if one != source}
-        known = {one: off for one, off in compared.items() if off is not None}
-        others = {one: off for one, off in known.items() if not one.startswith(SINGLE)}
+        others = self._compared(source, token, single=False)
         if not others and source.startswith(SINGLE):
-            others = known
+            others = self._compared(source, token, single=True)
         off, by = median(others.values()) if others else None, ", ".join(sorted(others))
         return Priced(symbol=token, share=0.0, source=source, off=off, by=by, constant_days=self._still(source, token))
+
+    def _compared(self, source: str, token: str, *, single: bool) -> dict[str, float]:
+        """By other source, by which fraction the source's price is above it."""
+        many = [one for one in self._sources[token] if one != source and one.startswith(SINGLE) is single]
+        return {one: off for one in many if (off := self._off(source, one, token)) is not None}
 
     def _off(self, one: str, other: str, token: str) -> float | None:
         """By which fraction one source's price of a token is above another's, their units compared by the median of
         what both price besides; None: they cannot be compared."""
-        a, b = self._prices[one], self._prices[other]
-        ours, theirs = _price(a, token), _price(b, token)
+        ours, theirs = _price(self._prices[one], token), _price(self._prices[other], token)
         if ours is None or theirs is None:
             return None
-        pairs = [(_price(a, at), _price(b, at)) for at in a.keys() & b.keys() if at != token]
-        ratios = [mine / its for mine, its in pairs if mine is not None and its is not None]
-        ratios = [ratio for ratio in ratios if 0.0 < ratio < math.inf]
-        off = ours / theirs / median(ratios) - 1.0 if ratios else math.nan
+        if (one, other) not in self._ratios:
+            self._ratios[one, other] = self._units(one, other)
+        ratios, middle = self._ratios[one, other]
+        if len(ratios) < MANY:
+            few = [ratio for at, ratio in ratios.items() if at != token]
+            middle = median(few) if few else math.nan
+        off = ours / theirs / middle - 1.0
         return off if math.isfinite(off) else None
+
+    def _units(self, one: str, other: str) -> tuple[dict[str, float], float]:
+        """(by token that two sources price, the ratio of their prices; the median ratio, NaN without any)."""
+        a, b = self._prices[one], self._prices[other]
+        pairs = ((at, _price(a, at), _price(b, at)) for at in a.keys() & b.keys())
+        ratios = {at: mine / its for at, mine, its in pairs if mine is not None and its is not None}
+        ratios = {at: ratio for at, ratio in ratios.items() if 0.0 < ratio < math.inf}
+        return ratios, median(ratios.values()) if ratios else math.nan
 
     def _still(self, source: str, token: str) -> float | None:
         """Days for which the price has not moved, where that makes it a constant."""
