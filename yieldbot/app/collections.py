@@ -191,6 +191,25 @@ def markets_of(document: Row) -> list[dict[str, Any]]:
     return list(_placed(document["jobs"], "markets"))
 
 
+def of_reading(found: Row, at: int) -> dict[str, Collection]:
+    """The rows of one reading by their kind; ``held`` is every position that we ever had, ``closed`` those that we have
+    left. found: its documents by name; at: when it was, in unix seconds."""
+    made: dict[str, tuple[Row, Iterable[Row]]] = {
+        "markets": (found["markets"], markets_of(found["markets"])),
+        "positions": (found["positions"], positions_of(found["positions"])),
+        "grades": (found["risk"], grades_of(found["risk"])),
+        "signals": (found["risk"], signals_of(found["risk"])),
+        "held": (found["positions"], found["positions"]["ever_held"]),
+        "closed": (found["positions"], _placed(found["positions"]["jobs"], "closed")),
+        "wealth": (found["wealth"], found["wealth"]["accounts"]),
+        "curves": (found["curves"], found["curves"]["markets"]),
+    }
+    return {
+        name: Collection(tuple(rows), f"{name}-{at}", at, unread_of(document))
+        for name, (document, rows) in made.items()
+    }
+
+
 def lines_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """The main figures of each market."""
     return [{name: row[name] for name in MarketLine.model_fields} for row in rows]

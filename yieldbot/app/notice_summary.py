@@ -7,7 +7,7 @@ Predicted: the rate recorded with the earlier observation, over the same time. B
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +33,8 @@ class Brought:
     """Growth of holdings, without our own deposits and withdrawals."""
     predicted: float = 0.0
     """Predicted growth in the same time."""
+    raw_years: float = 0.0
+    """Sum of holdings times the years over which both are known."""
     held: dict[Any, int] = field(default_factory=dict)
     """The last holding by (account, market)."""
     moved: int = 0
@@ -106,7 +108,9 @@ def findings(name: str, label: str, said: Sequence[str], at: int) -> tuple[Findi
     )
 
 
-def _grown(records: Sequence[Record], found: dict[TokenKey, Brought], since: int, until: int) -> None:
+def intervals(records: Sequence[Record]) -> Iterator[tuple[Observed | None, Observed, Collection[MarketId]]]:
+    """(the account's observation before, an observation of its holdings of one asset, the markets in which transactions
+    of ours were signed in between), in the journal's order; the first one of an account has none before it."""
     before: dict[tuple[Any, ...], Observed] = {}
     touched: dict[tuple[Any, ...], set[MarketId]] = {}
     for record in records:
@@ -118,19 +122,25 @@ def _grown(records: Sequence[Record], found: dict[TokenKey, Brought], since: int
         if not isinstance(entry, Observed) or entry.holdings is None or entry.paper is not None or entry.asset is None:
             continue
         account = (entry.chain, entry.owner, entry.asset)
-        earlier, moved = before.get(account), touched.get(account, set())
+        yield before.get(account), entry, touched.get(account, set())
         before[account], touched[account] = entry, set()
-        if entry.block.timestamp > until:
+
+
+def _grown(records: Sequence[Record], found: dict[TokenKey, Brought], since: int, until: int) -> None:
+    for earlier, entry, moved in intervals(records):
+        if entry.block.timestamp > until or entry.asset is None or entry.holdings is None:
             continue
         one = found.setdefault((entry.chain, entry.asset), Brought())
         for old in [key for key in one.held if key[0] == entry.owner]:
             del one.held[old]
         one.held |= {(entry.owner, market): holding.held_raw for market, holding in entry.holdings.items()}
         if earlier is not None and entry.block.timestamp > since:
-            _between(earlier, entry, moved, one, since)
+            add_growth(earlier, entry, moved, one, since)
 
 
-def _between(earlier: Observed, later: Observed, moved: set[MarketId], one: Brought, since: int) -> None:
+def add_growth(earlier: Observed, later: Observed, moved: Collection[MarketId], one: Brought, since: int) -> None:
+    """Add what holdings earned and were predicted to earn between two observations of an account, from ``since`` on
+    (unix seconds), and over how much money and time; markets with transactions in between are left out."""
     begin, end = earlier.block.timestamp, later.block.timestamp
     if end <= begin:
         return
@@ -140,7 +150,9 @@ def _between(earlier: Observed, later: Observed, moved: set[MarketId], one: Brou
         if now is None or market in moved:
             continue
         one.earned += (now.held_raw - holding.held_raw) * part
-        one.predicted += holding.held_raw * holding.apr * (end - begin) * part / SECONDS_PER_YEAR
+        years = (end - begin) * part / SECONDS_PER_YEAR
+        one.predicted += holding.held_raw * holding.apr * years
+        one.raw_years += holding.held_raw * years
 
 
 def _moved(records: Sequence[Record], found: dict[TokenKey, Brought], since: int, until: int) -> None:

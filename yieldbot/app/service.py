@@ -93,6 +93,8 @@ class Service(StartedWork):
     """The newest rows, by name."""
     idle: dict[tuple[str, str, str], float] = field(init=False, default_factory=dict)
     """Whole tokens in the wallet by (wallet, chain, asset), at the last reading."""
+    trends: dict[tuple[str, str], Sequence[float | None]] = field(init=False, default_factory=dict)
+    """What each market paid lately, by (chain's identifier, market's identifier)."""
     _forecast: dict[str, Any] | None = field(init=False, default=None)
     """The newest forecasts; None where too little history is stored."""
     _rows: JournalRows = field(init=False)
@@ -145,19 +147,12 @@ class Service(StartedWork):
         at = int(self._now())
         self.failing, self.read_at = None, at
         self._forecast = found.get("forecast")
-        made = {
-            "markets": (collections.markets_of, found["markets"]),
-            "positions": (collections.positions_of, found["positions"]),
-            "grades": (collections.grades_of, found["risk"]),
-            "signals": (collections.signals_of, found["risk"]),
-        }
+        self.trends = {(row["chain_id"], row["id"]): row["rates"] for row in found["trends"]["markets"]}
         self.idle = collections.idle_of(found["positions"])
-        for name, (rows, document) in made.items():
-            unread = collections.unread_of(document)
-            self._newest[name] = Collection(tuple(rows(document)), f"{name}-{at}", at, unread)
+        self._newest |= collections.of_reading(found, at)
 
     def newest(self, name: str) -> Collection:
-        """The newest rows of markets, positions, grades or signals."""
+        """The newest rows of one kind (``collections.of_reading``)."""
         return self._newest.get(name, NOTHING)
 
     def forecast_of(self, market_id: str) -> dict[str, Any] | None:

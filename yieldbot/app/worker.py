@@ -26,13 +26,17 @@ Answer = dict[str, Any]
 
 
 def newest(context: Context, request: Mapping[str, Any]) -> Answer:
-    """Markets, positions and grades at one moment, and forecasts where enough history is stored: documents by name."""
+    """Markets, positions, grades, curves, wealth and recent rates at one moment, and forecasts where enough history is
+    stored: documents by name."""
+    from yieldbot.app.curves import CurvesRequest, curves
     from yieldbot.app.forecast import ForecastRequest, forecast
     from yieldbot.app.market_documents import YieldsDocument
     from yieldbot.app.markets import MarketsRequest, markets
     from yieldbot.app.memory import folder_of
     from yieldbot.app.positions import PositionsRequest, positions
     from yieldbot.app.risk import RiskRequest, risk
+    from yieldbot.app.trends import TrendsRequest, trends
+    from yieldbot.app.wealth import WealthRequest, wealth
 
     context.kept = {}
     listed = markets(MarketsRequest(), context).document
@@ -41,6 +45,9 @@ def newest(context: Context, request: Mapping[str, Any]) -> Answer:
         "markets": listed.as_json(),
         "positions": positions(PositionsRequest(), context).document.as_json(),
         "risk": risk(RiskRequest(), context).document.as_json(),
+        "curves": curves(CurvesRequest(), context).as_json(),
+        "wealth": wealth(WealthRequest(), context).as_json(),
+        "trends": trends(TrendsRequest(folder=folder_of(context, None))).as_json(),
     }
     try:
         said = forecast(ForecastRequest(history=folder_of(context, None), third_parties=False), context)

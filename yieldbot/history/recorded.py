@@ -22,7 +22,7 @@ from yieldbot.journal.observations import RecordedHolding, RecordedPrices
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Snapshot
+from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Plan
 from yieldbot.model.plan import plan_id as plan_id_of
 from yieldbot.model.policy import Policy
@@ -53,9 +53,15 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
             flavour=str(state.market.params.get("flavour", "")),
             forecast=recorded_forecast(state, expected),
         )
-    prices = RecordedPrices(asset=snapshot.asset_usd, native=snapshot.native_usd)
+    idle = [state.held.raw for state in snapshot.states.values() if state.market.kind is Kind.IDLE]
     entry = Observed(
-        snapshot.block.chain, snapshot.owner, snapshot.block, asset=asset.address, holdings=holdings, prices=prices
+        snapshot.block.chain,
+        snapshot.owner,
+        snapshot.block,
+        asset=asset.address,
+        holdings=holdings,
+        idle_raw=sum(idle) if idle else None,
+        prices=RecordedPrices(asset=snapshot.asset_usd, native=snapshot.native_usd),
     )
     journal.append(entry)
 

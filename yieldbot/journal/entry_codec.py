@@ -329,6 +329,8 @@ def _facts_to_doc(entry: Observed) -> Doc:
     found: Doc = {} if entry.asset is None else {"asset": entry.asset}
     if entry.holdings is not None:
         found["forecasts"] = holdings_to_doc(entry.holdings)
+    if entry.idle_raw is not None:
+        found["idle_raw"] = str(entry.idle_raw)
     if prices := prices_to_doc(entry.prices):
         found["usd"] = prices
     if entry.predicted is not None:
@@ -343,6 +345,7 @@ def _observed(keys: RowKeys, doc: Any, facts: Mapping[str, Any]) -> Observed:
         block_from_doc(part(doc, "block", Mapping)),
         asset=Address(part(facts, "asset", str)) if "asset" in facts else None,
         holdings=holdings_from_doc(part(facts, "forecasts", Mapping)) if "forecasts" in facts else None,
+        idle_raw=integer(facts, "idle_raw") if "idle_raw" in facts else None,
         prices=prices_from_doc(facts.get("usd")),
         plan_id=part(facts, "plan", str) if "plan" in facts else "",
         predicted=forecasts_from_doc(part(facts, "predicted", Mapping)) if "predicted" in facts else None,

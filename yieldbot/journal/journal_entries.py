@@ -207,15 +207,15 @@ class Observed:
     asset: Address | None = None
     """Address of the asset that holdings and prices refer to; None in older rows, and if there are neither."""
     holdings: Mapping[MarketId, RecordedHolding] | None = None
-    """Every holding of the asset, by market; None: the entry says nothing of holdings, which is not the same as holding
-    nothing."""
+    """Every holding of the asset, by market; None: the entry says nothing of holdings, which may yet be some."""
+    idle_raw: int | None = None
+    """The wallet's balance of the asset in base units; None: not read, or an older row."""
     prices: RecordedPrices = NO_PRICES
     """US dollar prices at that block."""
     plan_id: str = ""
     """The plan that ``predicted`` was written for; else empty."""
     predicted: Mapping[MarketId, RecordedForecast] | None = None
-    """Forecasts for the markets that a plan keeps money in or brings money to, written before its first transaction;
-    None: the entry belongs to no plan."""
+    """Forecasts for markets that a plan keeps or puts money in, from before its first transaction; None: no plan's."""
     paper: Mapping[str, Any] | None = None
     """A paper wallet's ledger, a JSON object of its own (``app/paper_state.py``); None: the entry is of a real
     wallet."""

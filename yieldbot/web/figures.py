@@ -74,6 +74,17 @@ def decimal(text: str | None, unit: str = "", signed: bool = False) -> Markup:
     return _with_unit(shown, unit)
 
 
+def amount(value: float | None, unit: str = "", signed: bool = False) -> Markup:
+    """Whole tokens with as many places as their size needs."""
+    if value is None:
+        return NONE
+    places = _places(value)
+    shown = Markup('<data class="n" value="{}" data-digits="{}"{}>{}</data>').format(
+        repr(value), places, Markup(" data-signed") if signed else "", f"{value:{'+' if signed else ''},.{places}f}"
+    )
+    return _with_unit(shown, unit)
+
+
 def short(value: float) -> str:
     """A number in about three digits, as ``1.23M``."""
     for size, letter in _SCALES:
@@ -133,6 +144,7 @@ def _with_unit(shown: Markup, unit: str) -> Markup:
 FILTERS = {
     "number": number,
     "percent": percent,
+    "amount": amount,
     "money": money,
     "compact": compact,
     "decimal": decimal,

@@ -79,7 +79,7 @@ async def markets(request: Request) -> Response:
         grades=GRADES,
         asked={name: text_of(request, name) for name in FILTERS},
         unread=newest.unread if caller_of(request).accounts is None else (),
-        trends={},
+        trends=service.trends,
     )
 
 

@@ -1,4 +1,5 @@
-"""The first page: what there is, what it earns, and what waits for a person."""
+"""The first page: what there is, what it earns and was predicted to earn, what was done and why, and what waits for a
+person."""
 
 from __future__ import annotations
 
@@ -7,20 +8,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from yieldbot.app.service import visible
+from yieldbot.web import summary
 from yieldbot.web.answering import caller_of, page, service_of
 
 
 async def overview(request: Request) -> Response:
-    """Positions, and plans that wait."""
+    """The overview of everything that the person may see."""
     service, caller = service_of(request), caller_of(request)
-    plans = visible((await service.journalled("plans")).rows, caller)
-    return page(
-        request,
-        "overview.html",
-        title="Overview",
+    shown = summary.of(
+        wealth=visible(service.newest("wealth").rows, caller),
         positions=visible(service.newest("positions").rows, caller),
-        waiting=[plan for plan in plans if plan["status"] == "queued"],
+        plans=visible((await service.journalled("plans")).rows, caller),
+        runs=[one["run"] for one in (await service.runs(caller)).rows],
+        accounts=visible(service.accounts().rows, caller),
+        chains={job.chain.chain: job.chain.name for job in service.context.settings.jobs},
+        unread=service.newest("markets").unread if caller.accounts is None else (),
+        reading=service.ready(),
     )
+    return page(request, "overview.html", title="Overview", shown=shown, inline=False)
 
 
 ROUTES = (Route("/", overview),)

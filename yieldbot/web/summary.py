@@ -1,0 +1,87 @@
+"""What the overview shows, from documents of ``app``: for the page, and for the report in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.app.summary import AssetSummary, in_dollars, of_assets
+from yieldbot.web.charts import Chart, Line
+
+Row = Mapping[str, Any]
+MOST_DONE = 8
+"""Most runs and plans that are shown of the past."""
+WAITING = "queued"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the overview shows."""
+
+    assets: Sequence[tuple[AssetSummary, Chart | None]]
+    """Each asset with its wealth over time, what is worth most first; None: there are not two points yet."""
+    usd: float | None
+    """The worth of everything in US dollars; None: a price is not known, or there is nothing."""
+    waiting: Sequence[Row]
+    """Plans that wait for a person."""
+    positions: Sequence[Row]
+    """Holdings in markets, the largest first."""
+    alarms: Sequence[tuple[Row, Row]]
+    """(position, alarm) for each sign of danger where our money is."""
+    runs: Sequence[Row]
+    """The last runs, the newest first."""
+    plans: Mapping[str, Row]
+    """Plans of these runs by their id."""
+    stopped: Sequence[Row]
+    """Accounts for which nothing is signed until a person clears them."""
+    unread: Sequence[str]
+    """What could not be read, a line each."""
+    reading: str | None
+    """Why the figures are not of now; None: they are."""
+    chains: Mapping[str, str]
+    """Chains' names by their identifiers."""
+
+
+def of(
+    *,
+    wealth: Sequence[Row],
+    positions: Sequence[Row],
+    plans: Sequence[Row],
+    runs: Sequence[Any],
+    accounts: Sequence[Row],
+    chains: Mapping[str, str],
+    unread: Sequence[str] = (),
+    reading: str | None = None,
+) -> Summary:
+    """The overview of these rows, which a person may see."""
+    assets = of_assets(wealth)
+    done = [one if isinstance(one, Mapping) else one.model_dump(mode="json") for one in runs[:MOST_DONE]]
+    named = {job["plan_id"] for run in done for job in run["jobs"]}
+    return Summary(
+        assets=[(one, _chart(one)) for one in assets],
+        usd=in_dollars(assets),
+        waiting=[one for one in plans if one["status"] == WAITING],
+        positions=sorted(positions, key=lambda row: -float(row["held"]["text"])),
+        alarms=[(row, alarm) for row in positions for alarm in row["alarms"]],
+        runs=done,
+        plans={one["id"]: one for one in plans if one["id"] in named},
+        stopped=[one for one in accounts if one["stopped"]],
+        unread=unread,
+        reading=reading,
+        chains=chains,
+    )
+
+
+def _chart(asset: AssetSummary) -> Chart | None:
+    points = asset.points
+    if len(points) < 2:
+        return None
+    first, last = points[0].total, points[-1].total
+    return Chart(
+        name=f"Wealth in {asset.symbol} over time, from {first:,.2f} to {last:,.2f}; the table below has the values",
+        x=[one.at for one in points],
+        lines=[Line("Wealth", [one.total for one in points])],
+        unit="amount",
+        symbol=asset.symbol,
+    )
