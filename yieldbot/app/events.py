@@ -64,6 +64,8 @@ class Stream:
     """Events that are sent before any new one."""
     ended: str | None = None
     """Why the stream ends; None: it does not end yet."""
+    alive: Callable[[], bool] | None = None
+    """Whether its caller is still let in, for one without an API key; None: while the key is valid."""
 
     def wants(self, event: Event) -> bool:
         """Whether the caller requested events of this kind."""
@@ -93,9 +95,16 @@ class Events:
     def __len__(self) -> int:
         return len(self._streams)
 
-    async def open(self, caller: Caller, last_id: int | None, kinds: frozenset[str] = frozenset()) -> Stream:
+    async def open(
+        self,
+        caller: Caller,
+        last_id: int | None,
+        kinds: frozenset[str] = frozenset(),
+        alive: Callable[[], bool] | None = None,
+    ) -> Stream:
         """Begin a stream. last_id: number of the last journal entry that the caller has; None: the stream begins now.
-        kinds: kinds of events that it requests; empty: all.
+        kinds: kinds of events that it requests; empty: all. alive: for a caller without an API key, whether it is still
+        let in.
 
         Raises TooManyStreams, and what reading the journal raises.
         """
@@ -105,7 +114,7 @@ class Events:
             raise TooManyStreams(True, f"key {caller.name} has {MOST_OF_KEY} streams of events already: close one")
         if len(self._streams) >= self.most:
             raise TooManyStreams(False, "too many streams of events are open")
-        stream = Stream(caller, asyncio.Event(), 0, kinds)
+        stream = Stream(caller, asyncio.Event(), 0, kinds, alive=alive)
         self._streams.add(stream)  # before anything is waited for: the limits hold
         try:
             async with self._opening:
@@ -281,10 +290,12 @@ class Events:
 
     def _check_keys(self) -> None:
         """End the streams of keys that are no longer valid."""
-        living = self._service.admission.living({one.caller.prefix for one in self._streams})
+        living = self._service.admission.living({one.caller.prefix for one in self._streams if one.alive is None})
         for stream in self._streams:
-            if stream.caller.prefix not in living:
+            if stream.alive is None and stream.caller.prefix not in living:
                 self._end(stream, "the key is not valid any more")
+            elif stream.alive is not None and not stream.alive():
+                self._end(stream, "the session has ended")
 
     def _end(self, stream: Stream, why: str) -> None:
         stream.ended = why

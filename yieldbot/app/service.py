@@ -95,6 +95,8 @@ class Service(StartedWork):
     """Whole tokens in the wallet by (wallet, chain, asset), at the last reading."""
     trends: dict[tuple[str, str], Sequence[float | None]] = field(init=False, default_factory=dict)
     """What each market paid lately, by (chain's identifier, market's identifier)."""
+    memory_until: int = field(init=False, default=0)
+    """Time of the newest reading in memory, by the chains' own clocks; 0: there is none."""
     _forecast: dict[str, Any] | None = field(init=False, default=None)
     """The newest forecasts; None where too little history is stored."""
     _rows: JournalRows = field(init=False)
@@ -148,6 +150,7 @@ class Service(StartedWork):
         self.failing, self.read_at = None, at
         self._forecast = found.get("forecast")
         self.trends = {(row["chain_id"], row["id"]): row["rates"] for row in found["trends"]["markets"]}
+        self.memory_until = found["trends"]["until"]
         self.idle = collections.idle_of(found["positions"])
         self._newest |= collections.of_reading(found, at)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -46,19 +45,20 @@ class TrendsRequest:
     folder: Path
     """Memory's folder."""
     days: int = 30
-    """Days that count."""
-    now: int = field(default_factory=lambda: int(time.time()))
-    """Unix seconds."""
+    """Days before the last reading that count."""
 
 
 def trends(request: TrendsRequest) -> TrendsDocument:
     """The rates of every market; none where there is no history. Raises ConfigError for history that cannot be read."""
     nothing = TrendsDocument(until=0, step_seconds=DAY, markets=())
-    store, since = Store(request.folder), request.now - request.days * DAY
-    spans = [one for one in query.markets(store) if one.last >= since] if request.folder.is_dir() else []
-    if not spans:
+    store = Store(request.folder)
+    known = query.markets(store) if request.folder.is_dir() else ()
+    if not known:
         return nothing
-    first, last = max(since, min(one.first for one in spans)), max(one.last for one in spans)
+    last = max(one.last for one in known)
+    since = last - request.days * DAY
+    spans = [one for one in known if one.last >= since]
+    first = max(since, min(one.first for one in spans))
     step = min(DAY, HOUR * max(1, math.ceil((last - first) / MOST_STEPS / HOUR)))
     keys = [one.key for one in spans]
     made = query.panel(

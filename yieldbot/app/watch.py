@@ -194,7 +194,7 @@ def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int, due: tupl
             WatchedMarket(
                 market_id=market,
                 name=names.get(market, market),
-                contracts=tuple(_contract(one) for one in controls.contracts),
+                contracts=tuple(contract_part(one) for one in controls.contracts),
                 flows=WatchedFlows.of(taken.look.flows.get(market)),
                 holders=WatchedHolders.of(taken.memory.holders.get(market)),
                 recent=taken.recent.get(market, ()),
@@ -205,7 +205,8 @@ def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int, due: tupl
     )
 
 
-def _contract(one: ContractFacts) -> WatchedContract:
+def contract_part(one: ContractFacts) -> WatchedContract:
+    """The part for a contract."""
     roles = ((role.name, who) for role in one.roles for who in role.holders)
     rights = (("upgrade", one.upgrade_by), ("owner", one.owner), *one.rights, *roles)
     return WatchedContract(

@@ -3,7 +3,6 @@ records, and the chain now. Nothing is signed."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,8 +36,6 @@ class WealthRequest:
 
     jobs: JobFilter = field(default_factory=JobFilter)
     """The jobs whose accounts they are."""
-    now: int = field(default_factory=lambda: int(time.time()))
-    """Unix seconds."""
 
 
 def wealth(request: WealthRequest, context: Context) -> WealthDocument:
@@ -49,12 +46,13 @@ def wealth(request: WealthRequest, context: Context) -> WealthDocument:
         if isinstance(snapshot, str):
             continue
         for one, part in overview.by_asset(job, snapshot):
-            rows.append(_row(one, part, records, overview.horizon_seconds(context.settings.policy), request.now))
+            rows.append(_row(one, part, records, overview.horizon_seconds(context.settings.policy)))
     return WealthDocument(accounts=tuple(rows))
 
 
-def _row(job: Job, snapshot: Snapshot, records: Sequence[Record], horizon_seconds: float, now: int) -> AccountWealth:
-    token = job.asset
+def _row(job: Job, snapshot: Snapshot, records: Sequence[Record], horizon_seconds: float) -> AccountWealth:
+    token, at = job.asset, snapshot.block.timestamp
+    since = at - DAYS * DAY
     own = [state for state in snapshot.states.values() if state.market.asset == token]
     invested = [state for state in own if state.market.kind is not Kind.IDLE and state.held]
     idle = [state for state in own if state.market.kind is Kind.IDLE]
@@ -62,8 +60,8 @@ def _row(job: Job, snapshot: Snapshot, records: Sequence[Record], horizon_second
     for before, entry, moved in intervals(records):
         if (entry.chain, entry.owner, entry.asset) != (job.chain.chain, job.wallet.address, token.address):
             continue
-        if before is not None and entry.block.timestamp > now - DAYS * DAY:
-            add_growth(before, entry, moved, brought, now - DAYS * DAY)
+        if before is not None and entry.block.timestamp > since:
+            add_growth(before, entry, moved, brought, since)
         points.append(
             WealthPoint(
                 at=entry.block.timestamp,
@@ -73,7 +71,6 @@ def _row(job: Job, snapshot: Snapshot, records: Sequence[Record], horizon_second
         )
     total = Amount(token, sum(state.held.raw for state in invested))
     there = idle[0].held if idle else None
-    at = snapshot.block.timestamp
     last = WealthPoint(at=at, invested=float(total), idle=None if there is None else float(there))
     measured = brought.raw_years > 0
     return AccountWealth(

@@ -82,7 +82,6 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> R
     common = {
         "asset": lambda name: assets()[name].address,
         "links": navigation.links(request) if session else (),
-        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "session": session,
         "token": session.token if session else "",
         "can": lambda scope: session is not None and Scope(scope) in session.caller.scopes,

@@ -16,6 +16,8 @@ from yieldbot.web import figures
 WIDTH, HEIGHT = 600, 200
 """Units of a chart's drawing, which is stretched to its place."""
 SPARK_WIDTH, SPARK_HEIGHT = 96, 24
+LEAST_COMPACT = 1_000
+"""The least step of a scale whose values are written in three digits."""
 Unit = Literal["time", "percent", "amount"]
 Value = float | None
 
@@ -121,7 +123,9 @@ def chart(made: Chart, plot: bool = True) -> Markup:
         Markup('<li class="{}">{}</li>').format(kind, name)
         for kind, name in [(line.kind, line.name) for line in made.lines] + [("mark", m.name) for m in made.marks]
     )
-    down = Markup("").join(Markup("<li>{}</li>").format(_value(made, tick)) for tick in reversed(ticks))
+    down = Markup("").join(
+        Markup("<li>{}</li>").format(_value(made, tick, ticks[1] - ticks[0])) for tick in reversed(ticks)
+    )
     places = [first + across * part / 3 for part in range(4)]
     along = Markup("").join(Markup("<li>{}</li>").format(_place(made, place)) for place in places)
     return Markup(
@@ -130,11 +134,12 @@ def chart(made: Chart, plot: bool = True) -> Markup:
         '<div class="drawing"><svg role="img" aria-label="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">{}</svg>'
         "</div>"
         '<ol class="ticks along" aria-hidden="true">{}</ol></div></figure>'
-    ).format(_plot(made) if plot else "", legend, down, made.name, WIDTH, HEIGHT, drawn, along)
+    ).format(_plot(made, ticks) if plot else "", legend, down, made.name, WIDTH, HEIGHT, drawn, along)
 
 
-def _plot(made: Chart) -> Markup:
+def _plot(made: Chart, ticks: Sequence[float]) -> Markup:
     data = {
+        "ticks": ticks,
         "x": list(made.x),
         "along": made.along,
         "unit": made.unit,
@@ -190,10 +195,13 @@ def _ticks(low: float, high: float) -> list[float]:
     raise AssertionError("a step of twenty covers every range")
 
 
-def _value(made: Chart, tick: float) -> Markup:
+def _value(made: Chart, tick: float, step: float) -> Markup:
+    """A scale's value with as many places as tell it from the next one."""
     if made.unit == "percent":
-        return figures.percent(tick, 2)
-    return _compact(tick)
+        return figures.percent(tick, max(0, -math.floor(math.log10(step) + 2 + 1e-9)))
+    if step >= LEAST_COMPACT:
+        return _compact(tick)
+    return figures.number(tick, max(0, -math.floor(math.log10(step) + 1e-9)))
 
 
 def _place(made: Chart, place: float) -> Markup:

@@ -19,7 +19,7 @@ async def overview(request: Request) -> Response:
         wealth=visible(service.newest("wealth").rows, caller),
         positions=visible(service.newest("positions").rows, caller),
         plans=visible((await service.journalled("plans")).rows, caller),
-        runs=[one["run"] for one in (await service.runs(caller)).rows],
+        runs=(await service.runs(caller)).rows,
         accounts=visible(service.accounts().rows, caller),
         chains={job.chain.chain: job.chain.name for job in service.context.settings.jobs},
         unread=service.newest("markets").unread if caller.accounts is None else (),

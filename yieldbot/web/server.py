@@ -18,12 +18,20 @@ from yieldbot.app.admission import Forbidden, Refused
 from yieldbot.app.passkey_sign_in import Challenges, registered
 from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
-from yieldbot.web import markets, overview, passkeys, plans, sign_in
+from yieldbot.web import live, market, markets, overview, passkeys, plans, sign_in
 from yieldbot.web.answering import HEADERS, SAFE, cookie_name, failed, ours, packed, sessions_of, to
 from yieldbot.web.assets import assets
 from yieldbot.web.sessions import Sessions
 
-ROUTES = (*sign_in.ROUTES, *passkeys.ROUTES, *overview.ROUTES, *markets.ROUTES, *plans.ROUTES)
+ROUTES = (
+    *sign_in.ROUTES,
+    *passkeys.ROUTES,
+    *overview.ROUTES,
+    *plans.ROUTES,
+    *markets.ROUTES,
+    *market.ROUTES,
+    *live.ROUTES,
+)
 FOR_ANYBODY = frozenset(("/sign-in", "/sign-in/challenge", "/sign-in/passkey", "/passkey"))
 """Pages that need no session; files under ``/static`` neither."""
 
@@ -41,7 +49,7 @@ def pages(service: Service) -> Starlette:
     app = Starlette(
         routes=[Route("/static/{path:path}", static), *ROUTES],
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=_passage)],
-        exception_handlers={HTTPException: _http, YieldbotError: _failure},
+        exception_handlers={HTTPException: _http, YieldbotError: _failure, Exception: _bug},
     )
     app.state.service, app.state.sessions = service, Sessions(time.monotonic)
     app.state.challenges = Challenges(time.monotonic)
@@ -105,3 +113,11 @@ async def _failure(request: Request, failure: Exception) -> Response:
     service: Service = request.app.state.service
     status = 403 if isinstance(failure, Forbidden) else 422
     return failed(request, status, service.shown(str(failure)))
+
+
+async def _bug(request: Request, failure: Exception) -> Response:
+    service: Service = request.app.state.service
+    service.context.complain(f"a bug: {type(failure).__name__} on a page")
+    response = failed(request, 500, "a bug of yieldbot: the server's log names it")
+    response.headers.update(HEADERS)
+    return response

@@ -70,6 +70,12 @@ class Sessions:
         self._open.move_to_end(stored)
         return found
 
+    def holds(self, session: Session) -> bool:
+        """Whether a session has not ended; it does not count as used now."""
+        now = self._clock()
+        recent = now - session.began <= LONGEST_SECONDS and now - session.used <= IDLE_SECONDS
+        return recent and any(one is session for one in self._open.values())
+
     def end(self, session_id: str | None) -> None:
         """End a session; unknown ids are ignored."""
         if session_id:

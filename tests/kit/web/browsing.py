@@ -62,6 +62,6 @@ class _Dangers(HTMLParser):
         if tag in ("iframe", "object", "embed", "base", "style") or (tag == "script" and not given.get("src")):
             self.found.append(tag)
         for name, value in attrs:
-            ours = (value or "").startswith(("/", "#")) and not (value or "").startswith("//")
+            ours = not value or (value.startswith(("/", "#")) and not value.startswith("//"))
             if name.startswith("on") or name == "style" or (name in ("href", "src", "action", "hx-get") and not ours):
                 self.found.append(f"{tag} {name}={value}")

@@ -28,7 +28,9 @@ function ago(at) {
 
 function moment(at, shape) {
   if (shape === "ago") return ago(at);
-  const options = shape === "day" ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" };
+  const near = Math.abs(at - Date.now()) < 300 * 86400000;
+  const day = { day: "numeric", month: "short", year: near ? undefined : "numeric" };
+  const options = shape === "day" ? day : { dateStyle: "medium", timeStyle: "short" };
   return form("DateTimeFormat", options).format(at);
 }
 
@@ -45,10 +47,163 @@ function written(root) {
   }
 }
 
+// Charts: the drawing of the server is replaced by one of the same size and scale, which shows values at the pointer.
+const plots = new Set();
+
+function plotted(figureElement) {
+  const data = JSON.parse(figureElement.dataset.plot), box = figureElement.querySelector(".drawing");
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  const series = [{}], columns = [data.x], bands = [], shown = [];
+  for (const line of data.lines) {
+    const dash = line.kind === "ahead" ? [5, 4] : undefined;
+    shown.push([line, columns.length]);
+    series.push({ stroke: colour(line.kind), width: line.kind === "two" ? 1.5 : 2, dash, points: { show: false } });
+    columns.push(line.y);
+    if (line.low.length) {
+      bands.push({ series: [series.length, series.length + 1], fill: colour("band") });
+      for (const side of [line.high, line.low]) {
+        series.push({ stroke: "transparent", width: 0, points: { show: false } });
+        columns.push(side);
+      }
+    }
+  }
+  const readout = document.createElement("div");
+  readout.className = "readout";
+  readout.setAttribute("aria-hidden", "true");
+  const unit = data.unit === "percent" ? { digits: 2, percent: "" } : { digits: 2 };
+  const place = (x) => data.along === "time" ? moment(new Date(x * 1000), "both") : `${figure(x, { digits: 2 })} ${data.symbol}`;
+  const last = data.x.length - 1;
+  const plot = new uPlot({
+    width: box.clientWidth, height: box.clientHeight, padding: [0, 0, 0, 0], series, bands,
+    legend: { show: false },
+    scales: {
+      x: { time: false, range: [data.x[0], data.x[last]] },
+      y: { range: [data.ticks[0], data.ticks[data.ticks.length - 1]] },
+    },
+    axes: [
+      { size: 0, values: () => [], grid: { show: false }, ticks: { show: false } },
+      { size: 0, values: () => [], splits: () => data.ticks, grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } },
+    ],
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
+    hooks: {
+      setCursor: [(u) => {
+        const at = u.cursor.idx;
+        const values = at == null ? [] : shown.filter(([, column]) => columns[column][at] != null);
+        readout.hidden = !values.length;
+        readout.textContent = values.length
+          ? [place(data.x[at]), ...values.map(([line, column]) => `${line.name.split(",")[0]}: ${figure(columns[column][at], unit)}`)].join("\n") : "";
+        readout.classList.toggle("at-end", u.cursor.left < u.width / 2);
+      }],
+      draw: [(u) => {
+        for (const mark of data.marks) {
+          u.ctx.beginPath();
+          u.ctx.fillStyle = colour("ink");
+          u.ctx.arc(u.valToPos(mark.x, "x", true), u.valToPos(mark.y, "y", true), 5 * devicePixelRatio, 0, 7);
+          u.ctx.fill();
+        }
+      }],
+    },
+  }, columns, box);
+  const drawing = box.querySelector("svg");
+  drawing.hidden = true;
+  drawing.style.display = "none";
+  box.setAttribute("role", "img");
+  box.setAttribute("aria-label", drawing.getAttribute("aria-label"));
+  box.append(readout);
+  readout.hidden = true;
+  const sized = new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: box.clientHeight }));
+  sized.observe(box);
+  plots.add({ figureElement, box, drawing, end: () => { sized.disconnect(); plot.destroy(); readout.remove(); } });
+}
+
+function charts() {
+  for (const one of plots) if (!one.box.isConnected) { one.end(); plots.delete(one); }
+  if (typeof uPlot !== "function") return;
+  for (const one of document.querySelectorAll(".chart[data-plot]:not([data-written])")) {
+    one.dataset.written = "";
+    plotted(one);
+  }
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const one of plots) { one.end(); delete one.figureElement.dataset.written; }
+  plots.clear();
+  charts();
+});
+
+// What is shown stays up to date: the server says when something has changed, and the page loads its content again,
+// unless somebody is writing in it, has marked text or has loaded further rows.
+const live = document.getElementById("live");
+let source = null, waiting = false, timer = 0;
+
+function filledIn() {
+  return document.querySelector("#content form[method=post]") !== null;
+}
+
+function busy() {
+  const content = document.getElementById("content"), active = document.activeElement;
+  return filledIn() || content.contains(active) && active.matches("input:not([type=checkbox]), textarea")
+    || (!getSelection().isCollapsed && content.contains(getSelection().anchorNode))
+    || document.querySelectorAll("#content tbody").length > 2 && scrollY > innerHeight;
+}
+
+function refreshed() {
+  waiting = busy();
+  if (waiting) { state("on", "New figures are there", true); return; }
+  const open = [...document.querySelectorAll("#content details")].map((one) => one.open);
+  document.body.addEventListener("htmx:afterSettle", () => {
+    document.querySelectorAll("#content details").forEach((one, at) => { if (open[at]) one.open = true; });
+  }, { once: true });
+  htmx.trigger("#content", "live");
+  state("on", "Live");
+}
+
+function state(name, words, offer) {
+  live.className = `live ${name}`;
+  live.textContent = words;
+  if (!offer) return;
+  const button = document.createElement("button");
+  button.className = "link";
+  button.textContent = "show them";
+  button.addEventListener("click", () => {
+    if (filledIn()) { location.reload(); return; }
+    waiting = false;
+    scrollTo(0, 0);
+    htmx.trigger("#content", "live");
+    state("on", "Live");
+  });
+  live.append(" ", button);
+}
+
+function listen() {
+  if (source || document.hidden) return;
+  source = new EventSource("/live");
+  source.addEventListener("hello", () => state("on", "Live"));
+  source.addEventListener("changed", () => { clearTimeout(timer); timer = setTimeout(refreshed, 400); });
+  source.addEventListener("error", () => {
+    state("", source.readyState === EventSource.CLOSED ? "Not live: load the page again" : "Connecting");
+  });
+}
+
+if (live) {
+  listen();
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && !source) { listen(); refreshed(); }
+    if (document.hidden && source) { source.close(); source = null; }
+  });
+  addEventListener("pagehide", () => { if (source) source.close(); source = null; });
+  addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+  document.addEventListener("focusout", () => { if (waiting) setTimeout(() => busy() || refreshed(), 200); });
+}
+
 written(document);
+charts();
 new MutationObserver((changes) => {
+  let added = false;
   for (const change of changes)
-    for (const node of change.addedNodes) if (node.nodeType === 1) written(node.parentNode || node);
+    for (const node of change.addedNodes) if (node.nodeType === 1) { written(node.parentNode || node); added = true; }
+  if (added) charts();
 }).observe(document.body, { childList: true, subtree: true });
 setInterval(() => {
   for (const one of document.querySelectorAll('time[data-form="ago"]')) one.textContent = ago(new Date(one.dateTime));
