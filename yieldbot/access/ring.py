@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
+import threading
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MINUTE = 60
 MOST_PLACES = 200
+MOST_KNOWN = 1000
+"""Most keys that are kept in memory between two changes of the database."""
 
 
 class KeyRing:
@@ -29,6 +33,11 @@ class KeyRing:
 
         self._random = random
         self._engine: Engine = create_engine(url)
+        self._watch: sqlite3.Connection | None = None
+        self._watches = 0
+        self._lock = threading.Lock()
+        self._known: tuple[tuple[int, int] | None, dict[str, StoredKey]] = (None, {})
+        """(version of the database's content, keys by prefix that were read from it)."""
         self._table = Table(
             "api_keys",
             MetaData(),
@@ -153,10 +162,34 @@ class KeyRing:
         return found
 
     def find(self, prefix: str) -> StoredKey | None:
-        """The key with this prefix, valid or not."""
+        """The key with this prefix, valid or not, as it is stored now."""
+        with self._lock:
+            version = self._version()
+            if version is not None and version == self._known[0] and prefix in self._known[1]:
+                return self._known[1][prefix]
         with begin(self._engine) as connection:
             row = connection.execute(self._select().where(self._table.c.prefix == prefix)).mappings().first()
-        return None if row is None else _key(row)
+        found = None if row is None else _key(row)
+        with self._lock:
+            if version != self._known[0] or len(self._known[1]) >= MOST_KNOWN:
+                self._known = (version, {})
+            if version is not None and found is not None:  # it was read after the version was
+                self._known[1][prefix] = found
+        return found
+
+    def _version(self) -> tuple[int, int] | None:
+        """What changes when anybody commits a change to the database; None: it is not known."""
+        url = self._engine.url
+        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+            return None
+        try:
+            if self._watch is None:  # a connection that writes nothing: SQLite does not count its own changes
+                self._watch = sqlite3.connect(url.database, timeout=0.0, isolation_level=None, check_same_thread=False)
+                self._watches += 1  # each connection counts from its own beginning
+            return self._watches, int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error:  # the query itself says what is wrong
+            self._watch = None
+            return None
 
     def those(self, prefixes: Collection[str]) -> tuple[StoredKey, ...]:
         """The stored keys with these prefixes, valid or not."""

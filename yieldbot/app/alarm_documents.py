@@ -9,7 +9,7 @@ from yieldbot.model.market import MarketState, Snapshot
 
 
 class StandingAlarm(Part):
-    """A sign of danger that stands."""
+    """An alarm in force."""
 
     code: str = Field(description="code of the sign (docs/risk.md)")
     act: str = Field(description="`stop`: no new money goes in; `leave`: our holding is taken out too")
@@ -25,7 +25,7 @@ class StandingAlarm(Part):
 
 
 class MarketAlarm(StandingAlarm):
-    """A sign of danger that stands, and where."""
+    """An alarm in force, and where."""
 
     market_id: str = Field(description="the market's id")
     market: str = Field(description="its name")

@@ -53,7 +53,7 @@ def with_alarms(
     records: Sequence[Record] = (),
     more: Mapping[MarketId, Sequence[Found]] | None = None,
 ) -> tuple[Snapshot, Entries]:
-    """(the snapshot with the alarms that stand in each market, journal entries for changes that the journal does not
+    """(the snapshot with the alarms in force in each market, journal entries for changes that the journal does not
     have yet).
 
     Alarms already in the snapshot are kept. more: signs of danger found in other ways (who may change a contract,

@@ -17,8 +17,8 @@ class AlertValue(Part):
     name: str = Field(description="the subject's name")
     value: float = Field(description="the last value, in the measure's unit")
     at: int = Field(description="the time of the block that it was read at, in unix seconds")
-    stands: bool = Field(description="whether the alert stands for it")
-    since: int = Field(description="since when it stands or does not, in unix seconds")
+    stands: bool = Field(description="whether the alert has begun for it and is not over")
+    since: int = Field(description="since when `stands` is as it is, in unix seconds")
 
 
 class AlertRow(Part):
@@ -29,7 +29,7 @@ class AlertRow(Part):
     subject: str = Field(description="the market's name, the token's symbol, or the wallet's name")
     chain: str | None = Field(description="only subjects on the chain of this name; null: on every chain")
     asset: str | None = Field(description="the asset that wealth is counted in; null: all, in US dollars")
-    above: bool = Field(description="whether it stands above the threshold; false: below")
+    above: bool = Field(description="true: it begins above the threshold; false: below")
     threshold: float = Field(description="a fraction, US dollars, whole tokens, or a grade from 0 to 100")
     hysteresis: float = Field(description="how far the value must come back before the alert ends")
     condition: str = Field(description="the condition as text")
@@ -39,7 +39,7 @@ class AlertRow(Part):
     )
     made_by: str = Field(description="who made it")
     made_at: int = Field(description="when it was made, in unix seconds")
-    stands: bool = Field(description="whether it stands for anything now")
+    stands: bool = Field(description="whether it has begun for any subject and is not over")
     values: tuple[AlertValue, ...] = Field(description="the last value of each subject; empty: none was read yet")
 
     @classmethod

@@ -78,7 +78,7 @@ class MarketLine(Part):
     loss_bps: float | None = Field(description="expected loss a year, in bp; null: not graded")
     held: Money = Field(description="what we hold there")
     vetoes: tuple[str, ...] = Field(description="why it gets no new money")
-    alarms: tuple[StandingAlarm, ...] = Field(description="signs of danger that stand")
+    alarms: tuple[StandingAlarm, ...] = Field(description="alarms in force")
 
 
 class GradeRow(Place, MarketRisk):

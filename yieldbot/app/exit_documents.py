@@ -24,16 +24,17 @@ class ExitJob(JobReport):
 
     came_out: tuple[CameOut, ...] = Field(description="what came out in this run, in order of time")
     ordered: tuple[str, ...] = Field(
-        description="names of the markets whose exits you ordered and that nothing enters until they are stopped; `all`"
+        description="names of the markets that you ordered to leave, which nothing enters until `exit --stop`; "
+        "`all`: every market"
     )
     then: tuple[JobReport, ...] = Field(
-        description="further cycles of this run: of pools that swap as they are left, and of swaps of what came out; "
-        "`still_in` and `holdings` are as of the last one"
+        description="further cycles of this run: exits from pools that swap on the way out, and swaps of what came "
+        "out; `still_in` and `holdings` are as of the last one"
     )
 
 
 class ExitDocument(Document):
-    """What came out of the markets that are to be left; what is still in, and why."""
+    """What an exit brought into the wallet, and what could not come out yet, with the reason."""
 
     SCHEMA: ClassVar[str] = "exit"
 
@@ -44,7 +45,7 @@ class ExitDocument(Document):
 
 
 class StandingExit(Part):
-    """An order to leave a market that stands: nothing goes in, and each cycle takes out what it can."""
+    """An exit order in force: nothing goes into the market, and each cycle takes out what it can."""
 
     chain_id: str = Field(description="the chain's identifier")
     owner: str = Field(description="the account's address")
@@ -60,7 +61,7 @@ class StandingExit(Part):
 
 
 class ExitListDocument(Document):
-    """The orders that stand."""
+    """The exit orders in force."""
 
     SCHEMA: ClassVar[str] = "exit-list"
 

@@ -34,7 +34,7 @@ class JournalPlan(Part):
     expires_at: int = Field(description="until when it can be approved, in unix seconds")
     owner: str = Field(description="the account whose money it moves")
     chain: str = Field(description="the chain's identifier")
-    gain_per_year: float = Field(description="the gain it was made for, in tokens a year")
+    gain_per_year: float = Field(description="expected gain, in tokens a year, when it was made")
     cost: float = Field(description="its expected cost, in tokens")
     gap_bps: float | None = Field(
         default=None, description="upper bound less objective, in bp of the wealth a year; null: no bound is proven"

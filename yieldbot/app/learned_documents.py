@@ -41,8 +41,8 @@ class EverHeld(Part):
         description="what it earned since, entry and exit fees deducted; null: not known, or it is in the first hour"
     )
     earned_raw: str | None = Field(
-        description="that in base units of the asset, as decimal text; null: it went by no transaction of ours, or "
-        "moved since it was last looked at"
+        description="what it earned, in base units of the asset, as decimal text; null: it ended without a "
+        "transaction of ours, or changed after it was last read"
     )
     forecast: ForecastThen | None = Field(description="the market's forecast then; null: it was decided without one")
     forecasts: int = Field(description="how many forecasts of its market were recorded while it was held")

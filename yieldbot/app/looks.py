@@ -167,7 +167,7 @@ class Standing:
     controls: Mapping[MarketId, Controls]
     """Who controls the contracts that each market depends on."""
     signs: Mapping[MarketId, tuple[Found, ...]]
-    """The signs of danger that stand."""
+    """The alarms in force."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
     """What backs each market's money in the end, seen through vaults (look-through)."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)

@@ -155,7 +155,7 @@ class Market(Part):
     rewards: tuple[Reward, ...] = Field(description="incentives in addition to its yield")
     flags: tuple[str, ...] = Field(description="risk flags")
     vetoes: tuple[str, ...] = Field(description="why it gets no new money")
-    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="alarms that stand")
+    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="alarms in force")
 
     @classmethod
     def of(

@@ -56,7 +56,7 @@ class PaperWallet(Part):
     wealth: str = Field(description="what it began with, in whole tokens of the coin")
     coin: str = Field(description="the symbol of the coin that it began with")
     chain: str = Field(description="its chain's name")
-    owner: str | None = Field(description="the real account in whose place it stands; null: nobody's")
+    owner: str | None = Field(description="the real account that it imitates; null: none")
     assets: tuple[str, ...] = Field(description="the symbols of its assets, the first being the one of sums")
     step: Literal["begun", "stepped", "known", "skipped"] = Field(
         description="begun: its first step; stepped: another one; known: there is no newer block, and nothing was "
@@ -135,7 +135,7 @@ class PaperComparison(Part):
     wealth: str = Field(description="what it began with, in whole tokens of the coin")
     coin: str = Field(description="the symbol of the coin that it began with")
     chain: str = Field(description="its chain's name")
-    owner: str | None = Field(description="the real account in whose place it stands; null: nobody's")
+    owner: str | None = Field(description="the real account that it imitates; null: none")
     asset: str = Field(description="the symbol of the first asset, which sums are in")
     began: int = Field(description="its first block's time in unix seconds")
     time: int = Field(description="the block's time of the last step that is compared")

@@ -94,7 +94,7 @@ class JobPlan(JobHead):
     plan: PlanOrHold = Field(description="the plan, or why nothing would be done")
     forecasts: tuple[ForecastUsed, ...] = Field(
         default=(),
-        description="what each market is expected to pay; a market that is not there is taken to go on paying as now",
+        description="what each market is expected to pay; one without a forecast is expected to go on paying as now",
     )
     bound_of: str = Field(
         default="rates",
@@ -105,7 +105,7 @@ class JobPlan(JobHead):
         default=(),
         description="statements of memory about markets that the chain contradicts, in words; the chain is believed",
     )
-    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="alarms that stand in its markets")
+    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="alarms in force in its markets")
 
 
 class PlanDocument(Document):

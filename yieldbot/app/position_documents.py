@@ -97,7 +97,7 @@ class Position(Part):
         description="profit and loss; null: the entry is not known, or `pnl_unknown` says why"
     )
     pnl_unknown: str | None = Field(description="why there is no `pnl`; null: there is, or the entry is not known")
-    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="alarms that stand in the market")
+    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="alarms in force in the market")
 
     @classmethod
     def of(cls, found: holdings.MeasuredPosition, horizon_seconds: float, gain: Earned | None) -> Position:
@@ -192,9 +192,11 @@ class PositionsDocument(Document):
     )
     ever_held: tuple[EverHeld, ...] = Field(
         default=(),
-        description="predicted against realised, for every position that these jobs' accounts ever had, those that "
-        "were left too, by account, market and time",
+        description="predicted and realised rate of every position that these jobs' accounts have or had, by "
+        "account, market and time",
     )
     exposures: tuple[ExposureShare, ...] = Field(
-        default=(), description="what all jobs' holdings together rest on; none where fewer than two jobs have a price"
+        default=(),
+        description="the assets and protocols that all jobs' holdings together depend on; empty: fewer than two "
+        "jobs have a price",
     )

@@ -49,7 +49,7 @@ class MarketRisk(Part):
     long: int = Field(description="grade of that yield, 0 to 100")
     signal: str = Field(description="`enter`, `hold` or `leave`")
     reason: str = Field(description="why, in one line")
-    alarms: tuple[StandingAlarm, ...] = Field(description="signs of danger that stand")
+    alarms: tuple[StandingAlarm, ...] = Field(description="alarms in force")
     components: tuple[GradeSide, ...] = Field(description="the aspects that the grade is made of")
 
 
@@ -69,5 +69,7 @@ class RiskDocument(Document):
 
     jobs: tuple[JobRisk | JobHead, ...] = Field(description="by job and asset; the head alone where a chain failed")
     exposures: tuple[ExposureShare, ...] = Field(
-        default=(), description="what all jobs' holdings together rest on; none where fewer than two jobs have a price"
+        default=(),
+        description="the assets and protocols that all jobs' holdings together depend on; empty: fewer than two "
+        "jobs have a price",
     )

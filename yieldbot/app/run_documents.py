@@ -39,13 +39,13 @@ class Stuck(Part):
 
 
 class StillIn(Part):
-    """Money of ours that is still in a market which is to be left."""
+    """Money of ours in a market that an alarm or an order takes it out of, and that could not come out yet."""
 
     market_id: str = Field(description="the market's identifier")
     name: str = Field(description="its name")
     held: Money = Field(description="how much stays there")
-    reasons: tuple[str, ...] = Field(description="why it is to be left: what was observed, or the order")
-    why: str = Field(description="what keeps it there")
+    reasons: tuple[str, ...] = Field(description="why it is taken out: what was observed, or the order")
+    why: str = Field(description="why it could not come out yet")
     next: str = Field(description="what happens next")
 
 
@@ -167,9 +167,11 @@ class JobReport(JobHead):
         description="statements of memory about markets that the chain contradicts, in words; the chain is believed",
     )
     still_in: tuple[StillIn, ...] = Field(
-        default=(), description="what is still in markets that are to be left, the most dangerous first"
+        default=(),
+        description="our money in markets that an alarm or an order takes it out of, where it could not come out "
+        "yet; the most dangerous market first",
     )
-    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="alarms that stand in its markets")
+    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="alarms in force in its markets")
 
 
 class JobError(Part):

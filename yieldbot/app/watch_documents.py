@@ -109,7 +109,7 @@ class DepositorShare(Part):
     """What one depositor holds."""
 
     address: str = Field(description="the depositor's address")
-    share: float = Field(description="fraction of everything in the market that is not ours, 0 to 1")
+    share: float = Field(description="fraction of all deposits but ours, 0 to 1")
 
 
 class WatchedHolders(Part):
@@ -165,10 +165,11 @@ class WatchedJob(Part):
     )
     round_trips: int = Field(description="requests that the look took, those of the snapshot included")
     messages: tuple[WatchMessage, ...] = Field(description="what has changed or is announced, by market")
-    alarms: tuple[WatchAlarm, ...] = Field(description="the alarms that stand")
+    alarms: tuple[WatchAlarm, ...] = Field(description="the alarms in force")
     markets: tuple[WatchedMarket, ...] = Field(description="the contracts that each market depends on")
     due: tuple[str, ...] = Field(
-        description="names of the markets that an alarm or your order wants left and that pay something now"
+        description="names of the markets that an alarm or your order takes money out of, and that can pay some of "
+        "it now"
     )
 
 

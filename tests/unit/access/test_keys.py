@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -203,3 +204,24 @@ def test_a_full_disk_is_said_to_be_one(tmp_path: Path) -> None:
                 f"key{number}", frozenset((Scope.READ,)), NOW, accounts=frozenset(f"0x{n:040x}" for n in range(50))
             )
     assert "new keys" not in str(said.value)
+
+
+def test_a_change_by_another_process_counts_at_once(tmp_path: Path) -> None:
+    """A server keeps what it has read of the keys until anybody commits a change."""
+    ring, other = KeyRing.of(tmp_path), KeyRing.of(tmp_path)
+    text, made = ring.new("a", frozenset((Scope.READ,)), 1_000)
+    assert ring.find(made.prefix) is ring.find(made.prefix), "nothing is read again"
+    assert ring.find("00000000") is None
+    other.used(made, 2_000)
+    assert (found := ring.find(made.prefix)) is not None and found.used_at == 2_000
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(20):
+            _, one = other.new(f"k{number}", frozenset((Scope.READ,)), 1_000)
+            assert all(found == one for found in pool.map(lambda _, one=one: ring.find(one.prefix), range(8)))
+    other.revoke("a", 3_000)
+    assert (found := ring.find(made.prefix)) is not None and found.revoked_at == 3_000
+    (tmp_path / "access.sqlite3").write_bytes(b"no database" * 900)
+    ring._engine.dispose()
+    with pytest.raises(InvariantError, match="restore"):
+        ring.find(made.prefix)
+    assert text not in str(ring._known)
