@@ -1,6 +1,7 @@
 "use strict";
 // Writes figures and times in the viewer's locale and zone, keeps what is shown up to date, and draws charts that answer
 // to the pointer. Pages work without it.
+(() => {
 const locale = navigator.languages;
 const formats = new Map();
 
@@ -208,3 +209,4 @@ new MutationObserver((changes) => {
 setInterval(() => {
   for (const one of document.querySelectorAll('time[data-form="ago"]')) one.textContent = ago(new Date(one.dateTime));
 }, 30000);
+})();
