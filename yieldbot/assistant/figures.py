@@ -48,8 +48,8 @@ class Figure:
     """How many significant digits are written."""
     word: str = ""
     """The word behind it; of dates, times and words: the thing itself."""
-    about: bool = False
-    """Whether the text says that it is approximate."""
+    about: str = ""
+    """``about``, ``over`` or ``under`` where the text says that it is approximate, on one side of it; else empty."""
 
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -79,11 +79,12 @@ _LETTERED = re.compile(r"[A-Za-z0-9_]*(?:[A-Za-z_]+[0-9]|[0-9]+[A-Za-z_])[A-Za-z
 _JOINED = re.compile(r"\b[A-Za-z][A-Za-z0-9_]*(?:[-~:/][A-Za-z0-9_]+)*[-~:/][0-9]+(?:[-~:/.][A-Za-z0-9_]+)*\b")
 _RANGE = re.compile(rf"({_NUMBER})(\s?(?:-|to|and|or|/)\s?)(?=(?:{_NUMBER})\s?({_UNIT})(?![A-Za-z0-9]))", re.I)
 _ITEM = re.compile(r"^(\s*)(\d{1,2})([.)])(?=\s)", re.M)
-_ABOUT = re.compile(
-    r"(?:about|around|roughly|nearly|almost|approximately|approx\.?|circa|ca\.|some|over|under|above|below|(?:more|less)"
-    r" than|at (?:least|most)|up to|just|~|≈|>|<|≥|≤)\s*(?:a |[$€£])?\s*$",
-    re.I,
-)
+_ROUGH = {
+    "about": r"about|around|roughly|approximately|approx\.?|circa|ca\.|some|~|≈|etwa|rund|environ",
+    "over": r"over|above|more than|at least|just over|>|≥|über",
+    "under": r"nearly|almost|under|below|less than|at most|up to|just under|<|≤|fast|unter",
+}
+_ABOUT = re.compile("|".join(rf"(?P<{name}>(?<!\w)(?:{words}))" for name, words in _ROUGH.items()) + r"", re.I)
 _ONES = re.split(
     " ",
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -125,7 +126,7 @@ def figures(text: str) -> list[Figure]:
         text = _cut(text, pattern, lambda one: found.append(_date(one)))
     text = _cut(text, _CLOCK, lambda one: found.append(Figure(one[0], Kind.CLOCK, word=f"{int(one[1]):02}:{one[2]}")))
     text = _ranges(text)
-    text = _spelled(text)
+    text = in_digits(text)
     text = _words(text, found)
     found += _numbers(text)
     return found
@@ -166,7 +167,7 @@ def _ranges(text: str) -> str:
     return _RANGE.sub(lambda one: f"{one[1]} {one[3]}{one[2].replace('-', ' to ')}", text)
 
 
-def _spelled(text: str) -> str:
+def in_digits(text: str) -> str:
     """Numbers in words as digits; a ``one`` alone is rather an article."""
 
     def one(match: re.Match[str]) -> str:
@@ -216,7 +217,13 @@ def _numbers(text: str) -> Iterator[Figure]:
     for one in _FIGURE.finditer(text):
         made = _number(one)
         if made is not None:
-            yield replace(made, about=_ABOUT.search(text[max(0, one.start() - 20) : one.start()]) is not None)
+            yield replace(made, about=_about(text[max(0, one.start() - 20) : one.start()]))
+
+
+def _about(before: str) -> str:
+    """Which words of approximation stand at the end of a text."""
+    found = [one for one in _ABOUT.finditer(before) if not before[one.end() :].strip(" a$€£")]
+    return (found[-1].lastgroup or "") if found else ""
 
 
 def _number(one: re.Match[str]) -> Figure | None:

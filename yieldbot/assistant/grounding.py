@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from yieldbot.assistant.figures import Figure, Kind, figures, is_symbol, plain
-from yieldbot.assistant.sources import Leaf, Of, Sources
+from yieldbot.assistant.figures import Figure, Kind, figures, in_digits, is_symbol, plain
+from yieldbot.assistant.sources import SAID, Leaf, Of, Sources
 
 _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[^\d\s])|\n+")
 _UNITS = re.compile(r"%|\$|€|percent|per cent|\bap[yr]\b|\bbps?\b|usd|eur\b|basis|tokens?\b|million|billion", re.I)
 _LONGEST_NAME_NUMBER = 2
+_CLAUSE = re.compile(r"[,;:()]")
+_ROWS = re.compile(r"\s+(?:\w+\s)?(?:markets?|positions?|vaults?|pools?|plans?|transactions?|rows?)\b", re.I)
+_READING = re.compile(r"\b(?:readings?|read|as of)\b[^.;]{0,25}$", re.I)
 _GRADE = re.compile(r"(?:safety|grade|score|graded|rated)(?:\s+\w+){0,3}\s*[:=]?\s*$", re.I)
 COMMON = frozenset(("erc-20", "erc-4626", "erc-7540", "erc-7730", "eip-712", "eip-1559", "24/7", "utf-8", "24h", "x"))
 """Words with digits that say nothing of the user's money."""
@@ -50,11 +53,12 @@ def sentences(answer: str) -> list[str]:
 
 def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
     text, named = _without_names(sentence, sources)
+    text = in_digits(text)
     for figure in figures(text):
         if figure.kind is Kind.WORD:
             yield Found(figure, _word(figure, sources))
             continue
-        close = [leaf for leaf in sources.leaves if _fits(figure, leaf, text, sources.now)]
+        close = [leaf for leaf in sources.leaves if _fits(figure, leaf, text, sources)]
         own = [leaf for leaf in close if not leaf.owners or not named or leaf.owners & named]
         yield Found(figure, min(own, key=_rank, default=None))
 
@@ -76,13 +80,14 @@ def _without_names(sentence: str, sources: Sources) -> tuple[str, frozenset[str]
             continue
         if name in sources.rows:
             named.add(name)
-        if any(sign.isdigit() for sign in name) and _harmless(name):
-            text = pattern.sub(" | ", text)
+        if any(sign.isdigit() for sign in in_digits(name)):
+            between = re.compile(rf"[\"“„«`']{re.escape(name)}[\"”“»`']", re.I)  # who reads it sees that it is a name
+            text = (pattern if _harmless(name) else between).sub(" | ", text)
     return text, frozenset(named)
 
 
 def _harmless(name: str) -> bool:
-    numbers = re.findall(r"\d[\d.,]*", name)
+    numbers = re.findall(r"\d[\d.,]*", in_digits(name))
     return _UNITS.search(name) is None and all(len(one.strip(".,")) <= _LONGEST_NAME_NUMBER for one in numbers)
 
 
@@ -92,28 +97,29 @@ def _word(figure: Figure, sources: Sources) -> Leaf | None:
     return Leaf(Decimal(0), Of.TEXT, "", "", figure=figure) if known else None
 
 
-def _fits(figure: Figure, leaf: Leaf, text: str, now: int) -> bool:
+def _fits(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool:
     if leaf.figure is not None:
         return _fits_text(figure, leaf.figure)
     match figure.kind:
         case Kind.FRACTION:
             return leaf.fraction is not None and _close(figure, leaf.fraction)
         case Kind.DATE:
-            return leaf.of is Of.TIME and figure.word in _days(leaf.value)
+            return leaf.of is Of.TIME and figure.word in _days(leaf.value) and _of_reading(figure, leaf, text)
         case Kind.CLOCK:
-            return leaf.of is Of.TIME and datetime.fromtimestamp(int(leaf.value), UTC).strftime("%H:%M") == figure.word
+            there = leaf.of is Of.TIME and datetime.fromtimestamp(int(leaf.value), UTC).strftime("%H:%M") == figure.word
+            return there and _of_reading(figure, leaf, text)
         case Kind.SECONDS:
-            if leaf.of is Of.TIME and now:
-                return abs(abs(now - leaf.value) - figure.value) < figure.unit
+            if leaf.of is Of.TIME and sources.now:
+                return abs(abs(sources.now - leaf.value) - figure.value) < figure.unit
             seconds = leaf.seconds()
             return seconds is not None and _close(figure, seconds, exact=False)
         case Kind.DOLLARS:
             return leaf.of is Of.NUMBER and ("usd" in leaf.key or leaf.symbol == "USD") and _close(figure, leaf.value)
         case _:
-            return _fits_plain(figure, leaf, text)
+            return _fits_plain(figure, leaf, text, sources)
 
 
-def _fits_plain(figure: Figure, leaf: Leaf, text: str) -> bool:
+def _fits_plain(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool:
     if leaf.of is Of.TIME:
         year = datetime.fromtimestamp(int(leaf.value), UTC).year
         return figure.value in (year, leaf.value) and figure.unit == 1
@@ -121,23 +127,55 @@ def _fits_plain(figure: Figure, leaf: Leaf, text: str) -> bool:
         return False
     if leaf.of is Of.NUMBER and not leaf.symbol and leaf.fraction is not None and leaf.fraction == leaf.value:
         return figure.unit < 1 and _close(figure, leaf.value)
-    if leaf.of is Of.COUNT and is_symbol(figure.word):
+    before, _, behind = text.partition(figure.text)
+    if leaf.of is Of.NUMBER and is_symbol(figure.word) and not leaf.symbol and leaf.value.as_tuple().exponent == 0:
+        return False  # a count is no amount
+    if (leaf.of is Of.COUNT or leaf.key == "total") and not any(
+        _counts(leaf, figure.word, text[: one.start()], text[one.end() :], sources)
+        for one in re.finditer(rf"(?<![\w.,]){re.escape(figure.text)}", text)
+    ):
         return False
-    before = text[: max(0, text.find(figure.text))]
+    if leaf.of is Of.COUNT and is_symbol(figure.word) and _ROWS.match(behind) is None:
+        return False
     if _GRADE.search(before) is not None and not leaf.is_grade:
         return False
-    return _close(figure, leaf.value, exact=figure.unit == 1 and figure.value < 100 and not leaf.symbol)
+    if figure.word.lower() in sources.keys and leaf.key != figure.word.lower():
+        return False
+    small = figure.unit == 1 and figure.value < 100 and not is_symbol(figure.word)
+    return not (small and leaf.symbol) and _close(figure, leaf.value, exact=small)
+
+
+def _counts(leaf: Leaf, word: str, before: str, behind: str, sources: Sources) -> bool:
+    """Whether a count is of what the part of the sentence around it speaks of."""
+    around = (_CLAUSE.split(before)[-1] + f" {word} " + _CLAUSE.split(behind)[0]).lower()
+    if leaf.says:
+        return any(word in around for word in leaf.says.split("/"))
+    if "[" in leaf.path:  # a list in a row: its own name, or that of its rows
+        return any(word in around for word in (leaf.key.removesuffix("s"), SAID.get(leaf.key, leaf.key)))
+    some = any(word in around for word in sources.said)
+    return not some or re.search(r"\bof (?:the|our|all)?\s*$", before) is not None
+
+
+def _of_reading(figure: Figure, leaf: Leaf, text: str) -> bool:
+    """Whether a time that the text says was that of a reading is one."""
+    said = _READING.search(text.partition(figure.text)[0]) is not None
+    return not said or leaf.key in ("as_of", "now", "timestamp", "at", "utc")
 
 
 def _fits_text(figure: Figure, written: Figure) -> bool:
     """Whether a number in an answer is one that a text has."""
     if figure.kind in (Kind.DATE, Kind.CLOCK) or written.kind in (Kind.DATE, Kind.CLOCK):
         return figure.kind is written.kind and (figure.word == written.word or written.word.endswith(f"-{figure.word}"))
+    if figure.kind is Kind.SECONDS and written.kind is Kind.PLAIN and figure.word.lower().startswith("sec"):
+        return figure.value == written.value
     if figure.kind is not written.kind:
+        return False
+    small = figure.unit == 1 and figure.value < 100 and not is_symbol(figure.word)
+    if small and is_symbol(written.word):
         return False
     if is_symbol(figure.word) and is_symbol(written.word) and figure.word.lower() != written.word.lower():
         return False
-    return _close(figure, written.value, exact=figure.unit == 1 and figure.value < 100)
+    return _close(figure, written.value, exact=small)
 
 
 def _days(at: Decimal) -> tuple[str, ...]:
@@ -150,10 +188,12 @@ def _close(figure: Figure, true: Decimal, exact: bool = False) -> bool:
     value, true = abs(figure.value), abs(true)
     if exact and not figure.about:
         return value == true
-    off = abs(value - true)
-    if off <= figure.unit / 2 or (figure.digits >= 3 and value <= true and off < figure.unit):
-        return True
-    if not figure.about or not value:
-        return False
-    rough = Decimal(1).scaleb(value.normalize().as_tuple().exponent)  # type: ignore[arg-type]
-    return off < max(rough, figure.unit)
+    off, unit = abs(value - true), figure.unit
+    if figure.about and value:
+        rough = max(unit, Decimal(1).scaleb(value.normalize().as_tuple().exponent))  # type: ignore[arg-type]
+        if figure.about == "about":
+            return off <= rough / 2
+        return off <= unit / 2 or (off < rough and off <= value / 4 and (value <= true) == (figure.about == "over"))
+    if figure.kind in (Kind.FRACTION, Kind.SECONDS) and figure.digits == 1:
+        return off <= unit / 10  # one digit is rounded only by those who say so
+    return off <= unit / 2 or (figure.digits >= 3 and value <= true and off < unit)

@@ -17,10 +17,15 @@ from typing import Any
 from yieldbot.assistant.figures import Figure, Kind, figures, plain
 
 FOREIGN = frozenset(
-    ("name", "symbol", "label", "title", "protocol", "curator", "words", "description", "message", "memo")
+    (
+        *("name", "symbol", "label", "title", "protocol", "curator", "description", "message", "memo", "risks"),
+        *("unread",),
+    )
 )
-
 """Fields whose text strangers may have written: its numbers support nothing, its words may be quoted."""
+MIXED = frozenset(("words", "calls", "changes"))
+"""Fields whose text begins with our amounts; names follow them behind a preposition."""
+_PREPOSITION = re.compile(r"\s(?:into|from|in|to|of|at|on|with|through|by)\s")
 HIDDEN = frozenset(("raw", "hash", "digest", "calldata", "data", "schema", "hex"))
 """Fields whose numbers nobody means: base units, hashes."""
 _TIME = re.compile(
@@ -34,6 +39,8 @@ _DAYS, _HOURS = re.compile(r"(?:^|_)days?(?:_|$)"), re.compile(r"(?:^|_)hours?(?
 _SAFETY = re.compile(r"safety|grade|score|short$|long$|letter")
 SPANS = ("days", "horizon_days", "limit")
 """Inputs of tools that say how much was asked for."""
+SAID = {"queued": "wait", "legs": "step", "calls": "call"}
+"""Values and lists for which sentences have another word."""
 MOST_DEPTH = 40
 
 
@@ -68,6 +75,8 @@ class Leaf:
     """The token that it counts; empty: none is named."""
     owners: frozenset[str] = frozenset()
     """Names of the rows that it stands in."""
+    says: str = ""
+    """Of a count of some of the rows: a word that a sentence about them has; empty: any sentence may be."""
     figure: Figure | None = None
     """The number as it is written in a text; None: it comes from a field of its own."""
 
@@ -106,6 +115,10 @@ class Sources:
 
     leaves: list[Leaf] = field(default_factory=list)
     """All numbers."""
+    said: set[str] = field(default_factory=set)
+    """Words of sentences about some of the rows."""
+    keys: set[str] = field(default_factory=set)
+    """Names of fields that hold numbers."""
     now: int = 0
     """The present time in unix seconds, for words such as "two hours ago"; 0: not known."""
     names: set[str] = field(default_factory=set)
@@ -166,6 +179,7 @@ class Sources:
             number = Decimal(str(value))
             if number.is_finite():
                 of = Of.TIME if _is_time(key, number) else Of.NUMBER
+                self.keys.add(key)
                 self.leaves.append(Leaf(number, of, source, path, key, symbol, owners))
 
     def _text(self, source: str, text: str, path: str, key: str, symbol: str, owners: frozenset[str]) -> None:
@@ -176,9 +190,11 @@ class Sources:
         if key in FOREIGN:
             self.names.add(plain(text).lower())
             return
+        if key in MIXED:
+            text = _PREPOSITION.split(text, maxsplit=1)[0]
         for one in figures(text):
             if one.kind is not Kind.WORD:
-                self.leaves.append(Leaf(one.value, Of.TEXT, source, path, key, "", owners, one))
+                self.leaves.append(Leaf(one.value, Of.TEXT, source, path, key, "", owners, figure=one))
 
     def _keep_words(self, text: str) -> None:
         self.words |= {one.word for one in figures(text) if one.kind is Kind.WORD}
@@ -187,21 +203,23 @@ class Sources:
 
     def _count(self, source: str, rows: Sequence[Any], path: str, key: str, owners: frozenset[str]) -> None:
         """How many rows there are, how many have each value of a field, and how many have something in a list."""
-        counts = Counter[str]({"": len(rows)})
+        counts = Counter[tuple[str, str]]({("", ""): len(rows)})
         for row in rows:
             if isinstance(row, Mapping):
                 for name, value in row.items():
-                    if isinstance(value, str | bool) or value is None:
-                        counts[f"{name}={value}"] += 1
-                    elif isinstance(value, Sequence):
-                        counts[f"{name} is {'not empty' if value else 'empty'}"] += 1
-                    elif isinstance(value, Mapping) and isinstance(value.get("text"), str):
-                        counts[f"{name} is {'zero' if not value['text'].strip('0.') else 'not zero'}"] += 1
-            elif isinstance(row, str):
-                counts[f"={row}"] += 1
-        for what, number in counts.items():
+                    if isinstance(value, str) and value:
+                        counts[f"{name}={value}", f"{value}/{SAID[value]}" if value in SAID else value.lower()] += 1
+                    elif isinstance(value, Sequence) and not isinstance(value, str) and value:
+                        counts[f"{name} is not empty", name.removesuffix("s")] += 1
+                    elif isinstance(value, Mapping) and str(value.get("text", "0")).strip("0."):
+                        counts[f"{name} is not zero", name] += 1
+        if rows and all(isinstance(row, Mapping) and "day" in row for row in rows):
+            self.leaves.append(Leaf(Decimal(len(rows)), Of.NUMBER, source, f"count({path})", "days", "", owners))
+        for (what, says), number in counts.items():
             where = f"count({path}{' where ' + what if what else ''})"[:200]
-            self.leaves.append(Leaf(Decimal(number), Of.COUNT, source, where, key, "", owners))
+            self.leaves.append(Leaf(Decimal(number), Of.COUNT, source, where, key, "", owners, says))
+            if says and "[" not in path:
+                self.said |= set(says.split("/"))
 
 
 def _values(value: Any) -> set[Decimal]:
