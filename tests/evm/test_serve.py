@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.faults.control import Proxies, proxies
 from tests.kit import ROOT
 from tests.kit.api.walk import every_example, remembered
 from tests.kit.notify.servers import http_service
@@ -54,6 +55,29 @@ class Server:
 
 
 @contextmanager
+def failing_endpoint(sandbox: Sandbox) -> Iterator[Proxies]:
+    """The configuration's endpoint from now on, which answers nothing as yet."""
+    file = sandbox.directory / ".env"
+    with proxies(sandbox.rpc_url, 1) as found:
+        found.set(0, kinds=["error_500"])
+        file.write_text(file.read_text().replace(sandbox.rpc_url, found.urls[0]))
+        yield found
+
+
+def begins_without_its_endpoint(sandbox: Sandbox, server: Server, endpoint: Proxies) -> None:
+    """It lives, says that it reads nothing, and reads once the endpoint answers."""
+    config, until = sandbox.directory / "yieldbot.toml", time.monotonic() + 120
+    while not server.ask("/health")[1]["failing"]:
+        assert time.monotonic() < until and server.process.poll() is None
+        time.sleep(0.1)
+    assert server.ask("/ready")[0] == 503 and server.ask("/plans")[0] == 200
+    assert endpoint.set(0)["error_500"] > 0
+    config.write_text(config.read_text() + '\n[serve]\nobserve = "1h"\n')
+    server.process.send_signal(signal.SIGHUP)  # a job with another interval begins at once
+    server.ready()
+
+
+@contextmanager
 def serving(sandbox: Sandbox, *flags: str, collector: str) -> Iterator[Server]:
     config = ("--config", sandbox.directory / "yieldbot.toml")
     made = yieldbot(*config, "--json", "key", "new", "all", "--scope", "read,plan,halt", cwd=ROOT).document
@@ -83,8 +107,12 @@ def test_what_it_answers_is_what_the_commands_answer(sandbox: Sandbox, tmp_path:
     wallet = yieldbot(*config, "--json", "positions", cwd=ROOT).document["jobs"][0]["wallet"]
     yieldbot(*config, "alert", "add", "wealth", wallet, "--above", "1", "--severity", "info", cwd=ROOT)
     market = remembered(sandbox)
-    with http_service() as collector, serving(sandbox, collector=collector.url) as server:
-        server.ready()
+    with (
+        failing_endpoint(sandbox) as endpoint,
+        http_service() as collector,
+        serving(sandbox, collector=collector.url) as server,
+    ):
+        begins_without_its_endpoint(sandbox, server, endpoint)
         (alert,) = server.ask("/alerts")[1]["items"]
         assert alert["stands"] and alert["values"][0]["value"] > 1
         told = yieldbot(*config, "--json", "markets", cwd=ROOT).document["jobs"][0]["markets"]
