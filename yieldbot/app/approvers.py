@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from yieldbot.app.approver_documents import ApproversDocument, Person, SignedPla
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.chains.evm.signing.typed import sign_approval
 from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.execution.lock import only_one
 from yieldbot.execution.passphrases import passphrase_in
 from yieldbot.execution.persons import REGISTER, read_register, signers, to_approve
 from yieldbot.history.recorded import queued_plan
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from yieldbot.access.approvers import ToApprove
     from yieldbot.app.context import Context
     from yieldbot.journal.fold import StoredPlan
+
+
+LOCK = "approvers.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,25 +69,25 @@ def list_(context: Context) -> ApproversDocument:
 
 def add(person: Approver, context: Context) -> ApproversDocument:
     """Adds a person. Raises ConfigError for invalid details, or a name or key that is already in the register."""
-    found = read_register(context.settings.data_dir)
-    person = checked(person)
-    if person.name in found:
-        raise ConfigError(f"approver {person.name} is in the register: remove them first, or choose another name")
-    if any(one.key == person.key for one in found.values()):
-        raise ConfigError(
-            f"approver {person.name}: this key is in the register under another name: one person, one key"
-        )
-    _write((*found.values(), person), context)
+    with _held(context) as found:
+        person = checked(person)
+        if person.name in found:
+            raise ConfigError(f"approver {person.name} is in the register: remove them first, or choose another name")
+        if any(one.key == person.key for one in found.values()):
+            raise ConfigError(
+                f"approver {person.name}: this key is in the register under another name: one person, one key"
+            )
+        _write((*found.values(), person), context)
     note(context, f"approver add {person.name} ({person.kind})", "added")
     return list_(context)
 
 
 def remove(name: str, context: Context) -> ApproversDocument:
     """Removes a person; their signatures no longer count. Raises ConfigError for an unknown name."""
-    found = read_register(context.settings.data_dir)
-    if name not in found:
-        raise ConfigError(f"approver {name}: is not in the register: `yieldbot approver list` shows who is")
-    _write((one for one in found.values() if one.name != name), context)
+    with _held(context) as found:
+        if name not in found:
+            raise ConfigError(f"approver {name}: is not in the register: `yieldbot approver list` shows who is")
+        _write((one for one in found.values() if one.name != name), context)
     note(context, f"approver remove {name}", "removed")
     return list_(context)
 
@@ -187,6 +192,14 @@ def _waiting(plan_id: str, context: Context) -> StoredPlan:
         queued_plan(journal, plan_id, now)
     assert stored is not None
     return stored
+
+
+@contextmanager
+def _held(context: Context) -> Iterator[dict[str, Approver]]:
+    """Context manager that keeps other commands from changing the register, which would bring back a person whom this
+    one removes; gives the register. Raises YieldbotError where another command changes it."""
+    with only_one(context.settings.data_dir, LOCK, "`yieldbot approver`"):
+        yield read_register(context.settings.data_dir)
 
 
 def _write(persons: Iterable[Approver], context: Context) -> None:

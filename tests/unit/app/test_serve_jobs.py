@@ -20,6 +20,7 @@ from yieldbot.app.notice_runs import of_jobs
 from yieldbot.app.run_documents import RunDocument
 from yieldbot.app.serve import ServeRequest, check, timings
 from yieldbot.app.workers import WorkerFailed
+from yieldbot.cli.main import parser
 from yieldbot.errors import ConfigError
 
 __all__ = ["context", "served"]
@@ -177,3 +178,6 @@ def test_another_address_takes_tls_or_a_proxy(given: dict[str, Any], why: str) -
         {"host": "0.0.0.0", "proxy": "10.0.0.0/8"},
     ):
         check(ServeRequest(**good))
+    assert (ServeRequest().host, ServeRequest().port) == ("127.0.0.1", 8377)
+    args = parser(["serve"]).parse_args(["serve"])
+    assert (args.host, args.port) == ("127.0.0.1", 8377)

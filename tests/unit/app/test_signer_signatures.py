@@ -20,7 +20,7 @@ from tests.unit.app.test_overview import Quiet
 from yieldbot.app import approvers, signer_work
 from yieldbot.app.approvers import SignRequest, signed_plans
 from yieldbot.app.signer_link import request_of
-from yieldbot.errors import SafetyError
+from yieldbot.errors import SafetyError, YieldbotError
 from yieldbot.execution.persons import to_approve
 from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.fold import StoredPlan
@@ -130,6 +130,24 @@ def test_a_row_that_somebody_else_wrote_approves_nothing(signer: Signer) -> None
     assert signed_plans(signer.context) == (), "one person, however often"
     signer.journal.append(ApprovalGiven(plan_id=wanted.id, approver="ben", signature=signature(wanted, BEN)))
     assert signed_plans(signer.context) == (wanted.id,)
+
+
+def test_a_register_is_changed_by_one_command_at_a_time(signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one that adds a person could bring back another whom somebody removes at the same moment."""
+    write, late = approvers._write, list[str]()
+
+    def slow(persons: Any, context: Quiet) -> None:
+        with pytest.raises(YieldbotError, match="another `yieldbot approver` runs"):
+            approvers.remove("ben", context)
+        late.append("refused")
+        write(persons, context)
+
+    monkeypatch.setattr(approvers, "_write", slow)
+    approvers.add(PERSONS["passkey"], signer.context)
+    monkeypatch.undo()
+    assert late == ["refused"] and [one.name for one in approvers.list_(signer.context).approvers][-1] == "passkey"
+    approvers.remove("ben", signer.context)
+    assert [one.name for one in approvers.list_(signer.context).approvers] == ["anna", "passkey"]
 
 
 def test_a_signature_ends_with_its_plan(signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
