@@ -48,7 +48,8 @@ class Inner:
 
 
 class BehindProxy:
-    """Takes a caller's address from X-Forwarded-For, but only in requests that come from the named proxy."""
+    """Takes a caller's address from X-Forwarded-For and the scheme from X-Forwarded-Proto (https where it is missing),
+    but only in requests that come from the named proxy, which ends TLS."""
 
     def __init__(self, app: ASGIApp, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
         self._app, self._network = app, network
@@ -59,7 +60,13 @@ class BehindProxy:
             with contextlib.suppress(ValueError):
                 if plain(host) in self._network:
                     scope["client"] = (self._shown(scope) or host, port)
+                    scope["scheme"] = self._scheme(scope)
         await self._app(scope, receive, send)
+
+    def _scheme(self, scope: Scope) -> str:
+        """http where the proxy says that the caller came without TLS."""
+        named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-proto"]
+        return "http" if "".join(named[-1:]).rpartition(",")[2].strip().lower() == "http" else "https"
 
     def _shown(self, scope: Scope) -> str | None:
         """The last address in X-Forwarded-For that is not the proxy's own; None: there is none. The caller may have

@@ -86,6 +86,9 @@ class RejectRequest:
     """Why; kept in the journal."""
     by: str = "terminal"
     """Who rejects it, as in the journal."""
+    not_again_seconds: int | None = None
+    """Seconds in which the same steps are not proposed again; None: nothing is said of that. At the terminal also for
+    a plan that is rejected already, from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,9 +220,13 @@ def reject(request: RejectRequest, context: Context) -> RejectDocument:
             raise ConfigError(
                 f"no plan {request.plan_id} in the journal: `yieldbot history --waiting` lists those that wait"
             )
-        if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED):
+        again = stored.status is PlanStatus.REJECTED and request.not_again_seconds is not None
+        again = again and request.by == "terminal"
+        if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED) and not again:
             raise SafetyError("PLAN_CLOSED", f"plan {request.plan_id} is {stored.status.value} already")
-        journal.append(PlanMarked(request.plan_id, PlanStatus.REJECTED, request.by, one_line(request.reason, 500)))
+        reason = one_line(request.reason, 500) or (stored.reason if again else "")
+        until = int(time.time()) + request.not_again_seconds if request.not_again_seconds else 0
+        journal.append(PlanMarked(request.plan_id, PlanStatus.REJECTED, request.by, reason, until))
     return RejectDocument(plan_id=request.plan_id)
 
 

@@ -299,12 +299,13 @@ class Service(StartedWork):
         request = approvers.SignRequest(plan_id=plan_id, name=name, signature=signature)
         return await asyncio.to_thread(approvers.sign, request, self.context)
 
-    async def reject(self, plan_id: str, reason: str, by: str) -> RejectDocument:
-        """Reject a plan that waits, at the signer too. Raises ConfigError, SafetyError, SignerAway, and YieldbotError
-        while a run is in progress."""
+    async def reject(self, plan_id: str, reason: str, by: str, seconds: int | None = None) -> RejectDocument:
+        """Reject a plan that waits, at the signer too. seconds: see ``RejectRequest``. Raises ConfigError, SafetyError,
+        SignerAway, and YieldbotError while a run is in progress."""
         if self.signer is not None:
             await self.signer.reject(plan_id, reason)
-        return await asyncio.to_thread(reject, RejectRequest(plan_id=plan_id, reason=reason, by=by), self.context)
+        request = RejectRequest(plan_id=plan_id, reason=reason, by=by, not_again_seconds=seconds)
+        return await asyncio.to_thread(reject, request, self.context)
 
     async def runs(self, caller: Caller) -> Collection:
         """Runs that a caller may see, the newest first, those in progress too."""

@@ -11,6 +11,7 @@ from rich.console import Group
 
 from yieldbot.app import notice_runs
 from yieldbot.app import run as app
+from yieldbot.app.api_keys import seconds_of
 from yieldbot.app.approve_signed import approve_signed
 from yieldbot.app.call_descriptions import descriptions
 from yieldbot.app.run import ApproveRequest, DryRunRequest, RejectRequest, RunRequest
@@ -62,6 +63,12 @@ def register(listed: CommandList) -> None:
     parser = listed.add_parser("reject")
     parser.add_argument("plan_id", metavar="ID")
     parser.add_argument("--reason", default="", help="why you reject it; stored in the journal")
+    parser.add_argument(
+        "--for",
+        dest="not_again",
+        metavar="TIME",
+        help="as 12h, 7d or 2w: the same steps are not proposed again for so long; 0h: they may be (default)",
+    )
     parser.set_defaults(command="reject", handler=reject)
 
 
@@ -86,7 +93,9 @@ def approve(args: argparse.Namespace, context: Screen) -> int:
 
 
 def reject(args: argparse.Namespace, context: Screen) -> int:
-    done = app.reject(RejectRequest(plan_id=args.plan_id, reason=args.reason), context)
+    seconds = None if args.not_again is None else seconds_of(args.not_again, "--for")
+    request = RejectRequest(plan_id=args.plan_id, reason=args.reason, not_again_seconds=seconds)
+    done = app.reject(request, context)
     context.show(done.as_json(), lambda: f"plan {done.plan_id} is {done.status}")
     return 0
 

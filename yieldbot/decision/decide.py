@@ -18,6 +18,7 @@ from yieldbot.allocator.exits import Exits, exit_plan, held_as_it_is
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import only_again, without_again
 from yieldbot.decision.gas_learned import with_learnt_gas
+from yieldbot.decision.not_again import not_again
 from yieldbot.decision.orders import proceeds
 from yieldbot.history.holdings import UnreadHolding, unseen_money
 from yieldbot.journal.fold import Record
@@ -261,10 +262,15 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
     if given.claims_only:
         due = next((plan for ask in OF_CLAIMS if (plan := ask(judged)) is not None), None)
         return Decision(assessments, allocation, due or Hold(NO_CLAIM, None))
-    if isinstance(moves, Plan) or wealth is not None:
+    if wealth is not None:
         return Decision(assessments, allocation, moves)
-    if (due := next((plan for ask in PROPOSERS if (plan := ask(judged)) is not None), None)) is not None:
-        return Decision(assessments, allocation, due)
+    if isinstance(moves, Plan) and (why := not_again(moves, given.records, given.now)) is not None:
+        moves = Hold(why, allocation)
+    if isinstance(moves, Plan):
+        return Decision(assessments, allocation, moves)
+    for ask in PROPOSERS:
+        if (due := ask(judged)) is not None and not_again(due, given.records, given.now) is None:
+            return Decision(assessments, allocation, due)
     if (message := no_new_money(snapshot, guarded.policy, job.base)) is not None:
         moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {message}")
     return Decision(assessments, allocation, moves)

@@ -1,7 +1,5 @@
-"""The kinds of journal entries. Each entry is a frozen value, which ``entry_codec`` encodes as a row.
-
-Names of classes and fields are those on the disk, which older rows have too: they stay.
-"""
+"""The kinds of journal entries: frozen values, which ``entry_codec`` encodes as rows. Names of classes and fields are
+those on the disk, which older rows have too: they stay."""
 
 from __future__ import annotations
 
@@ -40,8 +38,7 @@ class PlanStatus(StrEnum):
     FAILED = "failed"
     """It was begun but not finished: a leg was declined or reverted."""
     INTERRUPTED = "interrupted"
-    """The process that carried it out ended before it was done. What was sent is settled; the rest is not carried
-    out."""
+    """The process that carried it out ended before it was done. What was sent is settled; the rest is not done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,8 @@ class PlanMarked:
     """Who set it: terminal, auto, queue, approve, execution, or the name of an interface."""
     reason: str = ""
     """Why, in one line for a person; empty where the status says it all."""
+    not_before: int = 0
+    """Of a rejection: until when the same steps are not proposed again, in unix seconds; 0: they may be at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from yieldbot.web.money_picture import picture
 
 MOST_ENDED = 50
 """Most plans in the list that wait no more."""
-OPEN = ("queued", "approved", "proposed")
-"""Statuses after which something may still happen."""
+DAYS = ("0", "1", "7", "30", "90")
+"""Days for which a person may ask not to see the same again."""
 WORDS = {
     "queued": "waits for approval",
     "approved": "approved, being carried out",
@@ -105,7 +105,8 @@ async def reject(request: Request) -> Response:
     service = service_of(request)
     try:
         _as_shown(row, fields)
-        await service.reject(row["id"], fields.get("reason", "")[:500], _by(request))
+        days = int(fields.get("days", "0")) if fields.get("days", "0") in DAYS else 0
+        await service.reject(row["id"], fields.get("reason", "")[:500], _by(request), days * 86_400 or None)
     except YieldbotError as failure:
         return await _refused(request, failure)
     return to(f"/plans/{row['id']}")

@@ -18,7 +18,7 @@ from yieldbot.app.admission import Forbidden, Refused
 from yieldbot.app.passkey_sign_in import Challenges, registered
 from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
-from yieldbot.web import live, market, markets, overview, passkeys, plans, sign_in
+from yieldbot.web import approvers, halting, live, market, markets, overview, passkeys, plans, settings, sign_in
 from yieldbot.web.answering import HEADERS, SAFE, cookie_name, failed, ours, packed, sessions_of, to
 from yieldbot.web.assets import assets
 from yieldbot.web.sessions import Sessions
@@ -31,6 +31,9 @@ ROUTES = (
     *markets.ROUTES,
     *market.ROUTES,
     *live.ROUTES,
+    *approvers.ROUTES,
+    *halting.ROUTES,
+    *settings.ROUTES,
 )
 FOR_ANYBODY = frozenset(("/sign-in", "/sign-in/challenge", "/sign-in/passkey", "/passkey"))
 """Pages that need no session; files under ``/static`` neither."""

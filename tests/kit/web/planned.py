@@ -27,7 +27,7 @@ def waiting_plan(served: Served, seconds: float = 3600, **changed: object) -> Pl
     found = decide(SEEN, policy, settings.jobs[0], now).outcome
     assert isinstance(found, Plan), found
     made = identified(replace(found, expires_at=int(now + seconds), **changed))  # type: ignore[arg-type]
-    lines = tuple(one_line(line) for line in plan_lines(made)[: len(made.legs)])
+    lines = tuple(one_line(line.partition(". ")[2]) for line in plan_lines(made)[: len(made.legs)])
     changes = tuple(f"-{leg.amount}" for leg in made.legs)
     with Journal.open(served.service.journal_file) as journal:
         journal.append(

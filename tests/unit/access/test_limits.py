@@ -94,3 +94,23 @@ def test_a_proxy_and_a_caller_are_known_in_either_form() -> None:
             scope: Any = {"type": "http", "client": (host, 1), "headers": headers}
             asyncio.run(behind(scope, None, None))  # type: ignore[arg-type]
     assert found == ["1.2.3.4"] * 4
+
+
+@pytest.mark.parametrize(
+    ("host", "proto", "scheme"),
+    [
+        ("10.0.0.1", None, "https"),
+        ("10.0.0.1", b"https", "https"),
+        ("10.0.0.1", b"https, http", "http"),
+        ("192.0.2.1", b"https", "http"),
+    ],
+)
+def test_a_proxy_says_whether_the_caller_came_with_tls(host: str, proto: bytes | None, scheme: str) -> None:
+    async def seen(scope: Any, receive: Any, send: Any) -> None:
+        found.append(scope["scheme"])
+
+    found = list[str]()
+    headers = [] if proto is None else [(b"x-forwarded-proto", proto)]
+    scope: Any = {"type": "http", "client": (host, 1), "headers": headers, "scheme": "http"}
+    asyncio.run(BehindProxy(seen, network_of("10.0.0.0/8"))(scope, None, None))  # type: ignore[arg-type]
+    assert found == [scheme]

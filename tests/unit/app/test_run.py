@@ -189,6 +189,14 @@ def test_a_plan_waits_is_asked_about_once_more_and_is_refused(context: Context, 
         assert (plan.status, plan.reason) == (PlanStatus.REJECTED, "not now")
     with pytest.raises(SafetyError, match=f"plan {plan_id} is rejected already"):
         reject(RejectRequest(plan_id=plan_id), context)
+    with pytest.raises(SafetyError, match="is rejected already"):
+        reject(RejectRequest(plan_id=plan_id, by="key k", not_again_seconds=60), context)
+    reject(RejectRequest(plan_id=plan_id, not_again_seconds=3600), context)
+    held = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0]["plan"]
+    assert held["action"] == "hold" and f"terminal rejected this (plan {plan_id})" in held["reason"]
+    reject(RejectRequest(plan_id=plan_id, not_again_seconds=0), context)
+    with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
+        assert journal.plans()[0].reason == "not now", "the reason stays"
     with pytest.raises(ConfigError, match="no plan nothing in the journal"):
         reject(RejectRequest(plan_id="nothing"), context)
 
