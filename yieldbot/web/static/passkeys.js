@@ -1,5 +1,4 @@
-"use strict";
-// Passkeys and wallets: sign in, make a passkey, approve a plan.
+// A module, so that its names are its own. Passkeys and wallets: sign in, make a passkey, approve a plan.
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));
 const base64url = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
   .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
