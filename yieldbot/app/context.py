@@ -24,8 +24,16 @@ if TYPE_CHECKING:
 SECRET_ENDINGS = ("RPC_URL", "PASSPHRASE", "PASSWORD", "PRIVATE_KEY", "SECRET", "TOKEN", "API_KEY")
 """Values of environment variables with these endings are hidden in every text."""
 
+LEAST_KEY = 16
+"""Fewest characters of a part of a URL that is taken for a key though it has no digit."""
 LONGEST_RELAYED = 500
 """Most characters of a line of a process that was started."""
+
+
+def _keys_in(url: str) -> list[str]:
+    """The parts behind a URL's host that may be a key, which services quote without the rest."""
+    parts = url.replace("?", "/").replace("&", "/").replace("=", "/").split("/")[3:]
+    return [part for part in parts if len(part) >= LEAST_KEY or any(sign.isdigit() for sign in part)]
 
 
 class Context:
@@ -163,4 +171,4 @@ class Context:
             names += [one.env for channel in self._settings.notices for one in channel.secrets if one.env]
             names += [self._settings.serving.heartbeat_env or "", self._settings.assistance.key_env]
             secrets += [environment.get(name, "") for name in names]
-        return secrets
+        return [*secrets, *(part for value in secrets if "://" in value for part in _keys_in(value))]

@@ -19,6 +19,7 @@ from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocume
 from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn, Withdrawn
 from yieldbot.app.desk import Desk
 from yieldbot.assistant.budget import Budget
+from yieldbot.assistant.links import without_links
 from yieldbot.assistant.messages_api import MessagesApi, ModelFailed, Reply, Tokens
 from yieldbot.assistant.privacy import Names
 from yieldbot.assistant.prompts import prompt
@@ -176,13 +177,13 @@ class _Run:
                 asked_again = True
                 if shown:
                     yield Withdrawn("a number of it was in none of its sources; it is asked again")
-                text = prompt("again").text.replace("{numbers}", ", ".join(wrong)[:300])
+                text = prompt("again").text.replace("{numbers}", self._question.names.text_out(", ".join(wrong))[:300])
                 messages = [*messages, *_closed(reply), {"role": "user", "content": text}]
                 continue
             if reply.stop == "tool_use":
                 results = list[dict[str, Any]]()
                 for block in [one for one in reply.blocks if one["type"] == "tool_use"]:
-                    yield Looking(block["name"][:60])
+                    yield Looking(self._toolbox.known(str(block["name"])))
                     results.append(await self._use(block, len(results)))
                 messages = [*messages, {"role": "assistant", "content": reply.blocks}]
                 messages.append({"role": "user", "content": results})
@@ -260,6 +261,7 @@ class _Run:
         return head | {"content": self._question.give("tool", what, found.document, given)}
 
     def _shown(self, text: str) -> str:
+        text = without_links(text)
         self._said.append(text)
         return self._question.names.text_in(text)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.app.answer_documents import AnswerDocument, FigurePart, ProposalPart, SourcePart, Status, UsagePart
 from yieldbot.assistant.grounding import Found, grounded, unsupported
+from yieldbot.assistant.links import without_links
 from yieldbot.assistant.requests import data_block
 from yieldbot.assistant.sources import Sources
 
@@ -58,7 +59,7 @@ class Question:
         """Add a source; returns the block of data that is sent. document: JSON values, or a text of our own pages.
         given: the input of a tool, which a model chose: what the document repeats of it supports nothing."""
         sent = self.names.out(document)
-        source = self._add(kind, self.names.text_out(name)[:LONGEST_NAME], document)
+        source = self._add(kind, without_links(self.names.text_out(name))[:LONGEST_NAME], document)
         if isinstance(sent, str):
             self._sources.add_text(source, sent)
         else:

@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -59,14 +60,29 @@ def tools_of(desk: Desk, proposer: Proposer) -> tuple[Tool, ...]:
 
 def tool(work: Callable[..., Awaitable[Any]], scope: Scope) -> Tool:
     """A method as a tool: its parameters become the input, its docstring the description."""
-    hints = get_type_hints(work, include_extras=True)
+    form = _form(getattr(work, "__func__", work))
+    return Tool(work.__name__, scope, " ".join((work.__doc__ or "").split()), form, work)
+
+
+@cache
+def _form(function: Callable[..., Any]) -> type[BaseModel]:
+    """The input of a method; ``self`` is no part of it."""
+    hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {
         name: (hints[name], ... if one.default is inspect.Parameter.empty else one.default)
-        for name, one in inspect.signature(work).parameters.items()
+        for name, one in inspect.signature(function).parameters.items()
+        if name != "self"
     }
     config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-    form = create_model(f"{work.__name__}_input", __config__=config, **fields)
-    return Tool(work.__name__, scope, " ".join((work.__doc__ or "").split()), form, work)
+    return create_model(f"{function.__name__}_input", __config__=config, **fields)
+
+
+@cache
+def _schema(form: type[BaseModel]) -> dict[str, Any]:
+    """The input as the Messages API takes it."""
+    from anthropic import transform_schema
+
+    return transform_schema(form)
 
 
 class Toolbox:
@@ -77,13 +93,11 @@ class Toolbox:
 
     def schemas(self) -> list[dict[str, Any]]:
         """The tools as the Messages API takes them; all of them are kept by its cache."""
-        from anthropic import transform_schema
-
         found: list[dict[str, Any]] = [
             {
                 "name": one.name,
                 "description": one.description,
-                "input_schema": transform_schema(one.form),
+                "input_schema": _schema(one.form),
                 "strict": True,
             }
             for one in self._tools.values()
@@ -91,6 +105,10 @@ class Toolbox:
         if found:
             found[-1]["cache_control"] = {"type": "ephemeral"}
         return found
+
+    def known(self, name: str) -> str:
+        """The name as it may be shown: of a tool that does not exist only that."""
+        return name if name in self._tools else "a tool that does not exist"
 
     def plans(self, name: str) -> bool:
         """Whether a tool takes the scope ``plan``."""
