@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 SECONDS_A_DAY = 86_400
@@ -58,6 +59,7 @@ def span_of_day(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
 
 
+@lru_cache(maxsize=20_000)  # some decades of days: a file's bounds are wanted at every look at its folder
 def bounds(span: str) -> tuple[int, int]:
     """The first and the last second (unix) of a day or month."""
     if len(span) == len("2026-01-31"):
@@ -115,11 +117,14 @@ def within(root: Path, chain: str | None, start: int | None, end: int | None) ->
     included."""
     for one in chains(root) if chain is None else [chain]:
         for month in months(root, one):
-            if _apart(month, start, end):
-                continue
-            for file in counting(in_folder(folder_of(root, one, month))):
-                if not _apart(file.span, start, end):
-                    yield file
+            yield from of_month(root, one, month, start, end)
+
+
+def of_month(root: Path, chain: str, month: str, start: int | None, end: int | None) -> list[Stored]:
+    """As ``within``, of one month. Its folder is not looked into where the month is before or after."""
+    if _apart(month, start, end):
+        return []
+    return [one for one in counting(in_folder(folder_of(root, chain, month))) if not _apart(one.span, start, end)]
 
 
 def _apart(span: str, start: int | None, end: int | None) -> bool:

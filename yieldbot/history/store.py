@@ -156,9 +156,7 @@ class Store:
         for attempt in range(TRIES):
             found, odd = [], list[Fault]()
             try:
-                for file in list(files.within(self.folder, chain, *_clipped(month, asked.start, asked.end))):
-                    if file.month != month:
-                        continue
+                for file in files.of_month(self.folder, chain, month, asked.start, asked.end):
                     try:
                         content = reader(file, asked.within(file.span))
                     except FileNotFoundError:
@@ -232,11 +230,6 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(self.folder / LOCK, timeout=self.wait_seconds):
             yield
-
-
-def _clipped(month: str, start: int | None, end: int | None) -> tuple[int, int]:
-    first, last = files.bounds(month)
-    return first if start is None else max(first, start), last if end is None else min(last, end)
 
 
 _WHOLE = Asked()

@@ -29,7 +29,7 @@ LOW = "the last three forecasts were too low, so the interval is wider"
 HIGH = LOW.replace("low", "high")
 
 
-def remember(folder: Path, market_id: str, since: int, growth: float, quote: float = 0.03) -> None:
+def readings(market_id: str, since: int, growth: float, quote: float = 0.03) -> list[Reading]:
     """Quotes of about 3 % each day; what was paid is that too, until ``since`` days ago, and then ``growth`` more each
     day: neither who believes the quotes nor who believes what was paid lately keeps up with it."""
     key = MarketKey(chain=CHAIN, market=market_id, protocol="lend", asset="USDC", asset_address=USDC.address.lower())
@@ -38,13 +38,12 @@ def remember(folder: Path, market_id: str, since: int, growth: float, quote: flo
         index *= math.exp(quote * (1.0 + growth) ** max(0, since - ago) / 365)
         seen = quote * (1.0 + 0.02 * (ago * 7 % 5 - 2))
         rows.append(Reading(key=key, time=NOW - 60 - ago * DAY, supply_rate=seen, index=index))
-    assert not Store(folder / FOLDER).append(rows).failure
+    return rows
 
 
 def remembered(folder: Path, since: int, growth: float) -> Path:
-    remember(folder, A.market.id, since, growth)
-    for other in range(3):
-        remember(folder, f"lend/1/other{other}", 0, 0.0)
+    others = [row for other in range(3) for row in readings(f"lend/1/other{other}", 0, 0.0)]
+    assert not Store(folder / FOLDER).append([*readings(A.market.id, since, growth), *others]).failure
     return folder
 
 

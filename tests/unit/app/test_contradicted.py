@@ -44,12 +44,14 @@ def remembered(folder: Path, days: int = 20, ahead: int = 0, **changes: Any) -> 
         chain=CHAIN, market=PAID.market.id, protocol="lend", asset="USDC", asset_address=USDC.address.lower()
     )
     key = replace(key, **{name: value for name, value in changes.items() if name == "asset_address"})
+    rows = []
     for ago in range(days, -1, -1):
         time = NOW - 3600 - ago * DAY
         row = Reading(key=key, time=time, supply_rate=0.3, index=math.exp(0.3 * (days - ago) / 365))
         if not ago:
             row = replace(row, time=time + ahead, **{k: v for k, v in changes.items() if k != "asset_address"})
-        assert not Store(folder / FOLDER).append([row]).failure
+        rows.append(row)
+    assert not Store(folder / FOLDER).append(rows).failure
     return folder
 
 
