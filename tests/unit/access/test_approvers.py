@@ -38,6 +38,9 @@ def by(key: Any, asked: ToApprove = ASKED) -> str:
     return "0x" + bytes(key.sign_message(encode_typed_data(full_message=asked.typed())).signature).hex()
 
 
+SIGNED = bytes.fromhex(by(KEY)[2:])
+
+
 @pytest.fixture(scope="module")
 def passkey() -> Passkey:
     return Passkey()
@@ -65,7 +68,7 @@ def test_no_other_bytes_count(raw: bytes, text: str) -> None:
 
 @given(st.integers(0, 64), st.integers(1, 255))
 def test_no_changed_byte_counts(place: int, change: int) -> None:
-    raw = bytearray.fromhex(by(KEY)[2:])
+    raw = bytearray(SIGNED)
     raw[place] ^= change
     assert not ANNA.signed(ASKED, "0x" + raw.hex())
 

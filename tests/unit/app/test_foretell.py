@@ -29,11 +29,10 @@ SEEN = replace(snapshot(50_000, SPIKED, CALM), block=BLOCK)
 def remembered(folder: Path, days: int, rate: float = 0.04, last: float = 0.16) -> Path:
     """A data directory whose memory has the spiked market at ``rate`` each day and at ``last`` today, a minute ago."""
     key = MarketKey(chain=CHAIN, market=SPIKED.market.id, protocol="lend", asset="USDC")
-    rows = []
     for ago in range(days - 1, -1, -1):
         day, quote = NOW - 60 - ago * DAY, rate if ago else last
-        rows.append(Reading(key=key, time=day, supply_rate=quote, mean_rate=rate, mean_since=day - DAY))
-    assert not Store(folder / FOLDER).append(rows).failure
+        row = Reading(key=key, time=day, supply_rate=quote, mean_rate=rate, mean_since=day - DAY)
+        assert not Store(folder / FOLDER).append([row]).failure
     return folder
 
 
