@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -21,9 +22,10 @@ LINK = re.compile(r"(!?\[[^\]]*\]\()([^()\s]+)(\))")
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*#*$", re.MULTILINE)
 
 
-def pages() -> list[Path]:
+@cache
+def pages() -> tuple[Path, ...]:
     """Every page, as a path from the root: those at the top, then docs/ with its folders."""
-    return [Path(name) for name in AT_THE_TOP] + sorted(p.relative_to(ROOT) for p in ROOT.glob("docs/**/*.md"))
+    return (*map(Path, AT_THE_TOP), *sorted(p.relative_to(ROOT) for p in ROOT.glob("docs/**/*.md")))
 
 
 def in_site(page: Path) -> str:
@@ -49,10 +51,11 @@ def target_of(page: Path, target: str) -> tuple[Path, str]:
     return (ROOT / page.parent / name).resolve().relative_to(ROOT), anchor
 
 
-def anchors(text: str) -> set[str]:
+@cache
+def anchors(text: str) -> frozenset[str]:
     """Anchors of a page's headings that GitHub and the site make alike: a link may name no other."""
     headings = [_plain(found[1]) for found in _HEADING.finditer(_FENCE.sub("", text))]
-    return _numbered(map(_github, headings), "-") & _numbered(map(_markdown, headings), "_")
+    return frozenset(_numbered(map(_github, headings), "-") & _numbered(map(_markdown, headings), "_"))
 
 
 def nav(entries: list[Any] | None = None) -> Iterator[str]:

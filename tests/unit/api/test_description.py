@@ -71,7 +71,7 @@ def test_the_server_keeps_to_it_whatever_is_sent(served: Served) -> None:
         found = operation.ok()
 
         @given(case=found.as_strategy())
-        @settings(max_examples=draws(6, 400), deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=draws(3, 400), deadline=None, suppress_health_check=list(HealthCheck))
         def sent(case: Any) -> None:
             case.headers = {**(case.headers or {}), **headers}
             response = case.call()

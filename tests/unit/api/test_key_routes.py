@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.kit.api.served import Served
+from tests.kit.draws import draws
 from tests.kit.market_builder import OWNER
 from tests.unit.api.test_server import IDEMPOTENT
 from tests.unit.app.test_overview import Quiet
@@ -72,12 +73,17 @@ def test_no_key_makes_widens_or_prolongs_a_key(served: Served, scopes: tuple[Sco
     key = served.key(*scopes, name="asks", expires_at=int(time.time()) + 100)
     before = served.ring.all()
     body = {"name": "more", "scopes": list(Scope), "scope": "read,approve", "accounts": None, "expires_at": None}
+    headers = [{}, {"X-HTTP-Method-Override": "POST"}, {"X-Scope": "approve"}, {"X-Forwarded-User": "root"}]
+    if len(scopes) == 1 and not draws(0, 1):  # each of these with another one; a key with all scopes sends all
+        headers = [headers[list(Scope).index(scopes[0]) % len(headers)]]
     tried = 0
     for method in ("POST", "PUT", "PATCH"):
         for path in ("/v1/keys", f"/v1/keys/{prefix(key)}", f"/v1/keys/{prefix(key)}/rotation", "/v1/keys/asks"):
-            for more in ({}, {"X-HTTP-Method-Override": "POST"}, {"X-Scope": "approve"}, {"X-Forwarded-User": "root"}):
+            for more in headers:
                 answer = served.client.request(method, path, headers=key | IDEMPOTENT | more, json=body)
                 assert answer.status_code in (403, 404, 405) and "yb_" not in answer.text, (method, path, answer.text)
                 tried += 1
     after = {one.prefix: (one.scopes, one.accounts, one.expires_at) for one in served.ring.all()}
-    assert tried == 48 and after == {one.prefix: (one.scopes, one.accounts, one.expires_at) for one in before}
+    assert tried == 12 * len(headers) and after == {
+        one.prefix: (one.scopes, one.accounts, one.expires_at) for one in before
+    }

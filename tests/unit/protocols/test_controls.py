@@ -121,7 +121,7 @@ def noise(draw: random.Random, read: Read) -> bytes:
     return draw.choice(kinds)
 
 
-@settings(max_examples=draws(5, 300), deadline=None)
+@settings(max_examples=draws(3, 300), deadline=None)
 @given(st.integers())
 def test_no_answers_raise_and_every_reading_ends(seed: int) -> None:
     draw = random.Random(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,7 @@ def test_units_lose_nothing(raw: int, decimals: int, prefix: bool) -> None:
         assert Decimal(shown.rstrip("kMGT")).scaleb(power + decimals) == raw
 
 
+@cache
 def shared() -> tuple[Descriptor, ...]:
     where = os.environ.get("YIELDBOT_DATA")
     if not where or not (Path(where) / "erc7730").is_dir():
