@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,6 +86,19 @@ def test_a_user_who_is_allowed_gets_status_positions_and_plans_and_halts(served:
     rounds(chat(served, api))
     assert f"to approve: {served.service.context.program} approve p1" in said(api)[-1]
     assert "reply_markup" not in api.sent[-1]
+
+
+def test_a_halt_halts_the_signer_at_once_too(served: Served, api: BotApi) -> None:
+    heard = list[str]()
+
+    async def halt(reason: str) -> None:
+        assert served.service.halted() is not None, "the server itself comes first: the signer may not answer"
+        heard.append(reason)
+
+    served.service.signer = SimpleNamespace(halt=halt, away=None, halted=None)  # type: ignore[assignment]
+    api.write("/halt", number=5, at=NOW)
+    rounds(chat(served, api))
+    assert heard == ["Telegram's user 7"] and "halted" in said(api)[0]
 
 
 def test_strangers_are_ignored_counted_and_never_quoted(served: Served, api: BotApi) -> None:

@@ -116,7 +116,9 @@ def allowed(one: Asked, channel: Channel) -> bool:
 async def answer(one: Asked, service: Service, now: float) -> Answer:
     """The answer to a user who is allowed. Raises YieldbotError where something cannot be read."""
     if one.command is Command.HALT:
-        done = service.halt(f"Telegram's user {one.user}")
+        reason = f"Telegram's user {one.user}"
+        done = service.halt(reason)
+        await service.halt_signer(reason)
         title, lines = ("halted", f"nothing is signed any more ({done.reason})")
         return Answer(title=title, lines=(lines, f"to lift it, at the terminal: {service.context.program} resume"))
     if now - one.sent_at > OLDEST_SECONDS and one.command is not None:
