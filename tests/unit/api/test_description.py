@@ -8,20 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, settings
 from openapi_spec_validator import validate
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.docs.json_reference import OPENAPI, openapi
 from tests.kit import ROOT
 from tests.kit.api.compatible import breaks
-from tests.kit.api.served import Served
-from tests.kit.draws import draws
 from yieldbot.api.server import application
-from yieldbot.app.plan_documents import PlanDocument
-from yieldbot.app.run_documents import RunDocument
-from yieldbot.app.workers import WorkerFailed
 
 RELEASED = ROOT / "tests" / "unit" / "api" / "openapi-released.json"
 
@@ -55,34 +47,6 @@ def test_every_route_says_what_it_does_and_how_it_fails() -> None:
             public = route.get("security") == []
             assert public is (path in ("/v1/health", "/v1/ready"))
             assert {"400", "401", "403", "404", "429", "500", "503"} <= set(route["responses"])
-
-
-def test_the_server_keeps_to_it_whatever_is_sent(served: Served) -> None:
-    """A sample in the suite, all draws in scripts/soak. No answer is a 5xx but the ones of a chain that is away."""
-    served.answers = {
-        "queue": RunDocument(exit_code=0, jobs=(), across_chains=()).as_json(),
-        "plan": PlanDocument(what_if=None, jobs=(), across_chains=()).as_json(),
-        "quote": WorkerFailed("no pool has it", "ConfigError"),
-    }
-    headers = served.key("read", "plan", "halt")
-    schema = schemathesis.openapi.from_asgi("/v1/openapi.json", served.app)
-    seen = set[str]()
-    for operation in schema.get_all_operations():
-        found = operation.ok()
-
-        @given(case=found.as_strategy())
-        @settings(max_examples=draws(3, 400), deadline=None, suppress_health_check=list(HealthCheck))
-        def sent(case: Any) -> None:
-            case.headers = {**(case.headers or {}), **headers}
-            response = case.call()
-            seen.add(f"{case.method} {case.path}")
-            case.validate_response(response, excluded_checks=[positive_data_acceptance])
-            served.service.admission._keys._known.clear()
-            served.service.admission._addresses._known.clear()
-            served.service.admission._attempts._known.clear()
-
-        sent()
-    assert len(seen) == sum(len(methods) for methods in description()["paths"].values())
 
 
 def _schema(made: Any, name: str) -> Any:
