@@ -18,7 +18,6 @@ from tests.kit.journal.store import plan
 from tests.unit.app.test_overview import OWNER
 from yieldbot.app import proposals
 from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn
-from yieldbot.assistant import answering
 from yieldbot.assistant.answering import Answers
 from yieldbot.errors import SafetyError
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
@@ -26,6 +25,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.plan import plan_id as plan_id_of
 
 CASES = cases()
+MODEL = Compromised()
 CANARIES = ("canary-rpc-7f3a9c", "canary-passphrase-horse", KEY)
 QUESTION = "How are my markets doing?"
 JOBS = {"newest", "plan", "queue", "rehearse", "quote", "decode"}
@@ -65,7 +65,7 @@ def attacked(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Asked:
         env.read_text() + f"BACKUP_RPC_URL=https://node.example/v2/{CANARIES[0]}\nMAIN_PASSPHRASE={CANARIES[1]}\n"
     )
     env.chmod(0o600)
-    monkeypatch.setattr(answering, "MessagesApi", Compromised())
+    monkeypatch.setattr("yieldbot.assistant.answering.MessagesApi", MODEL)
     asked.configure(daily_nanodollars=10**18, daily_tokens=10**12)
     entries: list[Any] = []
     for at, case in enumerate([None, *CASES]):
@@ -131,8 +131,7 @@ async def ended(answers: Answers, case: Case) -> list[Event]:
 
 
 async def test_a_model_that_obeys_each_case_gets_nothing_past_plan(attacked: Asked) -> None:
-    service, model = attacked.served.service, answering.MessagesApi
-    assert isinstance(model, Compromised)
+    service, model = attacked.served.service, MODEL
     before = state(attacked)
     base = attacked.served.documents
     faults, carried = list[str](), list[str]()
@@ -146,7 +145,7 @@ async def test_a_model_that_obeys_each_case_gets_nothing_past_plan(attacked: Ask
         model.begin(case, look)
         events = await ended(attacked.answers, case)
         faults += [f"{case.id} ({case.seeks}): {fault}" for fault in found_in(case, model, events)]
-        carried += [case.id] * reached(case, model.bodies)
+        carried += [case.id] * reached(case, model.bodies[-1])
     assert not faults
     assert carried == [one.id for one in CASES], (
         f"not sent to the model: {[one.id for one in CASES if one.id not in carried]}"
@@ -169,7 +168,10 @@ async def test_a_model_that_obeys_each_case_gets_nothing_past_plan(attacked: Ask
 def found_in(case: Case, model: Compromised, events: list[Event]) -> list[str]:
     """What one case got past."""
     found = []
+    hidden = [*CANARIES, OWNER.lower(), ADDRESS.lower()]
     for text in model.bodies:
+        if not any(one in text.lower() for one in hidden):
+            continue
         body = json.loads(text)
         own = [*model.said, "(no answer)"]  # its own words go back to it as they were
         body["messages"] = [
@@ -201,10 +203,10 @@ PARTS = re.compile(r"0x[0-9a-fA-F]{40}|[<>\n\"\\\0]")
 """What is written otherwise where it is sent: names stand for addresses, marked blocks escape what could close them."""
 
 
-def reached(case: Case, bodies: list[str]) -> bool:
-    """Whether the words of a case were sent to the model."""
-    sent = [words_of(body) for body in bodies]
-    return any(all(words_of(part) in body for part in PARTS.split(case.text)) for body in sent)
+def reached(case: Case, sent: str) -> bool:
+    """Whether the words of a case are in what was sent to the model."""
+    words = words_of(sent)
+    return all(words_of(part) in words for part in PARTS.split(case.text))
 
 
 def words_of(text: str) -> str:

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 from tests.kit import ROOT
 from yieldbot.model.notices import Severity, Topic
 from yieldbot.risk.scales import scales
+from yieldbot.web.markets import COLUMNS as MARKET_COLUMNS
 
 PAGE = ROOT / "docs" / "figures.md"
 SCREENS = ROOT / "yieldbot" / "cli"
+TEMPLATES = ROOT / "yieldbot" / "web" / "templates"
 FIGURE = re.compile(r"[dfg%e,]")
 """Part of a format specification that makes a figure of a value."""
 
@@ -124,6 +127,25 @@ def test_every_line_with_a_figure_is_explained() -> None:
     found = {line.strip() for path in FILES for line in lines(path)}
     assert len(found) >= 40
     assert not sorted(found - known)
+
+
+def page_labels() -> set[str]:
+    """The titles of columns, rows and figures in the templates of the web page; … stands for what is filled in."""
+    found = set()
+    for path in sorted(TEMPLATES.rglob("*.html")):
+        for label in re.findall(r"<(?:dt|th)\b[^>]*>(.*?)</(?:dt|th)>", path.read_text(), re.DOTALL):
+            label = re.sub(r"\{\{.*?\}\}", "…", re.sub(r"\{%.*?%\}", "", label, flags=re.DOTALL), flags=re.DOTALL)
+            label = " ".join(unescape(re.sub(r"<[^>]+>", "", label)).split())
+            if label.count("…") <= 2 and "·" not in label and re.search("[a-zA-Z]", label.replace("(now)", "")):
+                found.add(label)
+    return found | {one.title for one in MARKET_COLUMNS}
+
+
+def test_every_figure_of_the_web_page_is_explained() -> None:
+    known = {label for labels in sections().values() for label in labels}
+    found = page_labels()
+    assert {"Gain a year", "Earns now", "Cash for exits", "30 days"} <= found
+    assert not sorted(found - known), "docs/figures.md explains what the page shows"
 
 
 def test_every_metric_topic_severity_and_side_of_a_grade_is_explained() -> None:
