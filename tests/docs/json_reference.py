@@ -73,7 +73,7 @@ def _forms(document: type[Document]) -> Iterator[type[Document]]:
 
 
 def _said(model: type[BaseModel]) -> str:
-    return " ".join(str(model.__doc__).split())
+    return " ".join(str(model.__doc__).split()).replace("``", "`")
 
 
 def _table(model: type[BaseModel], known: set[str], parts: dict[type[BaseModel], None]) -> list[str]:
@@ -104,7 +104,8 @@ def _kind(kind: Any, parts: dict[type[BaseModel], None]) -> str:
     if origin in (tuple, list):
         return f"list of {_kind(inner[0], parts)}"
     if origin is dict:
-        return f"object: {_kind(inner[1], parts)} by name"
+        of = _kind(inner[1], parts)
+        return f"object: {f'({of})' if of.startswith('object') else of} by name"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         parts.setdefault(kind)
         title = _title(kind)

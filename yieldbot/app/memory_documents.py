@@ -10,12 +10,15 @@ from yieldbot.app.document import Document, Part
 
 
 class NamedFault(Part):
-    """Something that was not accepted; it is named here."""
+    """Something odd or wrong in a file or in readings."""
 
     where: str = Field(description="file and line, or market and time")
     what: str = Field(description="what is wrong, in one line")
     kind: str = Field(
-        description="`row`, `clock`, `duplicate`, `rate`, `gap`, `ended`, `still`, `chain`, `file` or `note`"
+        description="`row` or `file`: it cannot be read, or does not belong there; `clock`: a time that cannot be; "
+        "`ahead`: a time after this machine's; `duplicate`: one market and time twice; `rate`: an implausible rate or "
+        "utilisation; `gap`: a time without readings; `ended`: readings that end before the others; `still`: values "
+        "that do not change for long; `chain`: rows of another chain; `note`: worth knowing"
     )
     taken: bool = Field(description="whether the reading counts in spite of it")
 

@@ -94,7 +94,7 @@ class Fault:
     taken: bool = False
     """Whether the reading is used in spite of the fault."""
     kind: str = ""
-    """Kind, for counting:"""
+    """Kind, for counting (``app/memory_documents.py`` lists them)."""
 
 
 def add_new(faults: list[Fault], more: Iterable[Fault]) -> None:

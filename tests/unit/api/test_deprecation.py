@@ -122,3 +122,5 @@ def test_the_page_names_what_is_deprecated_now() -> None:
         named += [f"{name}.{field}" for field, form in schema.get("properties", {}).items() if form.get("deprecated")]
     page = (ROOT / "docs" / "api.md").read_text().partition("Deprecated now: ")[2].partition("\n\n")[0]
     assert all(f"`{one}`" in page for one in named) and (named or page.startswith("nothing."))
+    reference = (ROOT / "docs" / "json.md").read_text()
+    assert ("Deprecated since " in reference) is ("Deprecated now: nothing." not in reference)
