@@ -187,6 +187,7 @@ def _around(snapshot: Snapshot) -> dict[MarketId, Around]:
             size=max(float(state.held), wealth[token]),
             peers_rate=_median_without(rates.get(token, []), quotes.get(token, {}).get(state.market.id)),
             usd=dollars(snapshot, token),
+            traded_usd=price.traded if (price := snapshot.pegs.get(token)) is not None else None,
             pegged=token in snapshot.pegs,
             used=used,
         )

@@ -32,7 +32,7 @@ def judged(
     """
     snapshot = with_forecasts(snapshot, data_dir, policy, say, records)
     seen = standing(snapshot, data_dir, say, policy.alarms)
-    snapshot = with_backing(snapshot, seen)
+    snapshot = with_backing(snapshot, seen.backing)
     snapshot, entries = with_alarms(snapshot, data_dir, policy, say, records, seen.signs)
     if note is not None and entries:
         note(entries)

@@ -98,6 +98,8 @@ async def take(
         if held:
             own = {market: state for market, state in snapshot.states.items() if state.held}
             shown = replace(snapshot, states=own, quarantined=())
+        if before is not None:
+            shown = with_backing(shown, before.backing)
         since = before.since if before else None
         look = await live.look(shown, before.known if before else {}, since, lost, follow)
         if feeds := feeds_of(snapshot):
@@ -230,11 +232,10 @@ def standing(
     return Standing(controls, mine, backing, holders, growth, ends, debts, priced)
 
 
-def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:
+def with_backing(snapshot: Snapshot, backing: Mapping[MarketId, Backing]) -> Snapshot:
     """The snapshot with what backs each market's money, where a look has read it."""
     states = {
-        key: replace(state, backing=seen.backing[key]) if key in seen.backing else state
-        for key, state in snapshot.states.items()
+        key: replace(state, backing=backing[key]) if key in backing else state for key, state in snapshot.states.items()
     }
     return replace(snapshot, states=states)
 

@@ -126,7 +126,7 @@ def _due(job: Job, snapshot: Snapshot, context: Context) -> tuple[str, ...]:
         return ()
     settings, records = context.settings, journalled(context)
     seen = looks.standing(snapshot, settings.data_dir, context.say, settings.policy.alarms)
-    snapshot = looks.with_backing(snapshot, seen)
+    snapshot = looks.with_backing(snapshot, seen.backing)
     judged, _ = with_alarms(snapshot, settings.data_dir, settings.policy, context.say, records, seen.signs)
     now = int(time.time())
     found = decide_exits(with_orders(judged, records), settings.policy, job, now, records=records, swaps=False).outcome

@@ -52,7 +52,10 @@ class WatchedContract(Part):
     """A contract that a market depends on."""
 
     address: str = Field(description="its address")
-    part: str = Field(description="pool, admin, oracle, rate model, collateral, asset, inside (lent on to)")
+    part: str = Field(
+        description="pool, admin, oracle, rate model, collateral, backer (a collateral that looks found), asset, "
+        "inside (lent on to)"
+    )
     name: str = Field(description="its name in the protocol; may be empty")
     code_hash: str = Field(description="keccak256 of its code in hex; empty: none was read")
     implementation: str | None = Field(description="the contract whose code it runs as a proxy; null: its own")

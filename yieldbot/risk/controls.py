@@ -111,6 +111,8 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
 
 TAKING = ("curator", "mint", "minter", "master minter", "permanent delegate")
 """Rights other than the owner's whose holders can take the money, or mint tokens without backing."""
+TOKENS = (Part.ASSET, Part.BACKER)
+"""Parts whose pending changes ask for nothing: tokens of others, whose issuers change them in most months."""
 STRONG = (Power.ADMIN, Power.UPGRADE, Power.MINT, Power.PROPOSE)
 """Powers whose holders can take the money, so that a weaker holder is a danger."""
 
@@ -216,7 +218,7 @@ def concerns(event: ControlEvent, controls: Controls) -> bool:
     one by one."""
     if event.pending is not None and event.pending.what == "proposal":
         return False  # nobody has accepted it yet: it is news, and asks for nothing
-    own = {one.address.lower() for one in controls.contracts if one.part is not Part.ASSET}
+    own = {one.address.lower() for one in controls.contracts if one.part not in TOKENS}
     contract, steers = event.contract.lower(), holders(controls)
     if event.pending is not None and event.pending.what == "scheduled call":
         names = {name.lower() for name in event.pending.names}
@@ -228,6 +230,8 @@ def holders(controls: Controls) -> frozenset[str]:
     """Addresses (lower case) of everybody who controls a market's contracts."""
     found = set[str]()
     for one in controls.contracts:
+        if one.part is Part.BACKER:
+            continue  # whoever controls one of many collaterals steers no market
         roles = (who for role in one.roles for who in role.holders)
         for right in (one.upgrade_by, one.owner, *(holder for _, holder in one.rights), *roles):
             found |= {each.address.lower() for each in right.chain if each.address is not None}
@@ -271,8 +275,9 @@ def _of_market(
     for one in now.contracts:
         if one.address in old:
             for act, saw in changes(old[one.address], one):
+                act = Act.STOP if one.part is Part.BACKER else act
                 yield WEAKER, act, f"{name_of(one)}: {saw}", (_evidence(one, saw),)
-        for pending in one.pending if one.part is not Part.ASSET else ():
+        for pending in one.pending if one.part not in TOKENS else ():
             yield PENDING, Act.STOP, f"{name_of(one)}: {_announced(pending)}", (_evidence(one, pending.source),)
     mine = [event for event in announced if concerns(event, now)]
     said = [call for event in mine if event.pending and (call := event.pending.after).startswith(CALL)]

@@ -48,6 +48,8 @@ class Around:
     """Median quoted rate of the other markets of its asset; None: there is none."""
     usd: float | None = None
     """Dollars for one whole token of its asset; None: no feed has it."""
+    traded_usd: float | None = None
+    """The same by its price in pools, the second source; None: none was read."""
     pegged: bool = False
     """Whether its asset is pegged to the dollar."""
     used: tuple[tuple[str, float], ...] = ()

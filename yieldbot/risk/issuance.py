@@ -76,7 +76,8 @@ def issued(
     known, whoever else may mint."""
     of = scales.sections["issuance"]
     contracts = facts.controls.contracts if facts.controls else ()
-    one = next((c for c in contracts if c.part is part and c.address.lower() == address.lower()), None)
+    parts = (part, Part.BACKER) if part is Part.COLLATERAL else (part,)
+    one = next((c for c in contracts if c.part in parts and c.address.lower() == address.lower()), None)
     who = None if one is None else minter(one)
     if one is None or who is None:
         return float(of["mint_unknown"]), [], [f"who may mint {symbol}"]

@@ -87,7 +87,7 @@ def _named(state: MarketState, facts: Facts, scales: Scales) -> Component:
 
 
 def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
-    """min(score of the asset's kind, score of its distance from its peg, score of who may mint it)."""
+    """min(score of the asset's kind, score of its distance from its peg by each source, score of who may mint it)."""
     name, of = "asset", scales.sections["asset"]
     symbol, around = state.market.asset.symbol, facts.around
     known = of["kinds"].get(symbol)
@@ -102,11 +102,15 @@ def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
             missing.append("price of a pegged asset")
             found = min(found, float(of["unpriced"]))
         else:
-            off = abs(around.usd - 1.0) * BPS
-            seen.append(
-                Evidence(what="off its peg", value=f"{off:.0f} bp", source="its feed", block=state.block.height)
-            )
-            found = min(found, score(of["peg_bps"], off))
+            for usd, source in ((around.usd, "its feed"), (around.traded_usd, "its pools")):
+                if usd is None:
+                    missing.append(f"a second source of its price ({source})")
+                    continue
+                off = abs(usd - 1.0) * BPS
+                seen.append(
+                    Evidence(what="off its peg", value=f"{off:.0f} bp", source=source, block=state.block.height)
+                )
+                found = min(found, score(of["peg_bps"], off))
     by, proof, unknown = issued(facts, Part.ASSET, str(state.market.asset.address), symbol, scales)
     return made(name, min(found, by), scales, [*seen, *proof], [*missing, *unknown])
 

@@ -229,6 +229,18 @@ def test_what_only_a_newer_version_finds_did_not_become_weaker() -> None:
     assert Act.LEAVE in {a.act for a in after.alarms[M]}
 
 
+def test_one_of_many_collaterals_stops_new_money_and_takes_none_out() -> None:
+    """A token on which a tenth of a pool rests: its issuers steer no market."""
+    before, now = (facts(part=Part.BACKER, owner=who, name="COIN") for who in (safe(4), KEY))
+    memory, _ = advance(None, look(1, before))
+    after, said = advance(memory, look(2, now))
+    assert [(one.code, one.act) for one in after.alarms[M]] == [("CONTROL_WEAKER", Act.STOP)] and said[0].lines
+    announced = facts(part=Part.BACKER, pending=(Pending(what="owner", after=NEXT),))
+    flood = event(2, contract=ADMIN, what="flood", pending=Pending(what="anything", after="many", id="flood/2"))
+    after, _ = advance(memory, look(2, announced, flood))
+    assert after.alarms == {}
+
+
 def test_a_governor_that_floods_events_stops_new_money_of_what_it_controls() -> None:
     """Its events are too many to be read one by one, so that any of them may be about the market."""
     memory, _ = advance(None, look(1, facts()))

@@ -73,6 +73,11 @@ def test_a_collateral_that_one_key_can_mint_is_worse_than_one_that_nobody_can() 
         one.what == "COIN: may be minted by" and one.value.startswith("one key") and one.block == 7 for one in seen
     )
     assert "who may mint COIN" in rests(facts(None)).missing
+    found = facts(KEY)
+    assert found.controls is not None
+    (one,) = found.controls.contracts
+    behind = replace(found.controls, contracts=(replace(one, part=Part.BACKER),))
+    assert rests(replace(found, controls=behind)).score == 70.0, "also where a look found it behind a pool"
     slow = replace(KEY, kind=ControllerKind.TIMELOCK, delay_seconds=2 * DAY, behind=KEY)
     assert rests(facts(slow)).score >= 95.0, "a mint that waits two days is seen coming"
 

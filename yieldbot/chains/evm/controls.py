@@ -24,12 +24,13 @@ from yieldbot.protocols.evm.control_reads import Reading, read_controls, remembe
 from yieldbot.protocols.evm.maple import with_manager
 from yieldbot.protocols.evm.queue_reads import QueueReads, ended, passed
 from yieldbot.protocols.evm.role_reads import RoleReads, with_roles
-from yieldbot.protocols.evm.standing import stands_on
+from yieldbot.protocols.evm.standing import backers, stands_on
 from yieldbot.rpc.flows import Flows, Handle
 
 if TYPE_CHECKING:
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.amounts import BlockRef
+    from yieldbot.model.look_through import Backing
     from yieldbot.model.settings import ChainSettings
 
 ADDRESSES = 500
@@ -50,17 +51,22 @@ async def look(
     since: int | None,
     lost: Mapping[MarketId, Sequence[Dependency]],
     beside: Flows | None = None,
+    backing: Mapping[MarketId, Backing] | None = None,
 ) -> Look:
     """Facts about the contracts that the markets (and those in ``lost``, which cannot be read any more) depend on at
     ``block``, and their events after block ``since`` (None: no events). known: ``Look.known`` of the last look, or
-    empty. beside: further flows, whose reads are made in the same rounds. Raises TransientError when the node fails."""
+    empty. backing: what the last look found behind markets, whose tokens are read too. beside: further flows, whose
+    reads are made in the same rounds. Raises TransientError when the node fails."""
     tables = {table.name: table.params for table in chain.deployments}
     found, searched = kept.configurators_of(known)
     where = {}
     for market in markets:
         table = tables.get(market.deployment, {})
         where[market.id] = {**table, "configurator": table.get("configurator") or found.get(market.address)}
-    stands = {market.id: stands_on(market, where[market.id]) for market in markets}
+    stands = {
+        market.id: _once((*stands_on(market, where[market.id]), *backers((backing or {}).get(market.id))))
+        for market in markets
+    }
     unknown = {m.address for m in markets if m.protocol == COMET and not where[m.id]["configurator"]}
     search = frozenset(one for one in unknown if block.timestamp - searched.get(one, 0) >= AGAIN_SECONDS)
     stands |= {market: tuple(named) for market, named in lost.items()}
@@ -127,6 +133,11 @@ async def look(
         ),
         notes=said.notes,
     )
+
+
+def _once(named: Sequence[Dependency]) -> tuple[Dependency, ...]:
+    """Each contract once, in the first part that it has."""
+    return tuple({one.address: one for one in reversed(named)}.values())[::-1]
 
 
 def _controls(

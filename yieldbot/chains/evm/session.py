@@ -94,7 +94,8 @@ class JobWatch:
     ) -> Look:
         beside = ExposureLook(self.job.chain, snapshot, known, tuple(follow))
         chain, markets = self.job.chain, looked_at(snapshot)
-        found = await look(self.node, chain, markets, snapshot.block, known, since, lost, beside.flows)
+        backing = {key: one.backing for key, one in snapshot.states.items() if one.backing is not None}
+        found = await look(self.node, chain, markets, snapshot.block, known, since, lost, beside.flows, backing)
         return beside.added(found)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:

@@ -222,7 +222,7 @@ def _roles(wanted: Dependency, reading: Reading, readings: Readings) -> tuple[Ro
         holders = tuple(controller_of(account, readings, late=delay) for account, delay, _ in mine)
         given = tuple(block for _, _, block in mine)
         found.append(Role(name=role.name, power=role.power, holders=holders, given=given, missing=role.missing))
-    if wanted.part in (Part.ASSET, Part.COLLATERAL):
+    if wanted.part in (Part.ASSET, Part.COLLATERAL, Part.BACKER):
         why = "the token says it of one address, and lists nobody"
         lists = [view for view in MINT_LISTS if reading.word(view) is not None]
         found += [Role(name=view, power=Power.MINT, missing=why) for view in lists]

@@ -11,12 +11,15 @@ from typing import Any
 
 from yieldbot.model.controls import Dependency, Part
 from yieldbot.model.ids import Address
+from yieldbot.model.look_through import Backing
 from yieldbot.model.market import Kind, Market
 from yieldbot.protocols.evm import comet_queue, maple, vault_v2
 from yieldbot.protocols.evm.abi import checksum, selector_of
 
 MOST_COLLATERALS = 24
 """Most collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
+LEAST_BACKING = 0.10
+"""Fraction of a market's money from which the contracts of a collateral that looks found are read."""
 MOST_CONTRACTS = 120
 """Most contracts of one market that are read; MetaMorpho's queues hold at most 30 markets."""
 
@@ -35,6 +38,15 @@ def stands_on(market: Market, where: Mapping[str, Any]) -> tuple[Dependency, ...
             address = checksum(one.address)
             once.setdefault(address, Dependency(address, one.part, one.name, one.views))
     return tuple(once.values())[:MOST_CONTRACTS]
+
+
+def backers(backing: Backing | None) -> tuple[Dependency, ...]:
+    """The tokens on which a tenth of a market rests, by the last look at what backs it."""
+    return tuple(
+        Dependency(checksum(one.backing), Part.BACKER, one.symbol or "collateral")
+        for one in (backing.parts if backing is not None else ())
+        if one.share >= LEAST_BACKING and len(one.backing) == 42
+    )
 
 
 def _pool(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:

@@ -16,8 +16,9 @@ from tests.unit.protocols.test_controls import head
 from yieldbot.chains.evm.controls import look
 from yieldbot.chains.evm.exposure import ExposureLook
 from yieldbot.chains.evm.session import looked_at
-from yieldbot.model.controls import ControllerKind, Look
+from yieldbot.model.controls import ControllerKind, Look, Part
 from yieldbot.model.ids import Address
+from yieldbot.model.look_through import Backer, Backing
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.reads import EthCall, EthCode, EthCodeAtBlock, EthLogs, EthSlot, Flow, LogSpan, Read
 from yieldbot.protocols.evm.abi import checksum, selector_of
@@ -108,10 +109,11 @@ def markets() -> Snapshot:
 
 async def looked(node: Any, seen: Snapshot, before: Look | None) -> Look:
     """A look as a session takes it, with what the last one kept, as it lies on the disk."""
+    backing = {key: one.backing for key, one in seen.states.items() if one.backing is not None}
     known = json.loads(json.dumps(dict(before.known))) if before is not None else {}
     beside = ExposureLook(JOB.chain, seen, known)
     since = before.block if before is not None else None
-    found = await look(node, JOB.chain, looked_at(seen), seen.block, known, since, {}, beside.flows)
+    found = await look(node, JOB.chain, looked_at(seen), seen.block, known, since, {}, beside.flows, backing)
     return beside.added(found)
 
 
@@ -132,3 +134,18 @@ async def test_500_markets_take_eight_round_trips_until_all_is_known_and_two_fro
         kinds = [step.kind for step in who.chain]
         assert kinds == [ControllerKind.CONTRACT, ControllerKind.TIMELOCK, ControllerKind.SAFE], who.words
         assert who.warning_seconds == DELAY and who.signatures == 3
+
+
+async def test_collaterals_that_a_look_found_are_read_by_the_next() -> None:
+    """Through pools and vaults, from a tenth of the market on."""
+    seen = markets()
+    (first, *_), coin = seen.markets, at(ADMIN, 7)
+    parts = ((coin, 0.5), (at(ADMIN, 8), 0.09), ("aave:0x1", 0.3))
+    backing = Backing(
+        market=first.market.id, parts=tuple(Backer(backing=one, symbol="COIN", share=share) for one, share in parts)
+    )
+    seen = replace(seen, states={first.market.id: replace(first, backing=backing)})
+    found = (await looked(Runner(), seen, None)).controls[first.market.id].contracts
+    assert [one.address for one in found if one.part is Part.BACKER] == [coin]
+    (one,) = [one for one in found if one.part is Part.BACKER]
+    assert one.name == "COIN" and one.owner.kind is ControllerKind.TIMELOCK
