@@ -147,9 +147,9 @@ def test_hard_facts_bound_the_grade(changes: dict[str, object], most: int, words
 def test_a_peg_that_is_off_bounds_it_and_an_unknown_price_is_named() -> None:
     assert grade(state(), replace(SOUND, around=around(usd=0.985))).safety <= 20
     off = [side(replace(SOUND, around=around(usd=usd)), "asset") for usd in (1.0, 1.004, 0.995, 0.99, 0.98)]
-    assert off == sorted(off, reverse=True) and off[0] == 85.0 and off[-1] == 0.0
+    assert off == sorted(off, reverse=True) and off[0] == 70.0 and off[-1] == 0.0
     by_pools = [side(replace(SOUND, around=replace(around(), traded_usd=usd)), "asset") for usd in (1.001, 0.99)]
-    assert by_pools == pytest.approx([85.0, 30.0]), "the worse of two sources counts"
+    assert by_pools == pytest.approx([70.0, 30.0]), "the worse of two sources counts"
     assert "a second source of its price (its pools)" in grade(state(), SOUND).missing
     assert "price of a pegged asset" in grade(state(), replace(SOUND, around=around(usd=None))).missing
 

@@ -66,8 +66,8 @@ def rests(found: Facts, share: float = 0.2) -> Component:
 
 
 def test_a_collateral_that_one_key_can_mint_is_worse_than_one_that_nobody_can() -> None:
-    scores = [rests(facts(who)).score for who in (KEY, None, OTHER, SAFE, NO_ONE)]
-    assert scores == sorted(scores) and scores[0] == 70.0 and scores[1] == scores[2] == 85.0 and scores[-1] == 100.0
+    scores = [rests(facts(who)).score for who in (None, KEY, OTHER, SAFE, NO_ONE)]
+    assert scores == sorted(scores) and scores[0] == scores[1] == 70.0 and scores[2] == 85.0 and scores[-1] == 100.0
     seen = rests(facts(KEY)).evidence
     assert any(
         one.what == "COIN: may be minted by" and one.value.startswith("one key") and one.block == 7 for one in seen
@@ -131,7 +131,7 @@ def test_a_tokens_own_scheme_of_minters_is_read_and_what_nobody_lists_is_named(k
     made = Facts(around=Around(size=1.0), controls=Controls(market=MarketId("m"), contracts=(one,)))
     found, evidence, missing = issued(made, Part.ASSET, COIN, "TOK", scales())
     if kind == "DAI":
-        assert (found, evidence) == (85.0, []) and missing == ["who may mint TOK"]
+        assert (found, evidence) == (70.0, []) and missing == ["who may mint TOK"]
     else:
         assert found == 70.0 and "one key" in evidence[0].value
         assert missing == (["who else may mint TOK (isMinter)"] if kind == "USDC" else [])
