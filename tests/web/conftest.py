@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.api.served import Served
-from tests.kit.web.browser import chromium, serving
+from tests.kit.web.browser import chromium, messages, serving
 from tests.unit.api.conftest import context, served
 from yieldbot.web.server import pages
 
@@ -29,5 +29,6 @@ def at_page(served: Served, chrome: Any) -> Iterator[str]:
     with serving(pages(served.service)) as origin:
         chrome.get(f"{origin}/sign-in")
         chrome.delete_all_cookies()
+        messages(chrome)
         yield origin
         chrome.get("about:blank")

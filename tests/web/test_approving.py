@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from tests.kit.api.served import Served
 from tests.kit.web.authenticator import authenticator, phone
-from tests.kit.web.browser import PATIENCE, messages
+from tests.kit.web.browser import PATIENCE, messages, serving
 from tests.kit.web.planned import needs, person, waiting_plan
-from tests.unit.app.test_overview import Quiet
+from tests.kit.web.rows import HOSTILE, named_markets
+from tests.kit.web.walk import everybody, full, of_person
+from tests.unit.app.test_overview import SEEN, Quiet
 from yieldbot.app import approvers
 from yieldbot.app.approvers import signed_plans
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
+from yieldbot.journal.store import Journal
+from yieldbot.web.server import pages
 
 
 def until(chrome: Any, what: str) -> Any:
@@ -46,3 +53,73 @@ def test_a_person_follows_a_notice_makes_a_passkey_and_approves(
         until(chrome, "document.querySelector('.timeline') && document.body.innerText.includes('Signed by anna')")
     assert signed_plans(context) == (plan.id,)
     assert [one for one in messages(chrome) if "pubKeyCredParams" not in one] == []  # ES256 is the one kind we take
+
+
+def test_a_passkey_that_does_not_verify_its_user_signs_nobody_in(chrome: Any, at_page: str) -> None:
+    with authenticator(chrome, verifies=False):
+        chrome.get(f"{at_page}/sign-in")
+        chrome.find_element("id", "with-passkey").click()
+        until(chrome, "!document.getElementById('passkey-why').hidden")
+        assert "Nothing was done" in chrome.find_element("id", "passkey-why").text
+        assert chrome.get_cookies() == []
+
+
+def test_another_site_frames_nothing_sends_nothing_and_hostile_names_do_nothing(
+    chrome: Any, served: Served, context: Quiet
+) -> None:
+    """With the cookie of a person who may do everything."""
+    parameters = full(served)
+    rows = named_markets(served.service, 1, [HOSTILE[1]])
+    served.service._newest["markets"] = replace(
+        served.service.newest("markets"), rows=(dict(rows[0]) | {"id": SEEN.markets[1].market.id},)
+    )
+    app = pages(served.service)
+    with serving(app) as origin:
+        chrome.get(f"{origin}/sign-in")
+        chrome.add_cookie({"name": "yieldbot", "value": everybody(served, app), "sameSite": "Strict", "httpOnly": True})
+        path = f"/plans/{parameters['plan_id']}"
+        messages(chrome)
+        chrome.get(origin + path)
+        assert HOSTILE[1] in chrome.find_element("tag name", "h1").text
+        assert chrome.execute_script("return document.cookie") == "" and messages(chrome) == []
+        chrome.get("data:text/html," + quote(f'<iframe src="{origin}{path}"></iframe>'))
+        chrome.switch_to.frame(0)
+        assert "Approve" not in chrome.find_element("tag name", "body").text
+        chrome.switch_to.default_content()
+        form = f'<form method=post action="{origin}/halt"><input name=reason value=x></form>'
+        chrome.get("data:text/html," + quote(form))
+        chrome.execute_script("document.forms[0].submit()")
+        until(chrome, f"location.origin == '{origin}'")
+        assert "another site" in chrome.find_element("tag name", "main").text
+        assert served.service.halted() is None
+        chrome.get("about:blank")
+
+
+def test_a_page_follows_its_plan_and_a_person_who_is_removed_can_do_nothing_more(
+    chrome: Any, served: Served, context: Quiet
+) -> None:
+    needs(context, 2)
+    plan = waiting_plan(served)
+    app = pages(served.service)
+    with serving(app) as origin, authenticator(chrome):
+        chrome.get(f"{origin}/passkey")
+        chrome.find_element("id", "name").send_keys("anna")
+        chrome.find_element("id", "make").click()
+        until(chrome, "!document.getElementById('made').hidden")
+        person(context, "anna", shlex.split(chrome.find_element("id", "line").get_attribute("value"))[4:])
+        approvers.add(approvers.person("ben", wallet="0x" + "77" * 20), context)
+        chrome.add_cookie({"name": "yieldbot", "value": of_person(app, "anna")})
+        chrome.get(f"{origin}/plans/{plan.id}")
+        chrome.find_element("id", "with-passkey").click()
+        until(chrome, "document.body.innerText.includes('You have signed. 1 more must.')")
+        with Journal.open(served.service.journal_file) as journal:
+            journal.append(PlanMarked(plan.id, PlanStatus.APPROVED, "anna, ben"))
+        until(chrome, "document.body.innerText.includes('Rehearsed again and approved')")
+        with Journal.open(served.service.journal_file) as journal:
+            journal.append(PlanMarked(plan.id, PlanStatus.EXECUTED, "execution"))
+        until(chrome, "document.body.innerText.includes('Carried out')")
+        assert not chrome.find_elements("css selector", "form.act")
+        approvers.remove("anna", context)
+        chrome.get(f"{origin}/plans/{plan.id}")
+        assert "/sign-in" in chrome.current_url
+        chrome.get("about:blank")

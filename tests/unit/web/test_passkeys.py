@@ -143,3 +143,15 @@ def test_wrong_passkeys_are_slowed(browsing: Browsing, ben: Passkey) -> None:
 def test_the_page_that_makes_passkeys_is_for_anybody(browsing: Browsing) -> None:
     found = browsing.get("/passkey")
     assert found.status_code == 200 and 'id="make-form"' in found.text and ORIGIN not in found.text
+
+
+def test_with_tls_the_cookie_is_of_this_host_alone_and_never_goes_out_without_it(browsing: Browsing) -> None:
+    browsing.client.base_url = "https://testserver"
+    key = browsing.served.key("read")["Authorization"].removeprefix("Bearer ")
+    done = browsing.post("/sign-in", {"key": key, "then": "/"}, token=False, Origin="https://testserver")
+    cookie = done.headers["set-cookie"].lower()
+    assert cookie.startswith("__host-yieldbot=") and "domain" not in cookie
+    assert all(f"; {word}" in cookie for word in ("secure", "httponly", "samesite=strict", "path=/"))
+    assert done.headers["strict-transport-security"] == "max-age=31536000"
+    plain = browsing.post("/sign-in", {"key": key, "then": "/"}, token=False)
+    assert plain.status_code == 403, "a form of the same host without TLS is another site's"

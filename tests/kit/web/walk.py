@@ -1,0 +1,47 @@
+"""Every page there is, found from the routes, with something to see on each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.routing import Route
+
+from tests.kit.api.served import Served
+from tests.kit.passkeys import Passkey
+from tests.kit.web.planned import needs, waiting_plan
+from yieldbot.access.caller import Scope
+from yieldbot.app import approvers
+from yieldbot.app.passkey_sign_in import caller
+from yieldbot.execution.persons import read_register
+from yieldbot.web.server import ROUTES
+
+NO_PAGES = frozenset(("/live", "/plans/{plan_id}/progress"))
+"""Streams, and parts of pages."""
+PAGES = tuple(
+    one.path for one in ROUTES if isinstance(one, Route) and "GET" in (one.methods or ()) and one.path not in NO_PAGES
+)
+
+
+def full(served: Served) -> dict[str, str]:
+    """Something on every page; returns what stands for the parameters of paths."""
+    context: Any = served.service.context
+    needs(context, 2)
+    approvers.add(approvers.person("anna", wallet="0x" + "77" * 20), context)
+    approvers.add(approvers.person("ben", passkey=Passkey().public, origin="http://localhost:1"), context)
+    served.key("read", name="robot")
+    plan = waiting_plan(served)
+    return {"plan_id": plan.id, "key": served.service.newest("markets").rows[0]["key"]}
+
+
+def everybody(served: Served, app: Any) -> str:
+    """The id of a session of a key that may do everything."""
+    who, _ = served.service.admission.admit(served.key(*Scope, name="all")["Authorization"], "127.0.0.1", "test")
+    session_id: str = app.state.sessions.begin(who)
+    return session_id
+
+
+def of_person(app: Any, name: str) -> str:
+    """The id of a session of a person in the register, as after signing in with a passkey."""
+    person = read_register(app.state.service.context.settings.data_dir)[name]
+    session_id: str = app.state.sessions.begin(caller(person), person)
+    return session_id
