@@ -55,7 +55,7 @@ def _comet(data: bytes) -> None:
 def _payload(data: bytes) -> None:
     from yieldbot.protocols.evm.payloads import actions_of
 
-    words, _ = actions_of(data, lambda call: f"calls {call.target}")
+    words, *_ = actions_of(data, lambda call: f"calls {call.target}")
     if "\n" in words or "\x1b" in words:
         raise AssertionError("not one printable line")
 
