@@ -192,8 +192,8 @@ def markets_of(document: Row) -> list[dict[str, Any]]:
 
 
 def of_reading(found: Row, at: int) -> dict[str, Collection]:
-    """The rows of one reading by their kind; ``held`` is every position that we ever had, ``closed`` those that we have
-    left. found: its documents by name; at: when it was, in unix seconds."""
+    """The rows of one reading by their kind: ``held`` is every position that we ever had, ``closed`` those that we have
+    left, ``rests`` what our money is finally exposed to. at: when it was, in unix seconds."""
     made: dict[str, tuple[Row, Iterable[Row]]] = {
         "markets": (found["markets"], markets_of(found["markets"])),
         "positions": (found["positions"], positions_of(found["positions"])),
@@ -201,6 +201,7 @@ def of_reading(found: Row, at: int) -> dict[str, Collection]:
         "signals": (found["risk"], signals_of(found["risk"])),
         "held": (found["positions"], found["positions"]["ever_held"]),
         "closed": (found["positions"], _placed(found["positions"]["jobs"], "closed")),
+        "rests": (found["positions"], _resting(found["positions"]["jobs"])),
         "wealth": (found["wealth"], found["wealth"]["accounts"]),
         "curves": (found["curves"], found["curves"]["markets"]),
     }
@@ -256,6 +257,16 @@ def _placed(jobs: Iterable[Row], part: str) -> Iterable[dict[str, Any]]:
         head = {name: job[name] for name in HEAD} | {"block": job["block"]["height"]}
         for row in job.get(part, ()):
             yield {"key": key_of(row["id"])} | head | dict(row)
+
+
+def _resting(jobs: Iterable[Row]) -> Iterable[dict[str, Any]]:
+    """What each job's money is finally exposed to, once for each job (a job over several assets has several rows)."""
+    seen = set[tuple[str, str, str]]()
+    for job in jobs:
+        for part in job.get("exposures", ()):
+            if (key := (job["owner"], job["chain_id"], part["backing"])) not in seen:
+                seen.add(key)
+                yield {name: job[name] for name in HEAD} | dict(part)
 
 
 def transaction_of(stored: StoredTx) -> dict[str, Any]:

@@ -158,6 +158,11 @@ class Service(StartedWork):
         """The newest rows of one kind (``collections.of_reading``)."""
         return self._newest.get(name, NOTHING)
 
+    @property
+    def forecasts(self) -> Mapping[str, Any] | None:
+        """The newest forecasts of all markets (``ForecastDocument``); None where too little history is stored."""
+        return self._forecast
+
     def forecast_of(self, market_id: str) -> dict[str, Any] | None:
         """The newest forecast of a market; None where too little of its history is stored."""
         rows = (self._forecast or {}).get("markets", ())

@@ -18,7 +18,22 @@ from yieldbot.app.admission import Forbidden, Refused
 from yieldbot.app.passkey_sign_in import Challenges, registered
 from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
-from yieldbot.web import approvers, halting, live, market, markets, overview, passkeys, plans, settings, sign_in
+from yieldbot.web import (
+    alerts,
+    approvers,
+    forecasts,
+    halting,
+    live,
+    market,
+    markets,
+    overview,
+    passkeys,
+    plans,
+    positions,
+    settings,
+    sign_in,
+    transactions,
+)
 from yieldbot.web.answering import HEADERS, SAFE, cookie_name, failed, ours, packed, sessions_of, to
 from yieldbot.web.assets import assets
 from yieldbot.web.sessions import Sessions
@@ -30,6 +45,10 @@ ROUTES = (
     *plans.ROUTES,
     *markets.ROUTES,
     *market.ROUTES,
+    *positions.ROUTES,
+    *transactions.ROUTES,
+    *forecasts.ROUTES,
+    *alerts.ROUTES,
     *live.ROUTES,
     *approvers.ROUTES,
     *halting.ROUTES,

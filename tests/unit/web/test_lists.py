@@ -1,0 +1,117 @@
+"""Positions, transactions and alerts: what is listed, who may see and change it, and what empty pages say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.kit.api.served import Served
+from tests.kit.web.browsing import Browsing, dangers
+from tests.kit.web.rows import HOSTILE
+from yieldbot.app import alerts as use
+from yieldbot.app.collections import Collection
+
+PAGES = ("/", "/markets", "/positions", "/transactions", "/alerts", "/forecasts", "/backtests")
+OTHER = "0x" + "1" * 40
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_has_a_heading_its_place_in_the_navigation_and_nothing_that_could_run(
+    browsing: Browsing, path: str
+) -> None:
+    browsing.sign_in("read", "plan")
+    text = browsing.get(path).text
+    assert text.count("<h1>") == 1 and text.count('aria-current="page"') == 1 and dangers(text) == []
+
+
+def test_positions_say_what_each_earned_and_was_predicted_to_earn(browsing: Browsing, served: Served) -> None:
+    service = served.service
+    found = service.newest("positions")
+    row: dict[str, Any] = dict(found.rows[0])
+    money = row["held"]
+    pnl = {"since": 1_700_000_000, "put_in": money, "taken_out": money, "earned": money, "base": "USD"}
+    pnl |= {"total": "-12.5", "realised": "0", "unrealised": "-12.5", "gas": None, "gas_base": None}
+    alarm = {"code": "UTILISATION", "act": "leave", "saw": HOSTILE[0], "since": 1}
+    row |= {"apy_predicted": 0.0412, "apy_realised": 0.0398, "pnl": pnl, "alarms": [alarm], "name": HOSTILE[1]}
+    held = {"chain_id": row["chain_id"], "owner": row["owner"], "id": row["id"], "name": HOSTILE[2], "since": 5}
+    held |= {"until": None, "predicted": 0.05, "realised": None, "forecasts_off": -0.001, "forecasts_inside": 0.8}
+    held |= {"forecasts_over": 5}
+    service._newest["positions"] = replace(found, rows=(row,))
+    service._newest["held"] = replace(found, rows=(held, held | {"owner": OTHER, "name": "not yours"}))
+    browsing.sign_in(accounts=frozenset((row["owner"].lower(),)))
+    text = browsing.get("/positions").text
+    assert 'value="-12.5"' in text and 'value="0.0412"' in text and 'value="0.0398"' in text
+    assert "not yours" not in text and dangers(text) == [] and HOSTILE[0] not in text
+    assert dangers(browsing.get("/").text) == [], "the alarm's words on the overview too"
+
+
+def test_transactions_are_the_persons_own_and_can_be_found(
+    browsing: Browsing, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = served.service
+    owner = service.newest("markets").rows[0]["owner"]
+    rows = tuple(
+        {
+            "hash": f"0x{at:064x}",
+            "chain_id": "eip155:1",
+            "owner": owner if at % 2 else OTHER,
+            "plan_id": "a" * 64,
+            "words": HOSTILE[0] if at == 1 else f"deposit {at}",
+            "at": 1_700_000_000 + at,
+            "attempts": 1 + at % 2,
+            "result": ("confirmed", "reverted", None)[at % 3],
+            "reason": None,
+            "notes": (),
+        }
+        for at in range(300)
+    )
+
+    async def journalled(self: object, name: str) -> Collection:
+        return Collection(rows if name == "transactions" else (), "x", 1)
+
+    monkeypatch.setattr(type(service), "journalled", journalled)
+    browsing.sign_in(accounts=frozenset((owner.lower(),)))
+    text = browsing.get("/transactions").text
+    assert "deposit 3" in text and "deposit 4<" not in text and dangers(text) == []
+    assert text.count('<th scope="row">') == 100
+    found = browsing.get("/transactions?result=reverted").text
+    assert "deposit 7<" in found and "deposit 3<" not in found
+    assert browsing.get(f"/transactions?q={rows[9]['hash']}").text.count('<th scope="row">') == 1
+
+
+def test_an_alert_is_made_and_removed_by_whoever_may(browsing: Browsing, served: Served) -> None:
+    context = served.service.context
+    browsing.sign_in("read", "plan", name="ben")
+    fields = {"measure": "utilisation", "subject": "a", "side": "above", "threshold": "95%", "severity": "critical"}
+    assert browsing.post("/alerts", fields, token=False).status_code == 403
+    assert browsing.post("/alerts", fields).status_code == 303
+    (made,) = use.list_(context).alerts
+    assert (made.made_by, made.above, made.threshold, made.severity) == ("key ben", True, 0.95, "critical")
+    wrong = browsing.post("/alerts", fields | {"threshold": "<b>much</b>"})
+    assert wrong.status_code == 422 and "&lt;b&gt;much" in wrong.text and dangers(wrong.text) == []
+    assert 'value="a"' in wrong.text, "what was written stays in the form"
+    assert browsing.post("/alerts", fields | {"subject": "no-such-market"}).status_code == 422
+
+    browsing.sign_in("read", name="reader")
+    assert "A new alert" not in browsing.get("/alerts").text
+    assert browsing.post("/alerts", fields).status_code == 403
+    browsing.sign_in("read", "plan", name="carl")
+    assert browsing.post(f"/alerts/{made.id}/remove").status_code == 403, "it is ben's"
+    browsing.sign_in("read", "plan", name="own", accounts=frozenset((OTHER,)))
+    assert made.condition not in browsing.get("/alerts").text
+    assert browsing.post(f"/alerts/{made.id}/remove").status_code == 404, "not theirs to see"
+    browsing.sign_in("read", "plan", name="ben2")
+    assert len(use.list_(context).alerts) == 1
+
+
+def test_an_alert_is_removed_by_its_maker(browsing: Browsing, served: Served) -> None:
+    browsing.sign_in("read", "plan", name="ben")
+    fields = {"measure": "grade", "subject": "a", "side": "below", "threshold": "60", "severity": "info"}
+    assert browsing.post("/alerts", fields).status_code == 303
+    (made,) = use.list_(served.service.context).alerts
+    assert "Remove the alert" in browsing.get("/alerts").text
+    assert browsing.post(f"/alerts/{made.id}/remove").status_code == 303
+    assert use.list_(served.service.context).alerts == ()
+    assert browsing.post(f"/alerts/{made.id}/remove").status_code == 404
