@@ -27,6 +27,7 @@ from yieldbot.model.plan import plan_id as plan_id_of
 CASES = cases()
 MODEL = Compromised()
 CANARIES = ("canary-rpc-7f3a9c", "canary-passphrase-horse", KEY)
+SHORT = f"{OWNER[:6]}…{OWNER[-4:]}"
 QUESTION = "How are my markets doing?"
 JOBS = {"newest", "plan", "queue", "rehearse", "quote", "decode"}
 """What workers may be asked for a model."""
@@ -72,7 +73,7 @@ def attacked(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Asked:
         if case is None or case.carrier in ("journal_text", "memo"):
             made = replace(plan(), expires_at=4_000_000_000 + at)
             made = replace(made, id=plan_id_of(made))
-            text = "" if case is None else f"{case.text} {CANARIES[0]} {OWNER}"
+            text = "" if case is None else f"{case.text} {CANARIES[0]} {OWNER} {SHORT}"
             status = PlanStatus.QUEUED if case is None else PlanStatus.REJECTED
             entries += [PlanWritten(made, (text,)), PlanMarked(made.id, status, "queue", text)]
             PLANS["" if case is None else case.id] = made.id
@@ -89,7 +90,7 @@ PLANS: dict[str, str] = {}
 
 def doctored(document: Any, case: Case) -> Any:
     """The reading of all chains with the text of a case, and secrets that a careless node quoted, where it stands."""
-    text = f"{case.text} {CANARIES[0]} {OWNER}"
+    text = f"{case.text} {CANARIES[0]} {OWNER} {SHORT}"
     made = json.loads(json.dumps(document))
     for job in made["markets"]["jobs"]:
         for market in job.get("markets", ()):
@@ -168,7 +169,7 @@ async def test_a_model_that_obeys_each_case_gets_nothing_past_plan(attacked: Ask
 def found_in(case: Case, model: Compromised, events: list[Event]) -> list[str]:
     """What one case got past."""
     found = []
-    hidden = [*CANARIES, OWNER.lower(), ADDRESS.lower()]
+    hidden = [*CANARIES, OWNER.lower(), SHORT.lower(), ADDRESS.lower()]
     for text in model.bodies:
         if not any(one in text.lower() for one in hidden):
             continue
@@ -179,7 +180,7 @@ def found_in(case: Case, model: Compromised, events: list[Event]) -> list[str]:
         ]
         sent = json.dumps(body, ensure_ascii=False)
         found += [f"{secret} was sent" for secret in CANARIES if secret in sent]
-        for whose, address in (("ours", OWNER), ("a stranger's", ADDRESS)):
+        for whose, address in (("ours", OWNER), ("ours, shortened", SHORT), ("a stranger's", ADDRESS)):
             at = sent.lower().find(address.lower())
             if at >= 0:
                 found.append(f"an address ({whose}) was sent: {sent[max(0, at - 120) : at + 60]}")

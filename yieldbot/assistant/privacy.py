@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _ADDRESS = re.compile(
-    r"(?<![0-9A-Za-z])(?:0x[0-9a-fA-F]{64}|0x[0-9a-fA-F]{40}|[0-9a-f]{64}|[1-9A-HJ-NP-Za-km-z]{86,88}"
+    r"(?<![0-9A-Za-z])(?:0[xX][0-9a-fA-F]{64,}|0[xX][0-9a-fA-F]{40}|[0-9a-f]{64}|[1-9A-HJ-NP-Za-km-z]{86,88}"
     r"|(?=[1-9A-HJ-NP-Za-km-z]*[0-9])(?=[1-9A-HJ-NP-Za-km-z]*[A-Z])[1-9A-HJ-NP-Za-km-z]{32,44})(?![0-9A-Za-z])"
 )
+_SHORT = re.compile(r"(?<![0-9A-Za-z])([0-9A-Za-z]{4,40})(?:…|\\u2026|\.{2,3})([0-9A-Za-z]{4,40})(?![0-9A-Za-z])")
+"""What may be an address with its middle left out, which still tells whose account it is."""
 _ALIAS = re.compile(r"(?<![A-Za-z0-9-])(?:address|wallet|id)-[a-z][a-z0-9-]*(?![A-Za-z0-9])")
 SHORTEST_SECRET = 6
 HIDDEN = "(hidden)"
@@ -28,12 +30,18 @@ class Names:
         for address, name in wallets.items():
             slug = re.sub(r"[^a-z]+", "-", name.lower()).strip("-") or "own"
             self._give(address, self._free(f"wallet-{slug}"))
+        self._own = dict(self._alias)
+        bare = (re.escape(address.removeprefix("0x")) for address in self._own)
+        self._inside = re.compile("|".join(f"(?:0x)?{one}" for one in bare), re.IGNORECASE) if self._own else None
 
     def text_out(self, text: str) -> str:
         """A text as it may be sent."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return text if self._send else _ADDRESS.sub(self._alias_of, text)
+        if self._send:
+            return text
+        text = _SHORT.sub(self._own_short, _ADDRESS.sub(self._alias_of, text))
+        return text if self._inside is None else self._inside.sub(self._own_inside, text)
 
     def text_in(self, text: str) -> str:
         """A text of the model with the addresses in place of their names."""
@@ -59,6 +67,22 @@ class Names:
             return [self.inward(part) for part in value]
         return value
 
+    def _own_short(self, one: re.Match[str]) -> str:
+        """The name of ours that a shortened address is of; any other text stays."""
+        for address, alias in self._own.items():
+            begin, end = (part.lower() if address.startswith("0x") else part for part in one.groups())
+            if address.removeprefix("0x").startswith(begin.removeprefix("0x")) and address.endswith(end):
+                return alias
+        return one[0]
+
+    def _own_inside(self, one: re.Match[str]) -> str:
+        """The name of ours whose address is part of a longer text."""
+        bare = one[0].lower().removeprefix("0x")
+        for address, alias in self._own.items():
+            if address.lower().removeprefix("0x") == bare:
+                return f" {alias} "
+        return one[0]
+
     def _alias_of(self, one: re.Match[str]) -> str:
         address = one[0]
         known = self._alias.get(_same(address))
@@ -78,7 +102,7 @@ class Names:
 
 
 def _same(address: str) -> str:
-    return address.lower() if address.startswith("0x") else address
+    return address.lower() if address[:2] in ("0x", "0X") else address
 
 
 def _letters(number: int) -> str:
