@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from eth_account import Account
@@ -33,7 +34,8 @@ from tests.kit.evm.home import Home
 from tests.kit.signer_process import SERVER, SIGNER, another_user
 from yieldbot.app.context import Context
 from yieldbot.app.run import RunRequest, queued
-from yieldbot.app.signer_link import SignerLink, request_of
+from yieldbot.app.signer_client import ask as ask_signer
+from yieldbot.app.signer_link import request_of
 from yieldbot.chains.evm.node.anvil import find_anvil
 from yieldbot.execution.halt import NAME
 from yieldbot.sandbox.evm.node import Sandbox
@@ -76,6 +78,8 @@ def test_what_persons_signed_moves_money_once_and_a_hostile_server_moves_none(
     (plan,) = at_server.run("--json", "history", "--waiting").document["plans"]
     unsigned = request_of(context, plan["id"])
     typed = at_server.run("--json", "approver", "show", plan["id"]).document["typed"]
+    scopes = ("key", "new", "desk", "--scope", "read,approve,halt")
+    key = at_server.run("--json", *scopes).document["key"]
     with started(sandbox, server, at) as process:
         secret = (sandbox.directory / "passphrase").read_text().strip()
         keys = [Account.decrypt(one.read_text(), secret).hex() for one in (sandbox.directory / "keys").iterdir()]
@@ -93,47 +97,75 @@ def test_what_persons_signed_moves_money_once_and_a_hostile_server_moves_none(
         sandbox.config.write_text(good + "\n[polic")
         process.send_signal(signal.SIGHUP)  # what follows is carried out with the configuration from before
         appears(sandbox, process, "the configuration in use stays")
-        for name, key in (("anna", ANNA), ("ben", BEN)):
-            made = "0x" + bytes(key.sign_message(encode_typed_data(full_message=typed)).signature).hex()
-            assert at_server.run("approver", "sign", plan["id"], "--as", name, "--signature", made).code == 0
-        link = SignerLink(context, at)
-        asyncio.run(link.work())
-        appears(sandbox, process, "rehearsing")
-        began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0 and time.monotonic() - began < 10 and not at.exists()
-        assert not ROOT_USER or of_user(SIGNER) == [], "what it started has ended too"
-        assert nonce(sandbox) == 0, "nothing is signed after SIGTERM"
-    assert asyncio.run(_away(link)) is not None
-    sandbox.config.write_text(good)
-    with started(sandbox, server, at) as process:
-        sandbox.config.write_text(good + "\n[polic")  # what counts is how it was at the start
-        status = worked(link, at_server, plan["id"])
-        assert status["status"] == "executed" and status["by"] == "execution", (status, link.away)
-        moved = nonce(sandbox)
-        assert moved > 0
-        again = asyncio.run(link.ask(at, request_of(context, plan["id"])))
-        assert again["status"] == "executed" and nonce(sandbox) == moved, "the result is kept"
-        asyncio.run(link.work())
-        sent = at_server.run("--json", "history", "--limit", "0").document["events"]
-        kinds = [event["kind"] for event in sent]
-        assert kinds.count("tx.signed") == kinds.count("tx.settled") == moved and "signer.copied" in kinds
-        assert at_server.run("positions").code == 0
-        assert asyncio.run(link.ask(at, {"request": "halt", "reason": "enough"})) == {"halted": True}
-        assert [*sandbox.directory.rglob(NAME)], "the signer is halted"
-        sandbox.config.write_text(good)
-        env = os.environ | {"PYTHONPATH": str(ROOT)}
-        words = {"cwd": sandbox.directory, "env": env, "capture_output": True, "text": True, "check": False}
-        second = subprocess.run(command(at), **words)
-        assert second.returncode == 1 and "another signer runs" in second.stderr
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0 and not at.exists()
-    assert asyncio.run(_away(link)) is not None
+        with serving(server, at, key) as ask:
+            url = f"/plans/{plan['id']}"
+            for name, person in (("anna", ANNA), ("ben", BEN)):
+                shown = ask(f"{url}/approval")["typed"]
+                made = "0x" + bytes(person.sign_message(encode_typed_data(full_message=shown)).signature).hex()
+                ask(f"{url}/approval", "PUT", {"approver": name, "signature": made})
+            appears(sandbox, process, "rehearsing")
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0 and time.monotonic() - began < 10 and not at.exists()
+            assert not ROOT_USER or of_user(SIGNER) == [], "what it started has ended too"
+            assert nonce(sandbox) == 0, "nothing is signed after SIGTERM"
+            sandbox.config.write_text(good)
+            with started(sandbox, server, at) as process:
+                sandbox.config.write_text(good + "\n[polic")  # what counts is how it was at the start
+                until = time.monotonic() + 400
+                while (row := ask(url))["status"] in ("queued", "approved") and time.monotonic() < until:
+                    time.sleep(0.5)
+                assert (row["status"], row["by"], row["signed_by"]) == ("executed", "execution", ["anna", "ben"])
+                moved = nonce(sandbox)
+                sent = ask("/transactions")["items"]
+                assert moved == len(sent) > 0 and all(one["result"] == "confirmed" for one in sent)
+                again = asyncio.run(ask_signer(at, request_of(context, plan["id"])))
+                assert again["status"] == "executed" and nonce(sandbox) == moved, "the result is kept"
+                kinds = [event["kind"] for event in ask("/journal?limit=500")["items"]]
+                assert kinds.count("tx.signed") == kinds.count("tx.settled") == moved and "signer.copied" in kinds
+                assert ask("/halt", "PUT", {"reason": "enough"})["halted"]
+                assert [*sandbox.directory.rglob(NAME)], "the signer is halted too"
+                sandbox.config.write_text(good)
+                second = subprocess.run(command(at), cwd=sandbox.directory, capture_output=True, text=True, check=False)
+                assert second.returncode == 1 and "another signer runs" in second.stderr
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60) == 0 and not at.exists()
 
 
-async def _away(link: SignerLink) -> str | None:
-    await link.work()
-    return link.away
+class serving:
+    """The server in its own folder; asks it over HTTP with a key."""
+
+    def __init__(self, server: Path, at: Path, key: str) -> None:
+        if ROOT_USER:
+            for one in (server, *server.rglob("*")):
+                os.chown(one, SERVER, SERVER)
+        words = [*another_user(SERVER)] if ROOT_USER else []
+        words += [sys.executable, "-m", "yieldbot.cli.main", "serve", "--port", "0", "--signer", str(at)]
+        words += ["--observe-every", "0 0 1 1 *"]  # it need not have read a chain to pass on what persons sign
+        env = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(server)}
+        self.log, self.key = (server.parent / "server.log").open("w+"), key
+        self.process = subprocess.Popen(words, cwd=server, env=env, stderr=self.log)
+        until = time.monotonic() + 120
+        while "listening at " not in (said := Path(self.log.name).read_text()):
+            assert self.process.poll() is None and time.monotonic() < until, said
+            time.sleep(0.05)
+        self.url = said.partition("listening at ")[2].split()[0]
+
+    def __enter__(self) -> serving:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+        self.log.seek(0)
+        print(self.log.read())
+        self.log.close()
+
+    def __call__(self, path: str, method: str = "GET", body: Any = None) -> Any:
+        head = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        with urlopen(Request(self.url + path, data=data, method=method, headers=head), timeout=120) as answer:
+            return json.loads(answer.read())
 
 
 def command(at: Path) -> list[str]:
@@ -197,18 +229,6 @@ class started:
         self.log.seek(0)
         print(self.log.read())  # shown where the test fails
         self.log.close()
-
-
-def worked(link: SignerLink, home: Home, plan_id: str) -> Any:
-    """The plan's row at the server once the signer is done with it."""
-    until = time.monotonic() + 400
-    while True:
-        asyncio.run(link.work())
-        rows = home.run("--json", "history", "--plans").document["plans"]
-        row = next(one for one in rows if one["id"] == plan_id)
-        if row["status"] not in ("queued", "approved") or time.monotonic() > until:
-            return row
-        time.sleep(1.0)
 
 
 def nonce(sandbox: Sandbox) -> int:

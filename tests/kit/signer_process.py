@@ -29,9 +29,9 @@ MAY_READ_THE_CHECKOUT = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+d
 
 
 @functools.cache
-def another_user() -> tuple[str, ...]:
-    """The words that start a program as the signer's user, with the server's group; skips where that cannot be done."""
-    user = ("--reuid", str(SIGNER), "--regid", str(SIGNER), "--groups", str(SERVER))
+def another_user(uid: int = SIGNER) -> tuple[str, ...]:
+    """The words that start a program as a user, with the server's group; skips where that cannot be done."""
+    user = ("--reuid", str(uid), "--regid", str(uid), "--groups", str(SERVER))
     words = ("setpriv", *user, *MAY_READ_THE_CHECKOUT)
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("two users: only root can become others, and setpriv (util-linux) starts programs as them")

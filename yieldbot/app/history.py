@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from yieldbot.app.history_documents import (
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.yields import number
 from yieldbot.errors import ConfigError
-from yieldbot.execution.persons import read_register, signers, to_approve
+from yieldbot.execution.persons import read_register, signers_among, to_approve
 from yieldbot.journal.codec import amount_from_doc
 from yieldbot.journal.entry_codec import encode
 from yieldbot.journal.journal_entries import PlanStatus
@@ -27,7 +27,9 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
+    from yieldbot.access.approvers import Approver
     from yieldbot.app.context import Context
+    from yieldbot.journal.access_entries import ApprovalGiven
     from yieldbot.journal.fold import Record, StoredPlan
 
 MOST_EVENTS = 2**31
@@ -158,16 +160,23 @@ def _amount(doc: dict[str, Any]) -> str:
 
 
 def _signed(journal: Journal, plans: tuple[StoredPlan, ...], data_dir: Path) -> dict[str, tuple[str, ...]]:
-    """Who has signed each plan: of one that waits, the persons in the register whose signatures are valid now; of one
-    that was approved by signatures, those that were valid then."""
+    """Who has signed each plan (``signed_by``)."""
     register = read_register(data_dir)
     found = dict[str, tuple[str, ...]]()
     for one in plans:
-        if one.status is PlanStatus.QUEUED and register:
-            found[one.plan.id] = signers(journal, one, register)
-        elif one.approved_by and journal.approvals(one.plan.id):
-            found[one.plan.id] = tuple(one.approved_by.split(", "))
+        may_be = one.status is PlanStatus.QUEUED or one.approved_by
+        found[one.plan.id] = signed_by(one, journal.approvals(one.plan.id) if may_be else (), register)
     return found
+
+
+def signed_by(
+    stored: StoredPlan, approvals: Sequence[ApprovalGiven], register: Mapping[str, Approver]
+) -> tuple[str, ...]:
+    """Who has signed a plan: of one that waits, the persons in the register whose signatures are valid now; of one that
+    was approved by signatures, those that were valid then. approvals: the signatures on it."""
+    if stored.status is PlanStatus.QUEUED:
+        return signers_among(approvals, stored, register) if register else ()
+    return tuple(stored.approved_by.split(", ")) if stored.approved_by and approvals else ()
 
 
 def plan_of(stored: StoredPlan, signed_by: tuple[str, ...], asked_by: str | None) -> JournalPlan:

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.app.collections import transaction_of
-from yieldbot.app.history import event_of, plan_of
+from yieldbot.app.history import event_of, plan_of, signed_by
 from yieldbot.app.requested_runs import RunRow, run_of
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import InvariantError
-from yieldbot.execution.persons import read_register, signers_among
+from yieldbot.execution.persons import read_register
 from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.fold import Record, StoredPlan, StoredTx, fold_plans, fold_transactions
 from yieldbot.journal.grown import grown
-from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
 
@@ -117,8 +116,7 @@ class JournalRows:
         register = read_register(self._data_dir)
         rows = []
         for name, stored in known.plans.items():
-            waits = bool(register) and stored.status is PlanStatus.QUEUED
-            signed = signers_among(known.approvals.get(name, ()), stored, register) if waits else ()
+            signed = signed_by(stored, known.approvals.get(name, ()), register)
             before = known.shown_plans.get(name)
             now = stored, signed, known.asked.get(name)
             if before is None or before[0][0] is not stored or before[0][1:] != now[1:]:

@@ -302,7 +302,10 @@ class Service(StartedWork):
         """Add a person's signature; the signer, or ``yieldbot approve --signed``, carries the plan out once enough have
         signed. Raises ConfigError, SafetyError."""
         request = approvers.SignRequest(plan_id=plan_id, name=name, signature=signature)
-        return await asyncio.to_thread(approvers.sign, request, self.context)
+        found = await asyncio.to_thread(approvers.sign, request, self.context)
+        if found.enough and self.signer is not None:
+            self.signer.soon()
+        return found
 
     async def reject(self, plan_id: str, reason: str, by: str, seconds: int | None = None) -> RejectDocument:
         """Reject a plan that waits, at the signer too. seconds: see ``RejectRequest``. Raises ConfigError, SafetyError,

@@ -71,6 +71,14 @@ class SignerLink:
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Lock held during an exchange with the signer."""
 
+    _soon: asyncio.Task[None] | None = None
+    """An exchange that is not waited for."""
+
+    def soon(self) -> None:
+        """Begin an exchange now, not at the next time; where it fails, that one repeats it."""
+        if self._soon is None or self._soon.done():
+            self._soon = asyncio.create_task(self.work())
+
     async def work(self) -> None:
         """One exchange: pass on a halt, copy the signer's new journal entries, hand over signed plans, copy again. A
         failure is printed once and tried again next time."""

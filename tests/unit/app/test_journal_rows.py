@@ -34,7 +34,7 @@ GIVEN = [
     for one in PLANS
     for name, key in (("anna", ANNA), ("ben", BEN), ("nobody", BEN))
 ]
-MARKS = (PlanStatus.EXPIRED, PlanStatus.QUEUED)
+MARKS = (PlanStatus.EXPIRED, PlanStatus.QUEUED, PlanStatus.APPROVED, PlanStatus.EXECUTED)
 SENT = [replace(signed(f"0x{number:064x}", number), plan_id=PLANS[number].id) for number in (0, 1)]
 
 
@@ -47,7 +47,7 @@ def run(number: int) -> RunEnded:
 def entries(picks: list[int]) -> list[JournalEntry]:
     """Entries that a journal may have after its beginning (``BEGIN``), by number."""
     of: list[JournalEntry] = [
-        *(PlanMarked(one.id, status, "x", "why") for one in PLANS for status in MARKS),
+        *(PlanMarked(one.id, status, "anna, ben", "why") for one in PLANS for status in MARKS),
         *GIVEN,
         *(TxSent(CHAIN, OWNER, one.hash, 2) for one in SENT),
         *(TxSettled(CHAIN, OWNER, Reverted(one.hash, PLANS[0].block, 5, "no")) for one in SENT),
