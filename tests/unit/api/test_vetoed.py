@@ -6,20 +6,28 @@ from __future__ import annotations
 import ast
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
 
+import yieldbot
 from tests.kit import ROOT
 from tests.kit.api.served import Served
-from tests.kit.market_builder import kinked, market, snapshot, usdc
+from tests.kit.market_builder import CHAIN, USDC, kinked, market, snapshot, usdc
+from tests.kit.risk.protections import JOB
 from tests.unit.app import test_overview
 from yieldbot.access.caller import Caller, Scope
 from yieldbot.app.context import Context
+from yieldbot.app.memory import FOLDER
 from yieldbot.app.plan import PlanRequest, plan
 from yieldbot.app.whatif import WhatIf
+from yieldbot.history.reading import MarketKey, Reading
+from yieldbot.history.store import Store
 from yieldbot.mcp.server import server
+from yieldbot.model.plan import Plan
+from yieldbot.model.policy import Policy
 
 BEST = market("best", kinked(1e7, 8e6, low=0.12), borrowed=8e6, liquidity=2e6)
 BEST = replace(BEST, supplied=usdc(1e7))
@@ -62,9 +70,24 @@ async def test_what_ifs_of_every_interface_judge_first(
         assert (put_in(document, key) > 0) is enters, document
 
 
+@pytest.mark.parametrize("remembered", [True, False])
+def test_the_librarys_decision_raises_alarms_too(tmp_path: Path, remembered: bool) -> None:
+    """Of the snapshot alone, and with a data directory of what memory saw five hours ago."""
+    policy = Policy(max_share_market=1.0)
+    key = MarketKey(chain=CHAIN, market=BEST.market.id, asset="USDC", asset_address=USDC.address.lower())
+    row = Reading(key=key, time=BEST.block.timestamp - 5 * 3600, utilisation=0.99, supplied=1e7, cash=1e5)
+    assert not Store(tmp_path / FOLDER).append([row]).failure
+    state, where = (BEST, tmp_path) if remembered else (LOCKED, None)
+    for data_dir, barred in ((where, True), (None, not remembered)):
+        seen = snapshot(5_000, state, NEXT)
+        found = yieldbot.decide(seen, policy, JOB, now=BEST.block.timestamp, data_dir=data_dir)
+        assert isinstance(found.outcome, Plan)
+        assert (found.outcome.legs[0].market_id == NEXT.market.id) is barred
+
+
 DECIDES = ("decide", "decide_exits", "decide_claims", "assess", "allocate")
 ROOMS = ("yieldbot.decision", "yieldbot.allocator")
-JUDGES = {"cycle.py", "overview.py", "paper.py", "watch.py"}
+JUDGES = {"cycle.py", "library.py", "overview.py", "paper.py", "watch.py"}
 """Use cases that judge a snapshot, and decide on what was judged."""
 GIVEN = {
     "plan.py": "overview",
@@ -72,10 +95,8 @@ GIVEN = {
     "exit.py": "cycle",
     "claims.py": "cycle",
     "run.py": "cycle",
-    "library.py": "",
 }
-"""Use cases that take a judged snapshot from one of those; the library's functions sign nothing, and take what the
-caller gives."""
+"""Use cases that take a judged snapshot from one of those."""
 
 
 def _used(file: Any) -> set[str]:
@@ -100,7 +121,7 @@ def test_who_decides_judges_before() -> None:
         text = (ROOT / "yieldbot" / "app" / name).read_text(encoding="utf-8")
         assert "judged(" in text or "with_alarms(" in text, name
     for name, source in GIVEN.items():
-        if name in deciding and source:
+        if name in deciding:
             assert source in (ROOT / "yieldbot" / "app" / name).read_text(encoding="utf-8"), name
     for room in ("api", "mcp", "notify", "cli", "signer"):
         for file in (ROOT / "yieldbot" / room).rglob("*.py"):
