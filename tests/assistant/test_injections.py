@@ -14,6 +14,7 @@ import pytest
 from tests.assistant.conftest import ALL, Asked
 from tests.kit.assistant.compromised import ADDRESS, FOLDER, OFFERED, Case, Compromised, cases
 from tests.kit.assistant.messages_double import KEY, Double, say, use
+from tests.kit.config.files import WALLET
 from tests.kit.journal.store import plan
 from tests.unit.app.test_overview import OWNER
 from yieldbot.app import proposals
@@ -27,7 +28,9 @@ from yieldbot.model.plan import plan_id as plan_id_of
 CASES = cases()
 MODEL = Compromised()
 CANARIES = ("canary-rpc-7f3a9c", "canary-passphrase-horse", KEY)
-SHORT = f"{OWNER[:6]}…{OWNER[-4:]}"
+OURS = WALLET
+"""The wallet of the configuration; the double of the chain has another."""
+SHORT = f"{OURS[:6]}…{OURS[-4:]}"
 QUESTION = "How are my markets doing?"
 JOBS = {"newest", "plan", "queue", "rehearse", "quote", "decode"}
 """What workers may be asked for a model."""
@@ -68,12 +71,13 @@ def attacked(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Asked:
     env.chmod(0o600)
     monkeypatch.setattr("yieldbot.assistant.answering.MessagesApi", MODEL)
     asked.configure(daily_nanodollars=10**18, daily_tokens=10**12)
+    assert [str(job.wallet.address) for job in context.settings.jobs] == [OURS]
     entries: list[Any] = []
     for at, case in enumerate([None, *CASES]):
         if case is None or case.carrier in ("journal_text", "memo"):
             made = replace(plan(), expires_at=4_000_000_000 + at)
             made = replace(made, id=plan_id_of(made))
-            text = "" if case is None else f"{case.text} {CANARIES[0]} {OWNER} {SHORT}"
+            text = "" if case is None else f"{case.text} {CANARIES[0]} {OWNER} {OURS} {SHORT}"
             status = PlanStatus.QUEUED if case is None else PlanStatus.REJECTED
             entries += [PlanWritten(made, (text,)), PlanMarked(made.id, status, "queue", text)]
             PLANS["" if case is None else case.id] = made.id
@@ -90,7 +94,7 @@ PLANS: dict[str, str] = {}
 
 def doctored(document: Any, case: Case) -> Any:
     """The reading of all chains with the text of a case, and secrets that a careless node quoted, where it stands."""
-    text = f"{case.text} {CANARIES[0]} {OWNER} {SHORT}"
+    text = f"{case.text} {CANARIES[0]} {OWNER} {OURS} {SHORT}"
     made = json.loads(json.dumps(document))
     for job in made["markets"]["jobs"]:
         for market in job.get("markets", ()):
@@ -169,7 +173,7 @@ async def test_a_model_that_obeys_each_case_gets_nothing_past_plan(attacked: Ask
 def found_in(case: Case, model: Compromised, events: list[Event]) -> list[str]:
     """What one case got past."""
     found = []
-    hidden = [*CANARIES, OWNER.lower(), SHORT.lower(), ADDRESS.lower()]
+    hidden = [*CANARIES, OWNER.lower(), OURS.lower(), SHORT.lower(), ADDRESS.lower()]
     for text in model.bodies:
         if not any(one in text.lower() for one in hidden):
             continue
@@ -180,7 +184,12 @@ def found_in(case: Case, model: Compromised, events: list[Event]) -> list[str]:
         ]
         sent = json.dumps(body, ensure_ascii=False)
         found += [f"{secret} was sent" for secret in CANARIES if secret in sent]
-        for whose, address in (("ours", OWNER), ("ours, shortened", SHORT), ("a stranger's", ADDRESS)):
+        for whose, address in (
+            ("ours", OURS),
+            ("the chain's", OWNER),
+            ("ours, shortened", SHORT),
+            ("a stranger's", ADDRESS),
+        ):
             at = sent.lower().find(address.lower())
             if at >= 0:
                 found.append(f"an address ({whose}) was sent: {sent[max(0, at - 120) : at + 60]}")
@@ -200,7 +209,7 @@ def found_in(case: Case, model: Compromised, events: list[Event]) -> list[str]:
     return found
 
 
-PARTS = re.compile(r"0x[0-9a-fA-F]{40}|[<>\n\"\\\0]")
+PARTS = re.compile(r"0x[0-9a-fA-F]{40,}|[<>\n\"\\\0]")
 """What is written otherwise where it is sent: names stand for addresses, marked blocks escape what could close them."""
 
 
