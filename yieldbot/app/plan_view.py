@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -13,7 +13,6 @@ from yieldbot.app.parts import Money
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
 from yieldbot.execution.persons import read_register, to_approve
-from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import is_market
@@ -21,7 +20,6 @@ from yieldbot.model.plan import LegKind, Plan
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.journal.fold import StoredPlan
 
 IDLE = "idle/"
 OUT, INTO = (LegKind.WITHDRAW, LegKind.COLLECT), (LegKind.DEPOSIT,)
@@ -66,6 +64,7 @@ class MaySign(Part):
 class PlanView(Part):
     """One plan as a person sees it."""
 
+    headline: str = Field(description="what it does, in a few words")
     symbol: str = Field(description="symbol of the asset that its figures are in")
     made_at: int = Field(description="time of the block that it was decided at, in unix seconds")
     places: tuple[PlaceOfMoney, ...] = Field(description="where money is before or after")
@@ -84,7 +83,6 @@ class PlanView(Part):
     digest: str = Field(description="SHA-256 of the plan, as 0x...")
     needed: int = Field(description="how many persons must sign it; 0: it is approved at a terminal")
     persons: tuple[MaySign, ...] = Field(description="the register of approvers")
-    successor: str | None = Field(description="id of a newer plan of the same account that waits; null: none")
 
 
 def plan_view(plan_id: str, names: Mapping[str, str], context: Context) -> PlanView:
@@ -95,7 +93,7 @@ def plan_view(plan_id: str, names: Mapping[str, str], context: Context) -> PlanV
     if not file.exists():
         raise ConfigError(f"no plan {plan_id} in the journal")
     with Journal.read(file) as journal:
-        stored, waiting = journal.plan(plan_id), journal.plans(PlanStatus.QUEUED)
+        stored = journal.plan(plan_id)
     if stored is None:
         raise ConfigError(f"no plan {plan_id} in the journal")
     register = read_register(settings.data_dir)
@@ -103,6 +101,7 @@ def plan_view(plan_id: str, names: Mapping[str, str], context: Context) -> PlanV
     places = _places(plan, names)
     proof = plan.allocation.certificate
     return PlanView(
+        headline=headline(plan, names),
         symbol=plan.asset.symbol,
         made_at=plan.block.timestamp,
         places=places,
@@ -124,16 +123,32 @@ def plan_view(plan_id: str, names: Mapping[str, str], context: Context) -> PlanV
             MaySign(name=one.name, kind=one.kind, address=one.address, credential=one.credential)
             for one in register.values()
         ),
-        successor=_successor(stored, waiting),
     )
 
 
-def _successor(stored: StoredPlan, waiting: tuple[StoredPlan, ...]) -> str | None:
-    if stored.status is PlanStatus.QUEUED:
-        return None
-    plan = stored.plan
-    own = [one.plan for one in waiting if (one.plan.owner, one.plan.block.chain) == (plan.owner, plan.block.chain)]
-    return own[-1].id if own and own[-1].block.height >= plan.block.height else None
+def headlines(ids: Iterable[str], names: Mapping[str, str], context: Context) -> dict[str, str]:
+    """What each of these plans does, in a few words, by id."""
+    file = context.settings.data_dir / JOURNAL
+    if not file.exists():
+        return {}
+    with Journal.read(file) as journal:
+        return {one: headline(stored.plan, names) for one in ids if (stored := journal.plan(one)) is not None}
+
+
+def headline(plan: Plan, names: Mapping[str, str]) -> str:
+    """What a plan does, in a few words."""
+    if plan.is_exit:
+        left = dict.fromkeys(_name(leg.market_id, names) for leg in plan.legs)
+        return f"Leave {', '.join(left)}"
+    match plan.moves:
+        case ():
+            kinds = dict.fromkeys(str(leg.kind.name).lower() for leg in plan.legs)
+            return f"{', '.join(kinds).capitalize()}: {len(plan.legs)} step{'s' if len(plan.legs) > 1 else ''}"
+        case (move,):
+            return f"Move {float(move.amount):,.2f} {move.amount.token.symbol} to {_name(move.target, names)}"
+        case moves:
+            whole = sum(float(one.amount) for one in moves)
+            return f"{len(moves)} moves of {whole:,.2f} {plan.asset.symbol} in all"
 
 
 def _places(plan: Plan, names: Mapping[str, str]) -> tuple[PlaceOfMoney, ...]:

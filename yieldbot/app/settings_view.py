@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -130,6 +131,10 @@ def text_of(value: Any) -> str:
             return str(value)
 
 
+_PLACE = re.compile(r" \((?:see )?[\w/.]+\.py\)")
+"""A place in the code, which is nothing for the page."""
+
+
 @cache
 def explanations(kind: type) -> dict[str, str]:
     """The text behind each field of a dataclass in its source, which is this project's only one."""
@@ -145,5 +150,6 @@ def explanations(kind: type) -> dict[str, str]:
             and isinstance(after.value, ast.Constant)
             and isinstance(after.value.value, str)
         ):
-            found[one.target.id] = " ".join(after.value.value.replace("``", "").split())
+            text = " ".join(after.value.value.replace("``", "").split())
+            found[one.target.id] = _PLACE.sub("", text).replace("None:", "none:")
     return found

@@ -16,13 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from yieldbot.app.admission import Scope
-from yieldbot.app.plan_view import PlanView, plan_view
+from yieldbot.app.plan_view import PlanView, headlines, plan_view
 from yieldbot.app.service import visible
 from yieldbot.errors import ConfigError, SafetyError, YieldbotError
 from yieldbot.web.answering import caller_of, form_of, need, page, service_of, session_of, to
 from yieldbot.web.money_picture import picture
 
-MOST_ENDED = 50
+MOST_ENDED = 20
 """Most plans in the list that wait no more."""
 DAYS = ("0", "1", "7", "30", "90")
 """Days for which a person may ask not to see the same again."""
@@ -59,6 +59,10 @@ async def plans(request: Request) -> Response:
     waiting = [_shown(row) for row in rows if row["status"] == "queued" and row["expires_at"] > time.time()]
     known = {one["id"] for one in waiting}
     ended = [_shown(row) for row in rows if row["id"] not in known][:MOST_ENDED]
+    ids = [one["id"] for one in (*waiting, *ended)]
+    heads = await asyncio.to_thread(headlines, ids, _names(request), service.context)
+    for one in (*waiting, *ended):
+        one["headline"] = heads.get(one["id"], "Plan")
     return page(request, "plans.html", title="Plans", waiting=waiting, ended=ended)
 
 
@@ -73,9 +77,8 @@ async def progress(request: Request) -> Response:
     """What has happened to a plan, as a part of its page; a page that shows another state is to be loaded again."""
     need(request, Scope.READ)
     row = await _row(request)
-    view = await _view(request, row)
     state = state_of(row, time.time())
-    steps = await _steps(request, row, view)
+    steps = await _steps(request, row)
     response = page(request, "parts/progress.html", title="", row=_shown(row), steps=steps, state=state)
     if request.query_params.get("was") != state:
         response.headers["HX-Refresh"] = "true"
@@ -131,7 +134,7 @@ async def _plan(request: Request, row: Mapping[str, Any], why: str | None = None
         request,
         "plan.html",
         status,
-        title=headline(view),
+        title=view.headline,
         does=_does(view, len(signed)),
         why=why,
         row=_shown(row),
@@ -145,7 +148,8 @@ async def _plan(request: Request, row: Mapping[str, Any], why: str | None = None
         picture=picture(doc["places"], _described(doc)) if doc["drawn"] else None,
         challenge=base64.urlsafe_b64encode(bytes.fromhex(view.challenge[2:])).rstrip(b"=").decode(),
         typed=_json(view.typed),
-        steps=await _steps(request, row, view),
+        steps=await _steps(request, row),
+        successor=await _successor(request, row, waits),
         words=WORDS.get(state.partition("-")[0], row["status"]),
     )
 
@@ -176,11 +180,27 @@ async def _row(request: Request) -> Mapping[str, Any]:
 
 async def _view(request: Request, row: Mapping[str, Any]) -> PlanView:
     service = service_of(request)
-    names = {one["id"]: one["name"] for one in service.newest("markets").rows}
     try:
-        return await asyncio.to_thread(plan_view, row["id"], names, service.context)
+        return await asyncio.to_thread(plan_view, row["id"], _names(request), service.context)
     except ConfigError as failure:
         raise HTTPException(422, service.shown(str(failure))) from None
+
+
+def _names(request: Request) -> dict[str, str]:
+    return {one["id"]: one["name"] for one in service_of(request).newest("markets").rows}
+
+
+async def _successor(request: Request, row: Mapping[str, Any], waits: bool) -> str | None:
+    """The id of a newer plan of the same account that waits; None: there is none."""
+    if waits:
+        return None
+    for other in (await service_of(request).journalled("plans")).rows:  # the newest first
+        if other["id"] == row["id"]:
+            return None
+        same = (other["owner"], other["chain"]) == (row["owner"], row["chain"])
+        if same and other["status"] == "queued" and other["expires_at"] > time.time():
+            return str(other["id"])
+    return None
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,34 +208,14 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     if status == "queued" and row["expires_at"] <= time.time():
         status = "expired"
     tone = {"queued": "wait", "approved": "wait", "executed": "good", "handed over": "good", "failed": "bad"}
-    head = row["calls"][0] if row["calls"] else "Plan"
-    return dict(row) | {"words": WORDS.get(status, status), "tone": tone.get(status, "none"), "headline": head}
-
-
-def headline(view: PlanView) -> str:
-    """The plan in a few words."""
-    if view.is_exit:
-        out = [one.name for one in view.places if float(one.after.text) < float(one.before.text)]
-        return f"Leave {', '.join(out)}" if out else "Take money out"
-    match view.moves:
-        case ():
-            return f"{len(view.lines) - 1} steps"
-        case (move,):
-            return f"Move {_rounded(move.amount.text)} {move.amount.symbol} to {move.target}"
-        case moves:
-            whole = sum(float(one.amount.text) for one in moves)
-            return f"{len(moves)} moves of {_rounded(whole)} {view.symbol} in all"
-
-
-def _rounded(amount: str | float) -> str:
-    return f"{float(amount):,.2f}"
+    return dict(row) | {"words": WORDS.get(status, status), "tone": tone.get(status, "none")}
 
 
 def _does(view: PlanView, signed: int) -> str:
     """What approving does, in one sentence."""
     last = signed + 1 >= view.needed
     then = "It is then carried out." if last else f"Then {view.needed - signed - 1} more must sign."
-    return f"You sign: {headline(view)[0].lower()}{headline(view)[1:]}. {then}"
+    return f"You sign: {view.headline[0].lower()}{view.headline[1:]}. {then}"
 
 
 def _by(request: Request) -> str:
@@ -233,7 +233,7 @@ def _json(typed: Mapping[str, Any]) -> str:
     return json.dumps(typed)
 
 
-async def _steps(request: Request, row: Mapping[str, Any], view: PlanView) -> list[Step]:
+async def _steps(request: Request, row: Mapping[str, Any]) -> list[Step]:
     """What happened to the plan, the oldest first, and what comes next."""
     events = []
     for event in (await service_of(request).journalled("journal")).rows:  # the newest first
@@ -245,10 +245,10 @@ async def _steps(request: Request, row: Mapping[str, Any], view: PlanView) -> li
     state = state_of(row, time.time()).partition("-")[0]
     if state == "expired" and row["status"] == "queued":
         found.append(Step("Expired: nobody can sign it any more", row["expires_at"], "bad"))
-    if state == "queued" and view.needed:
-        lacks = view.needed - len(row["signed_by"])
+    if state == "queued" and (needed := service_of(request).context.settings.policy.approvals_needed):
+        lacks = needed - len(row["signed_by"])
         if lacks > 0:
-            found.append(Step(f"{lacks} more of {view.needed} must sign", None, "next"))
+            found.append(Step(f"{lacks} more of {needed} must sign", None, "next"))
         else:
             found.append(Step("The signer rehearses it again, and then carries it out", None, "next"))
     if state == "approved":

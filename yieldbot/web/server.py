@@ -114,7 +114,8 @@ def _session(request: Request) -> object:
     """The session of the cookie, while the key behind it is valid, or the person is in the register of approvers."""
     service: Service = request.app.state.service
     session_id = request.cookies.get(cookie_name(request))
-    if (session := sessions_of(request).find(session_id)) is None:
+    by_itself = request.url.path.endswith("/progress")  # asked for by an open page, not by a person
+    if (session := sessions_of(request).find(session_id, counts=not by_itself)) is None:
         return None
     if session.approver is None:
         valid = bool(service.admission.living([session.caller.prefix]))

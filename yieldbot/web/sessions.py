@@ -56,8 +56,8 @@ class Sessions:
             self._open.popitem(last=False)
         return session_id
 
-    def find(self, session_id: str | None) -> Session | None:
-        """The session with this id, which counts as used now; None: there is none, or it has ended."""
+    def find(self, session_id: str | None, *, counts: bool = True) -> Session | None:
+        """The session with this id; None: there is none, or it has ended. counts: whether it counts as used now."""
         if not session_id or len(session_id) > 100:
             return None
         stored, now = _stored(session_id), self._clock()
@@ -66,8 +66,9 @@ class Sessions:
         if now - found.began > LONGEST_SECONDS or now - found.used > IDLE_SECONDS:
             del self._open[stored]
             return None
-        found.used = now
-        self._open.move_to_end(stored)
+        if counts:
+            found.used = now
+            self._open.move_to_end(stored)
         return found
 
     def holds(self, session: Session) -> bool:

@@ -56,7 +56,7 @@ def test_a_plan_is_shown_with_everything_that_a_person_needs_to_judge_it(two: Br
     page = two.get(f"/plans/{plan.id}")
     assert page.status_code == 200 and dangers(page.text) == []
     for words in (
-        "Move 5,000.00 USDC to b",
+        "<h1>Move 5,000.00 USDC to b</h1>",
         "Money before and after",
         "deposit 5,000 USDC",
         "On a copy of the chain",
