@@ -6,6 +6,7 @@ import asyncio
 import io
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,6 +55,19 @@ def queue(served: Served, until: float) -> str:
         made = replace(made, id=plan_id_of(made))
         journal.append(PlanWritten(made, ("supply 5 USDC",)), PlanMarked(made.id, PlanStatus.QUEUED, "queue"))
     return f"/v1/plans/{made.id}/approval"
+
+
+def test_the_last_signature_hands_the_plan_over_at_once(
+    waiting: Served, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = SimpleNamespace(soon=lambda: begun.append(signed_plans(waiting.service.context)), halted=None, away=None)
+    begun = list[tuple[str, ...]]()
+    monkeypatch.setattr(waiting.service, "signer", link)
+    key = waiting.key("read", "approve")
+    for name, person in (("anna", ANNA), ("ben", BEN)):
+        assert begun == []
+        waiting.client.put(url, headers=key, json={"approver": name} | signature(waiting, person, key, url))
+    assert begun == [(url.split("/")[3],)]
 
 
 def test_one_inbox_for_terminal_rest_and_chat(waiting: Served, context: Quiet) -> None:
