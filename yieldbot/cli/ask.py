@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_TURNS = 100
 LONGEST_QUESTION = 8_000
+GUTTER = "| "
+"""Stands before each line that a model wrote, so that it can forge none of yieldbot's own."""
 
 
 def register(listed: CommandList) -> None:
@@ -91,7 +93,8 @@ async def _answer(
             case Looking(tool):
                 context.say(f"looks at {tool}")
             case Piece(text) if not context.json:
-                print(context.redacted(printable(text)), end="", flush=True)
+                said = context.redacted(printable(text)).replace("\n", f"\n{GUTTER}")
+                print(said if shown else GUTTER + said, end="", flush=True)
                 shown = True
             case Withdrawn(reason) if not context.json:
                 print(f"\n[what stands above does not count: {reason}]")
