@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from eth_account import Account as Keys
 from eth_utils.crypto import keccak
+from sqlalchemy import event
 
 from tests.kit.chain_double import GWEI, ChainDouble, KeySigner, account_of, open_journal
 from tests.kit.evm.submit import GAS, TIP, approved, attempt, journalled, moving
@@ -25,9 +26,10 @@ from tests.kit.wiring import (
 )
 from yieldbot.chains.evm.execution.judge import judge_cancellation
 from yieldbot.chains.evm.execution.replace import replaced
-from yieldbot.chains.evm.execution.submit import in_pool, sign, stored, submit
+from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, submit
 from yieldbot.chains.evm.signing.sign import fields, unsigned_of
-from yieldbot.errors import ConfigError, SignerRefused
+from yieldbot.errors import ConfigError, DiskFull, SignerRefused
+from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -70,6 +72,31 @@ def test_what_is_recorded_is_what_was_signed(journal: Journal) -> None:
     assert (tx.expires_at, tx.simulated_at, tx.replaces) == (EXPIRES, BLOCK, None)
     assert unsigned_of(tx, 2 * GWEI, TIP) == wanted
     assert tx.given is None
+
+
+async def test_on_a_full_disk_nothing_is_sent_that_is_not_recorded(journal: Journal) -> None:
+    """SQLite itself refuses: the file may have no page more."""
+    chain, full = ChainDouble(), [True]
+    account = account_of(chain, journal)
+    earlier = journalled(account)
+
+    @event.listens_for(journal._engine, "connect")
+    def _limit(connection: Any, _: Any) -> None:
+        if full[0]:
+            connection.execute("PRAGMA max_page_count = 1")
+
+    with pytest.raises(DiskFull, match="free space there"):
+        while True:
+            journal.append(AccessNoted(by="x" * 200, where="", what="y", outcome="z", times=1))
+    rows = journal.head()
+    with pytest.raises(DiskFull, match="nothing was written"):
+        record(account, cast(SignedTx, sign(account, approved())))
+    with pytest.raises(DiskFull):
+        await submit(account, earlier)
+    assert chain.sent == [] and journal.head() == rows
+    full[0] = False
+    await submit(account, earlier)
+    assert chain.sent == ["0x" + earlier.signed.raw.hex()] and stored(account, earlier.signed.hash).attempts == 1
 
 
 async def test_sending_counts_its_attempts_and_keeps_the_nodes_words(journal: Journal) -> None:
