@@ -6,7 +6,8 @@ import json
 
 from tests.assistant.conftest import Asked
 from tests.kit.assistant.messages_double import KEY, LIMITED, OVERLOADED, Step, error, say, use
-from yieldbot.app.asking import Looking, Piece, Withdrawn
+from yieldbot.access.caller import Caller, Scope
+from yieldbot.app.asking import Looking, Piece, Turn, Withdrawn
 
 
 async def _pays(asked: Asked) -> tuple[str, float]:
@@ -25,8 +26,12 @@ async def test_an_answer_is_streamed_and_each_number_has_its_source(asked: Asked
     assert found.status == "answered" and found.exit_code == 0, found.note
     assert found.answer == f"I look at the markets.{name} pays {pays:.2f} % now. We hold money there."
     (figure,) = found.figures
-    assert figure.text.startswith(f"{pays:.2f} %") and figure.source == "S3" and figure.path.endswith("apy")
-    assert found.sources[2].name == "list_markets {}" and found.sources[2].as_of
+    assert (
+        figure.text.startswith(f"{pays:.2f} %")
+        and figure.source == found.sources[-1].source
+        and figure.path.endswith("apy")
+    )
+    assert found.sources[-1].name == "list_markets {}" and found.sources[-1].as_of
     assert [type(one) for one in asked.events] == [Piece, Looking, Piece, Piece, type(asked.events[-1])]
     assert found.usage.requests == 2 and found.usage.nanodollars > 0
     first, second = asked.double.asked
@@ -42,7 +47,7 @@ async def test_a_number_without_a_source_is_asked_again_once_and_then_not_shown(
     assert found.status == "answered" and found.answer == f"{name} pays {pays:.1f} %."
     assert "99.5 %" in asked.double.asked[-1]["messages"][-1]["content"]
     assert any(isinstance(one, Withdrawn) for one in asked.events)
-    found = await asked("What does it pay?", look, lie, say("It pays 98 %. Be quick."))
+    found = await asked("What would it pay?", look, lie, say("It pays 98 %. Be quick."))
     assert (found.status, found.answer, found.exit_code) == ("not_shown", None, 4)
     assert "9" not in "".join(one.text for one in asked.events if isinstance(one, Piece)) and "9" not in found.note
 
@@ -62,7 +67,7 @@ async def test_whatever_the_service_does_the_end_says_it_in_one_line(asked: Aske
         "gave no answer": (Step(),),
     }
     for line, steps in cases.items():
-        found = await asked("What do we hold?", *steps)
+        found = await asked("What do we hold?", *steps)  # an answer that failed is not kept
         assert line in found.note and "\n" not in found.note and found.status != "answered", (line, found.note)
         assert found.exit_code == 1
     assert (await asked("And now?", OVERLOADED, say("All is well."))).status == "answered", "it is asked again"
@@ -109,3 +114,38 @@ async def test_what_is_shown_as_the_request_is_what_is_sent(asked: Asked) -> Non
     assert asked.double.counted == 0
     await asked("What do we hold?", say("Nothing that I know of."))
     assert asked.double.asked[0] == shown.body
+
+
+async def test_the_same_question_about_the_same_reading_costs_nothing(asked: Asked) -> None:
+    first = await asked("Is all well?", say("All is well."))
+    again = await asked("is  ALL well?", say("Never asked."))
+    assert again.repeated and not first.repeated and again.answer == first.answer and len(asked.double.asked) == 1
+    reader = Caller("reader", frozenset((Scope.READ,)))
+    assert not (await asked("Is all well?", say("It is."), caller=reader)).repeated, (
+        "another caller may see other things"
+    )
+    asked.served.service.read_at += 1
+    assert not (await asked("Is all well?", say("It is."))).repeated
+
+
+async def test_a_long_conversation_is_summarised_and_its_summary_proves_no_number(asked: Asked) -> None:
+    turns = tuple(Turn(f"question {name}?", f"answer {name}.") for name in "abcdefghij")
+    found = await asked(
+        "And now?", say("We spoke of 77 % and of letters."), say("It was 77 %."), say("It was a lot."), history=turns
+    )
+    assert found.status == "answered" and found.answer == "It was a lot.", "77 % stands in the summary alone"
+    summary, question, _ = asked.double.asked
+    assert summary["model"] == "claude-haiku-4-5" or "haiku" in summary["model"]
+    assert "tools" not in summary and "question a?" in json.dumps(summary)
+    sent = json.dumps(question["messages"])
+    assert "question a?" not in sent and "letters" in sent and "question j?" in sent
+    asked.double.asked.clear()
+    await asked("And then?", say("Nothing."), history=turns)
+    assert len(asked.double.asked) == 1, "it is summarised once"
+
+
+async def test_beyond_the_days_budget_nothing_is_sent(asked: Asked) -> None:
+    asked.configure(daily_nanodollars=10**6)
+    found = await asked("What do we hold?")
+    assert (found.status, found.exit_code) == ("over_budget", 4) and "daily_usd" in found.note
+    assert asked.double.counted == 0

@@ -19,6 +19,8 @@ from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocume
 from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn, Withdrawn
 from yieldbot.app.desk import Desk
 from yieldbot.assistant.budget import Budget
+from yieldbot.assistant.earlier import Summaries, older
+from yieldbot.assistant.kept import KeptAnswers, name_of
 from yieldbot.assistant.links import without_links
 from yieldbot.assistant.messages_api import MessagesApi, ModelFailed, Reply, Tokens
 from yieldbot.assistant.privacy import Names
@@ -26,10 +28,12 @@ from yieldbot.assistant.prompts import prompt
 from yieldbot.assistant.proposing import Proposer
 from yieldbot.assistant.question import Question
 from yieldbot.assistant.requests import body_of, conversation, data_block, most, version
+from yieldbot.assistant.searching import Searcher, as_document
 from yieldbot.assistant.tools import Toolbox, tools_of
 from yieldbot.errors import ConfigError, YieldbotError
 
 if TYPE_CHECKING:
+    from yieldbot.app.answer_documents import Supplier
     from yieldbot.app.service import Service
     from yieldbot.model.assistance import Assistance
 
@@ -51,6 +55,7 @@ class Answers:
     def __init__(self, service: Service, now: Callable[[], float] = time.time) -> None:
         self._service, self._now = service, now
         self._budget = Budget(service.context.settings.data_dir, now)
+        self._kept, self._summaries = KeptAnswers(), Summaries()
 
     @property
     def _settings(self) -> Assistance:
@@ -58,11 +63,18 @@ class Answers:
 
     async def ask(self, question: str, caller: Caller, history: Sequence[Turn] = ()) -> AsyncIterator[Event]:
         """See ``app.asking.Assistant``."""
+        caller, moment = _bounded(caller), name_of(self._service, question, _bounded(caller), version())
+        if not history and (known := self._kept.get(moment, self._now())) is not None:
+            yield Piece(known.answer or "")
+            yield Ended(known)
+            return
         names = await asyncio.to_thread(self._names)
-        one = Question(question, names, self._now)
-        run = _Run(self, one, _bounded(caller), history)
+        run = _Run(self, Question(question, names, self._now), caller, history)
         try:
             async for event in run.events():
+                if isinstance(event, Ended) and not history:
+                    now = name_of(self._service, question, caller, version())
+                    self._kept.keep(now, event.document, self._now())
                 yield event
         finally:
             await run.close()
@@ -71,7 +83,7 @@ class Answers:
         """See ``app.asking.Assistant``."""
         names = await asyncio.to_thread(self._names)
         run = _Run(self, Question(question, names, self._now), _bounded(caller), history)
-        body = run.first()
+        body = await run.first()
         tokens, nanodollars = most(body, self._settings.price(body["model"]))
         return AssistantRequestDocument(
             url=f"{self._settings.api}/v1/messages",
@@ -104,7 +116,8 @@ class _Run:
         self._of, self._question, self._caller, self._history = of, question, caller, history
         self._settings = of._settings
         proposer = Proposer(of._service, caller, question.proposals.append)
-        self._toolbox = Toolbox(tools_of(Desk(of._service, lambda: caller), proposer), caller)
+        self._searcher = Searcher(of._service, caller)
+        self._toolbox = Toolbox(tools_of(Desk(of._service, lambda: caller), proposer, self._searcher), caller)
         self._task = "answer"
         self._prompt = version()
         self._deadline = time.monotonic() + self._settings.seconds
@@ -112,11 +125,25 @@ class _Run:
         self._said = list[str]()
         self._uses = 0
 
-    def first(self) -> dict[str, Any]:
-        """The body of the first request."""
+    async def first(self, sends: bool = False) -> dict[str, Any]:
+        """The body of the first request. sends: whether a summary of earlier turns may be asked for."""
         blocks = self._question.begin(self._history)
-        messages = conversation(self._question.text, self._history, blocks, self._question.names)
+        for passage in await self._searcher.found(self._question.text):
+            kind: Supplier = passage.kind
+            document = as_document([passage])
+            blocks.append(self._question.give(kind, passage.place, next(rows[0] for rows in document.values() if rows)))
+        names, send = self._question.names, self._summary if sends else None
+        earlier = await self._of._summaries.of(self._history, self._settings, names, send)
+        recent = self._history[older(len(self._history)) :]
+        messages = conversation(self._question.text, recent, blocks, names, earlier)
         return self._body(messages)
+
+    async def _summary(self, body: dict[str, Any]) -> str:
+        """The words of the small model; empty where it gave none. Raises ModelFailed, OverBudget."""
+        async for part in self._sent(body, version("summary")):
+            if isinstance(part, Reply):
+                return "".join(one.get("text", "") for one in part.blocks if one["type"] == "text").strip()
+        return ""
 
     def _body(self, messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return body_of(self._settings, self._task, messages, self._toolbox.schemas())
@@ -146,7 +173,7 @@ class _Run:
             await self._api.close()
 
     async def _rounds(self) -> AsyncIterator[Event]:
-        body = self.first()
+        body = await self._within(self.first(sends=True))
         messages: list[dict[str, Any]] = body["messages"]
         asked_again = False
         for _ in range(MOST_ROUNDS):
@@ -205,13 +232,13 @@ class _Run:
             return self._ended("unavailable", None, "the model gave no answer: ask again")
         return self._ended("answered", answer, None)
 
-    async def _sent(self, body: dict[str, Any]) -> AsyncIterator[str | Reply]:
+    async def _sent(self, body: dict[str, Any], prompts: str = "") -> AsyncIterator[str | Reply]:
         """One request, counted before it is sent."""
         price = self._settings.price(body["model"])
         budget, began, some = self._of._budget, time.monotonic(), False
         tokens, nanodollars = most(body, price)
         number = await asyncio.to_thread(
-            budget.take, self._settings, self._prompt, body["model"], tokens, nanodollars
+            budget.take, self._settings, prompts or self._prompt, body["model"], tokens, nanodollars
         )  # fmt: skip
         outcome = "left"
         assert self._api is not None

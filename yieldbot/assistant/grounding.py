@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from yieldbot.assistant.figures import Figure, Kind, figures, in_digits, is_symbol, plain
-from yieldbot.assistant.sources import SAID, Leaf, Of, Sources
+from yieldbot.assistant.sources import PAGE, SAID, Leaf, Of, Sources
 
 _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[^\d\s])|\n+")
 _UNITS = re.compile(r"%|\$|€|percent|per cent|\bap[yr]\b|\bbps?\b|usd|eur\b|basis|tokens?\b|million|billion", re.I)
 _LONGEST_NAME_NUMBER = 2
+_MONEY = re.compile(r"\b(?:pays?|paid|yields?|earn\w*|returns?|ap[yr]|held|hold|safety|graded?)\b", re.I)
 _CLAUSE = re.compile(r"[,;:()]")
 _ROWS = re.compile(r"\s+(?:\w+\s)?(?:markets?|positions?|vaults?|pools?|plans?|transactions?|rows?)\b", re.I)
 _READING = re.compile(r"\b(?:readings?|read|as of)\b[^.;]{0,25}$", re.I)
@@ -59,7 +60,12 @@ def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
             yield Found(figure, _word(figure, sources))
             continue
         close = [leaf for leaf in sources.leaves if _fits(figure, leaf, text, sources)]
-        own = [leaf for leaf in close if not leaf.owners or not named or leaf.owners & named]
+        money = named or _MONEY.search(text) is not None
+        own = [
+            leaf
+            for leaf in close
+            if (not leaf.owners or not named or leaf.owners & named) and not (money and PAGE in leaf.owners)
+        ]
         yield Found(figure, min(own, key=_rank, default=None))
 
 

@@ -35,7 +35,7 @@ def conversation(
     if earlier:
         found.append({"role": "user", "content": data_block("earlier", "summary of this conversation", earlier)})
         found.append({"role": "assistant", "content": "I know what was said before."})
-    for turn in history[-KEPT_TURNS:]:
+    for turn in history:
         found.append({"role": "user", "content": names.text_out(turn.question)})
         found.append({"role": "assistant", "content": names.text_out(turn.answer) or "(no answer)"})
     content = [{"type": "text", "text": block} for block in blocks]

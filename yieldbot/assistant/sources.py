@@ -37,6 +37,8 @@ _PERCENT = re.compile(r"(?:^|_)(?:percent|pct)(?:_|$)")
 _SECONDS = re.compile(r"(?:^|_)seconds?(?:_|$)")
 _DAYS, _HOURS = re.compile(r"(?:^|_)days?(?:_|$)"), re.compile(r"(?:^|_)hours?(?:_|$)")
 _SAFETY = re.compile(r"safety|grade|score|short$|long$|letter")
+PAGE = "(page)"
+"""Stands for the name of a row in numbers of our documentation, which has examples: none is of a market."""
 SPANS = ("days", "horizon_days", "limit")
 """Inputs of tools that say how much was asked for."""
 SAID = {"queued": "wait", "legs": "step", "calls": "call"}
@@ -158,6 +160,8 @@ class Sources:
             if isinstance(own, str) and own:
                 owners = owners | {plain(own).lower()}
                 self.rows.add(plain(own).lower())
+            if value.keys() == {"place", "text"}:
+                owners = owners | {PAGE}
             money = value.get("symbol")
             money = money if isinstance(money, str) and "text" in value else symbol if key == "money" else ""
             for name, part in value.items():

@@ -17,6 +17,7 @@ from yieldbot.errors import YieldbotError
 
 if TYPE_CHECKING:
     from yieldbot.assistant.proposing import Proposer
+    from yieldbot.assistant.searching import Searcher
 
 LONGEST_RESULT = 40_000
 """Most characters of a tool's document; longer lists in it are cut, and it says so."""
@@ -52,10 +53,14 @@ class Used:
 PROPOSING = ("propose_plan", "propose_exit", "propose_alert", "propose_setting")
 
 
-def tools_of(desk: Desk, proposer: Proposer) -> tuple[Tool, ...]:
+def tools_of(desk: Desk, proposer: Proposer, searcher: Searcher) -> tuple[Tool, ...]:
     """The tools for one question, in a fixed order."""
     reads = [tool(getattr(desk, name), SCOPES.get(name, Scope.READ)) for name in (*READING, *ASKING_CHAINS)]
-    return (*reads, *(tool(getattr(proposer, name), Scope.PLAN) for name in PROPOSING))
+    return (
+        *reads,
+        tool(searcher.search, Scope.READ),
+        *(tool(getattr(proposer, name), Scope.PLAN) for name in PROPOSING),
+    )
 
 
 def tool(work: Callable[..., Awaitable[Any]], scope: Scope) -> Tool:

@@ -1,0 +1,49 @@
+"""The search: a question finds the page that answers it, and an example of the documentation supports no yield."""
+
+from __future__ import annotations
+
+import pytest
+
+from yieldbot.app.passages import Passage, pages
+from yieldbot.assistant.grounding import grounded, unsupported
+from yieldbot.assistant.index import FullText
+from yieldbot.assistant.sources import Sources
+
+ASKED = {
+    "How do I halt the bot?": "execution.md, The kill switch",
+    "What does the certificate prove?": "allocator",
+    "how are API keys rotated": "api",
+    "Where do secrets come from, can I use pass?": "configuration",
+    "What happens on a depeg?": "configuration.md, Policy",
+    "How is the safety grade computed?": "risk",
+    "telegram notices setup": "notices",
+    "paper wallet": "paper",
+    "What can the signer do that the server cannot?": "operations",
+    "walk-forward backtest without looking ahead": "backtest",
+}
+
+
+@pytest.fixture(scope="module")
+def index() -> FullText:
+    return FullText(pages())
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_a_question_finds_its_page(index: FullText, question: str) -> None:
+    found = [one.place for one in index.search(question, 5)]
+    assert any(ASKED[question] in place for place in found), found
+
+
+def test_odd_queries_are_no_syntax_and_find_nothing_or_something(index: FullText) -> None:
+    for query in ('"', "NEAR(", "a* OR b:c", "-- ; DROP TABLE passages", "", "the of", "é" * 300, "x " * 5000):
+        assert isinstance(index.search(query, 3), list)
+    assert FullText([]).search("halt", 3) == []
+    assert FullText([Passage("page", "p", "the halt")]).search("halt", 3)[0].place == "p"
+
+
+def test_an_example_in_the_documentation_is_no_yield_of_a_market() -> None:
+    sources = Sources()
+    sources.add_document("S1", {"place": "docs/figures.md", "text": "As 4.23 %. A plan expires after 3600 seconds."})
+    sources.add_document("S2", {"items": [{"name": "Aave v3 USDC", "apy": 0.051}]})
+    assert unsupported(grounded("Aave v3 USDC is at 4.23 %. It pays 4.23 %.", sources)) == ["4.23 %", "4.23 %"]
+    assert unsupported(grounded("A plan expires after 3600 seconds.", sources)) == []

@@ -1,0 +1,60 @@
+"""Searches passages for one caller: once for each question, and again where the model asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from yieldbot.app.admission import Scope
+from yieldbot.app.passages import Passage, passages
+from yieldbot.assistant.index import FullText, Index
+
+if TYPE_CHECKING:
+    from yieldbot.app.admission import Caller
+    from yieldbot.app.service import Service
+
+Build = Callable[[Sequence[Passage]], Index]
+AT_FIRST = {"page": 2, "journal": 2, "finding": 2}
+"""How many passages of each kind go with a question."""
+
+
+class Searcher:
+    """The passages that one caller may see. Indexes are kept until a passage is added or changed."""
+
+    _kept: tuple[tuple[Passage, ...], dict[str, Index]] | None = None
+
+    def __init__(self, service: Service, caller: Caller, build: Build = FullText) -> None:
+        """build: makes an index of passages, in place of the full-text index."""
+        self._service, self._caller, self._build = service, caller, build
+
+    async def search(
+        self, query: Annotated[str, Field(description="a few words of what is looked for", max_length=300)]
+    ) -> dict[str, Any]:
+        """Search the documentation, the journal and the findings of the watch for words: how something works, what was
+        done and why, what contracts announce."""
+        self._service.admission.need(self._caller, Scope.READ, "", "a search of the assistant")
+        return as_document(await self.found(query, {"page": 4, "journal": 6, "finding": 4}))
+
+    async def found(self, query: str, most: dict[str, int] = AT_FIRST) -> list[Passage]:
+        """The nearest passages, at most so many of each kind."""
+        there = await passages(self._service, self._caller)
+        return await asyncio.to_thread(self._search, there, query, most)
+
+    def _search(self, there: tuple[Passage, ...], query: str, most: dict[str, int]) -> list[Passage]:
+        kept = Searcher._kept
+        if kept is None or kept[0] != there:
+            kinds = {kind: [one for one in there if one.kind == kind] for kind in most}
+            kept = Searcher._kept = (there, {kind: self._build(some) for kind, some in kinds.items()})
+        return [one for kind, number in most.items() for one in kept[1][kind].search(query, number)]
+
+
+def as_document(found: Sequence[Passage]) -> dict[str, Any]:
+    """Passages as JSON values. The names of fields say whose text it is (``sources.FOREIGN``, ``sources.MIXED``)."""
+    return {
+        "pages": [{"place": one.place, "text": one.text} for one in found if one.kind == "page"],
+        "journal": [{"place": one.place, "at": one.at, "words": one.text} for one in found if one.kind == "journal"],
+        "findings": [{"place": one.place, "at": one.at, "message": one.text} for one in found if one.kind == "finding"],
+    }
