@@ -124,7 +124,7 @@ async def test_the_same_question_about_the_same_reading_costs_nothing(asked: Ask
     assert not (await asked("Is all well?", say("It is."), caller=reader)).repeated, (
         "another caller may see other things"
     )
-    asked.served.service.read_at += 1
+    asked.served.service.attempts += 1
     assert not (await asked("Is all well?", say("It is."))).repeated
 
 

@@ -20,6 +20,7 @@ from tests.unit.app.test_overview import OWNER
 from yieldbot.app import proposals
 from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn
 from yieldbot.assistant.answering import Answers
+from yieldbot.assistant.kept import KeptAnswers
 from yieldbot.errors import SafetyError
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
@@ -130,6 +131,7 @@ def state(asked: Asked) -> dict[str, Any]:
 
 
 async def ended(answers: Answers, case: Case) -> list[Event]:
+    answers._kept = KeptAnswers()  # each case is asked anew
     direct = case.way == "direct"
     history = (Turn("Hello.", case.text),) if case.carrier == "chat_history" else ()
     return [event async for event in answers.ask(case.text if direct else QUESTION, ALL, history)]

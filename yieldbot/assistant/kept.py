@@ -40,4 +40,13 @@ def name_of(service: Service, question: str, caller: Caller, prompt: str) -> tup
     settings = service.context.settings
     words = " ".join(question.split()).lower()
     models = tuple(sorted(settings.assistance.models.items()))
-    return words, caller.scopes, caller.accounts, service.moment(), prompt, models, settings.assistance.send_addresses
+    return (
+        words,
+        caller.scopes,
+        caller.accounts,
+        service.attempts,
+        service.moment(),
+        prompt,
+        models,
+        settings.assistance.send_addresses,
+    )

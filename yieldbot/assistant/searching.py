@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -24,7 +24,7 @@ AT_FIRST = {"page": 2, "journal": 2, "finding": 2}
 class Searcher:
     """The passages that one caller may see. Indexes are kept until a passage is added or changed."""
 
-    _kept: tuple[tuple[Passage, ...], dict[str, Index]] | None = None
+    _kept: ClassVar[dict[str, tuple[tuple[Passage, ...], Index]]] = {}
 
     def __init__(self, service: Service, caller: Caller, build: Build = FullText) -> None:
         """build: makes an index of passages, in place of the full-text index."""
@@ -44,11 +44,15 @@ class Searcher:
         return await asyncio.to_thread(self._search, there, query, most)
 
     def _search(self, there: tuple[Passage, ...], query: str, most: dict[str, int]) -> list[Passage]:
-        kept = Searcher._kept
-        if kept is None or kept[0] != there:
-            kinds = {kind: [one for one in there if one.kind == kind] for kind in most}
-            kept = Searcher._kept = (there, {kind: self._build(some) for kind, some in kinds.items()})
-        return [one for kind, number in most.items() for one in kept[1][kind].search(query, number)]
+        return [one for kind, number in most.items() for one in self._index(kind, there).search(query, number)]
+
+    def _index(self, kind: str, there: tuple[Passage, ...]) -> Index:
+        """The index of one kind, made anew where a passage of it has changed."""
+        some = tuple(one for one in there if one.kind == kind)
+        kept = Searcher._kept.get(kind)
+        if kept is None or kept[0] != some:
+            kept = Searcher._kept[kind] = (some, self._build(some))
+        return kept[1]
 
 
 def as_document(found: Sequence[Passage]) -> dict[str, Any]:
