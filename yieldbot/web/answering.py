@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from yieldbot.app.admission import Caller, Scope
 from yieldbot.app.service import Service
-from yieldbot.web import charts, figures, navigation
+from yieldbot.web import navigation
 from yieldbot.web.assets import assets
+from yieldbot.web.rendering import templates
 from yieldbot.web.sessions import Session, Sessions, same
 
 MOST_FORM = 64 * 1024
@@ -151,18 +150,3 @@ def ours(request: Request) -> bool:
     if (site := request.headers.get("sec-fetch-site")) is not None and site != "same-origin":
         return False
     return request.headers.get("origin") == f"{request.url.scheme}://{request.url.netloc}"
-
-
-@functools.cache
-def templates() -> Environment:
-    """The templates. Every value is escaped, and an unknown name is an error."""
-    made = Environment(
-        loader=PackageLoader("yieldbot.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(figures.FILTERS | charts.FILTERS)
-    made.globals["path_of"] = figures.address
-    return made
