@@ -157,6 +157,8 @@ def weakest(many: Iterable[Controller]) -> Controller | None:
     return min(many, key=lambda one: (one.warning_seconds >= 3600, one.signatures, one.warning_seconds), default=None)
 
 
+CONFIGURATOR = "PoolConfigurator"
+"""Name of the contract through which the settings of all of a pool's markets are changed."""
 VOTERS = 100
 """Number of keys that a governor counts as."""
 NOBODY = 1000

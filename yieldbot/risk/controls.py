@@ -9,8 +9,10 @@ announced change is pending.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from yieldbot.model.controls import (
+    CONFIGURATOR,
     NO_ONE,
     ContractFacts,
     ControlEvent,
@@ -27,6 +29,8 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.risk import Act, Alarm, Evidence
 
 WEAKER, PENDING = "CONTROL_WEAKER", "PENDING_CHANGE"
+FLOOD_SECONDS = 7 * 86_400
+"""Seconds for which events that were too many to be read stop new money."""
 CALL = "scheduled call: "
 """How the words of a call begin that waits in a timelock."""
 OVERDUE_SECONDS = 30 * 86_400
@@ -192,7 +196,7 @@ def still_open(open_ones: Iterable[ControlEvent], events: Sequence[ControlEvent]
     standing: dict[str, ControlEvent] = {}
     for event in (*open_ones, *events):
         if event.pending is not None:
-            standing[event.key] = event
+            standing[event.key] = _ending(event, now)
         elif event.closes:
             ended = (event.contract.lower(), event.closes)
             standing = {
@@ -205,6 +209,13 @@ def still_open(open_ones: Iterable[ControlEvent], events: Sequence[ControlEvent]
         for event in standing.values()
         if event.pending is not None and (event.pending.due is None or _ends(event.pending) > now)
     )
+
+
+def _ending(event: ControlEvent, now: int) -> ControlEvent:
+    """The event; one about too many events to be read ends by itself, since nothing else could end it."""
+    if event.what != "flood" or event.pending is None or event.pending.due is not None:
+        return event
+    return replace(event, pending=replace(event.pending, due=now + FLOOD_SECONDS, itself=True))
 
 
 def _ends(pending: Pending) -> int:
@@ -220,6 +231,10 @@ def concerns(event: ControlEvent, controls: Controls) -> bool:
         return False  # nobody has accepted it yet: it is news, and asks for nothing
     own = {one.address.lower() for one in controls.contracts if one.part not in TOKENS}
     contract, steers = event.contract.lower(), holders(controls)
+    if event.what == "flood" and any(
+        one.name == CONFIGURATOR and one.address.lower() == contract for one in controls.contracts
+    ):
+        return False  # a listing of other assets has as many events; what changed for this market its own settings say
     if event.pending is not None and event.pending.what == "scheduled call":
         names = {name.lower() for name in event.pending.names}
         return bool(names & own) or (names == {contract} and contract in steers)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from yieldbot.model.controls import ControlEvent, Controls, Look
+from yieldbot.model.controls import CONFIGURATOR, ControlEvent, Controls, Look, Part
 from yieldbot.model.ids import MarketId
 from yieldbot.model.look_through import Backing
 from yieldbot.model.money_flows import Holders
@@ -177,11 +177,15 @@ def _message(
         for words in differences(old[one.address], one) if one.address in old else ():
             lines[f"{names[one.address.lower()]}: {words}"] = Severity.WARNING
     mine, steers = frozenset(names), holders(now)
+    shared = {one.address.lower(): one.name == CONFIGURATOR for one in now.contracts}
+    tokens = {one.address.lower() for one in now.contracts if one.part in (Part.ASSET, Part.COLLATERAL, Part.BACKER)}
     told = {who for one in now.contracts if one.address in old for who, _ in held(old[one.address], one) if who}
     for event in news:
         at = event.contract.lower()
         if event.what in ROLE_EVENTS and any(who in event.words.lower() for who in told):
             continue  # the difference says it, and who the holder is
+        if shared.get(at) and not any(token in event.words.lower() for token in tokens):
+            continue  # about another market of the same pool
         if at in mine or at in steers:
             where = f" (block {event.block:,})" if event.block else ""
             found = severities().of(event)

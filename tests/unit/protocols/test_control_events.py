@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yieldbot.model.ids import Address
-from yieldbot.model.reads import EthLog
+from tests.unit.protocols.test_controls import head
+from yieldbot.model.controls import ControlEvent, Controls, Dependency, Look, Part, Pending
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.reads import CodeHead, EthLog
 from yieldbot.protocols.evm.control_events import EVENTS, LONGEST, MOST_OF_ONE, described, kinds, topics
+from yieldbot.protocols.evm.control_facts import facts_of
+from yieldbot.protocols.evm.control_reads import SLOTS, Reading
+from yieldbot.protocols.evm.standing import with_configurator
+from yieldbot.risk.controls import concerns
+from yieldbot.risk.watching import advance
 
 AT, TARGET = Address("0x" + "11" * 20), "0x" + "22" * 20
 
@@ -70,6 +78,41 @@ def test_roles_have_names_where_they_are_known() -> None:
     (known,) = described([log("RoleGranted(bytes32,address,address)", keccak(text="PROPOSER_ROLE"), *args)])
     (admin,) = described([log("RoleGranted(bytes32,address,address)", bytes(32), *args)])
     assert known.event.words.endswith("PROPOSER_ROLE") and admin.event.words.endswith("DEFAULT_ADMIN_ROLE")
+
+
+def test_what_a_risk_agent_changes_through_aaves_configurator_is_said_of_its_market() -> None:
+    """Steep slopes and caps change without a vote; the configurator is found through the provider."""
+    provider, pool = Address("0x" + "33" * 20), Address("0x" + "44" * 20)
+    code = CodeHead.of(head())
+    readings = {
+        provider: Reading(provider, code, {}, {"getPoolConfigurator": word(AT)}),
+        AT: Reading(AT, code, dict.fromkeys(SLOTS, 0), {}),
+    }
+    named = (
+        Dependency(pool, Part.POOL, "Pool"),
+        Dependency(provider, Part.ADMIN, "PoolAddressesProvider"),
+        Dependency(Address(TARGET), Part.ASSET, "USDC"),
+    )
+    stands = with_configurator(named, readings)
+    assert [(one.address, one.name) for one in stands[3:]] == [(AT, "PoolConfigurator")] and stands[:3] == named
+    assert with_configurator(named, {provider: readings[provider]}) == named, "not read: not named"
+    slopes = b"".join(number.to_bytes(32, "big") for number in (9000, 0, 550, 12_000))
+    logs = [
+        log("SupplyCapChanged(address,uint256,uint256)", word(TARGET), data=encode(["uint256"] * 2, [10, 20]), index=1),
+        log("ReserveInterestRateDataChanged(address,address,bytes)", word(TARGET), word(AT),
+            data=encode(["bytes"], [slopes]), index=2),
+        log("SupplyCapChanged(address,uint256,uint256)", word(pool), data=encode(["uint256"] * 2, [10, 20]), index=3),
+    ]  # fmt: skip
+    facts = tuple(facts_of(one, readings) for one in stands)
+    controls = Controls(market=MarketId("m"), contracts=facts)
+    events = tuple(one.event for one in described(logs))
+    memory, _ = advance(None, Look(block=1, time=1, controls={controls.market: controls}))
+    _, (said,) = advance(memory, Look(block=9, time=9, controls={controls.market: controls}, events=events))
+    assert "PoolConfigurator" in said.lines[0] and "is now 20, it was 10" in said.lines[0]
+    assert "slope 1, slope 2 in bp are 9000, 0, 550, 12000" in said.lines[1]
+    assert len(said.lines) == 2, "the cap of another asset is of another market"
+    flood = ControlEvent(contract=AT, what="flood", words="51 events", block=9, pending=Pending(what="any", after="x"))
+    assert not concerns(flood, controls) and concerns(replace(flood, contract=pool), controls)
 
 
 def test_a_flood_is_one_line_that_stops_and_others_are_shown_beside_it() -> None:

@@ -23,7 +23,15 @@ from yieldbot.model.controls import (
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.notices import Severity
 from yieldbot.model.risk import Act
-from yieldbot.risk.controls import MOST_EACH, OVERDUE_SECONDS, alarms_of_controls, changes, still_open, weaker
+from yieldbot.risk.controls import (
+    FLOOD_SECONDS,
+    MOST_EACH,
+    OVERDUE_SECONDS,
+    alarms_of_controls,
+    changes,
+    still_open,
+    weaker,
+)
 from yieldbot.risk.watching import READER, WatchMemory, accept, advance
 
 M, OTHER = MarketId("m"), MarketId("other")
@@ -250,6 +258,9 @@ def test_a_governor_that_floods_events_stops_new_money_of_what_it_controls() -> 
         after, said = advance(memory, look(2, facts(), flood))
         acts = [one.act for one in after.alarms.get(M, ())]
         assert acts == ([Act.STOP] if stops else []) and len(said) == int(stops)
+        later = replace(look(3, facts()), time=T0 + 2 + FLOOD_SECONDS - 1)
+        assert len(advance(after, later)[0].alarms.get(M, ())) == int(stops), "for a week"
+        assert not advance(after, replace(later, time=T0 + 2 + FLOOD_SECONDS))[0].alarms
 
 
 def test_events_read_twice_are_said_once_and_those_of_strangers_never() -> None:

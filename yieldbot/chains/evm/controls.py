@@ -24,7 +24,7 @@ from yieldbot.protocols.evm.control_reads import Reading, read_controls, remembe
 from yieldbot.protocols.evm.maple import with_manager
 from yieldbot.protocols.evm.queue_reads import QueueReads, ended, passed
 from yieldbot.protocols.evm.role_reads import RoleReads, with_roles
-from yieldbot.protocols.evm.standing import backers, stands_on
+from yieldbot.protocols.evm.standing import backers, stands_on, with_configurator
 from yieldbot.rpc.flows import Flows, Handle
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ async def look(
             cut, complete = cut or span.cut, max(complete, span.since)
     logs = list({one.event.key: one for one in (*logs, *queues.result())}.values())
     logs.sort(key=lambda one: (one.event.block, one.event.index))
-    stands = {market: with_manager(named, readings) for market, named in stands.items()}
+    stands = {market: with_configurator(with_manager(named, readings), readings) for market, named in stands.items()}
     assets = {market.address: market.asset for market in markets}
     events = await explained(node, chain, logs, readings, assets, block)
     events += passed(queues.accepted, block.height)

@@ -6,15 +6,18 @@ Controllers are found from these contracts' answers, so neither admins nor timel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from yieldbot.model.controls import Dependency, Part
+from yieldbot.model.controls import CONFIGURATOR, Dependency, Part
 from yieldbot.model.ids import Address
 from yieldbot.model.look_through import Backing
 from yieldbot.model.market import Kind, Market
 from yieldbot.protocols.evm import comet_queue, maple, vault_v2
 from yieldbot.protocols.evm.abi import checksum, selector_of
+
+if TYPE_CHECKING:
+    from yieldbot.protocols.evm.control_reads import Reading
 
 MOST_COLLATERALS = 24
 """Most collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
@@ -38,6 +41,19 @@ def stands_on(market: Market, where: Mapping[str, Any]) -> tuple[Dependency, ...
             address = checksum(one.address)
             once.setdefault(address, Dependency(address, one.part, one.name, one.views))
     return tuple(once.values())[:MOST_CONTRACTS]
+
+
+def with_configurator(named: Sequence[Dependency], readings: Mapping[Address, Reading]) -> tuple[Dependency, ...]:
+    """The contracts that a market depends on, with Aave's PoolConfigurator added where it was read: caps and rates are
+    changed through it by risk agents too, without a vote, and its events say so."""
+    for one in named:
+        reading = readings.get(one.address) if one.part is Part.ADMIN else None
+        at = reading.named("getPoolConfigurator") if reading is not None else None
+        behind = readings.get(at) if at is not None else None
+        if at is not None and behind is not None and behind.code is not None and behind.code.size:
+            found = {each.address: each for each in named}
+            return tuple((found | {at: Dependency(at, Part.RATE_MODEL, CONFIGURATOR)} | found).values())
+    return tuple(named)
 
 
 def backers(backing: Backing | None) -> tuple[Dependency, ...]:
