@@ -18,7 +18,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
@@ -102,6 +102,14 @@ def drawn(seed: int) -> tuple[int, list[Attempt]]:
         point = draw.choice(BOUNDARIES) if draw.random() < 0.6 else "never"
         attempts.append(Attempt(plans, event, point, draw.randint(1, 3), draw.choice((600, 600, 600, 1))))
     return count, attempts
+
+
+def faults(attempts: Iterable[Attempt]) -> set[str]:
+    """Every fault, event and place of a kill that these attempts have."""
+    found = set[str]()
+    for one in attempts:
+        found |= {kind for plan in one.plans for kind in plan["kinds"]} | {one.event or "", one.point}
+    return found - {"", "never"}
 
 
 class Arena:

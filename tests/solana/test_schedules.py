@@ -7,8 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.proxy import FAILS, LIES
 from tests.kit.draws import draws
-from tests.kit.solana_schedules import FUNDS_RAW, SWAPPED_AT_MOST_RAW, Arena, arena, over_both
+from tests.kit.schedules import faults
+from tests.kit.solana_schedules import (
+    BOUNDARIES,
+    EVENTS,
+    FUNDS_RAW,
+    SWAPPED_AT_MOST_RAW,
+    Arena,
+    arena,
+    drawn,
+    over_both,
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +32,16 @@ def made() -> Iterator[Arena]:
             assert ready.tally.ended["killed"] > 5 < ready.tally.ended["exit 0"], "the schedules do not try enough"
 
 
-@pytest.mark.parametrize("seed", range(1, 1 + draws(9, 20)))
+SEEDS = range(draws(3, 1), draws(8, 21))
+
+
+def test_the_sample_has_every_fault() -> None:
+    every = {*FAILS, *LIES, "wrong_chain", *EVENTS, *BOUNDARIES}
+    assert faults(one for seed in SEEDS for one in drawn(seed)[1]) == every
+    assert {over_both(seed) for seed in SEEDS} == {False, True}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_what_must_hold_holds_after_the_schedule(made: Arena, seed: int) -> None:
     end = made.schedule(seed)
     lost = SWAPPED_AT_MOST_RAW if over_both(seed) else 0
