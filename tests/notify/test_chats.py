@@ -18,6 +18,8 @@ from tests.kit.api.served import Served
 from tests.kit.journal.store import plan
 from tests.kit.notify.telegram import BotApi, bot_api
 from tests.unit.api.conftest import context, served
+from yieldbot.app.answer_documents import AnswerDocument, ProposalPart, UsagePart
+from yieldbot.app.asking import Ended
 from yieldbot.app.chat import allowed, asked
 from yieldbot.app.notify import NotSent
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
@@ -215,3 +217,44 @@ def test_only_channels_that_name_users_are_asked(served: Served, api: BotApi) ->
     nobody = replace(talk.channel, allowed_users=frozenset())
     served.service.context._settings = replace(settings, notices=(nobody,))
     assert chats_of(served.service) == []
+
+
+class Slow:
+    """A double of the assistant: it answers once it is let."""
+
+    def __init__(self, document: AnswerDocument) -> None:
+        self.document, self.go, self.callers = document, asyncio.Event(), list[Any]()
+
+    async def ask(self, question: str, caller: Any, history: Any = ()) -> Any:
+        self.callers.append((question, caller))
+        await self.go.wait()
+        yield Ended(self.document)
+
+
+def test_a_question_in_words_is_answered_and_nothing_waits_for_it(served: Served, api: BotApi) -> None:
+    usage = UsagePart(requests=1, input_tokens=1, cached_tokens=0, output_tokens=1, nanodollars=1, seconds=1.0)
+    proposed = ProposalPart(id="p1", kind="exit", lines=("take everything out",), command="yieldbot proposal accept p1")
+    document = AnswerDocument(question="q", status="answered", answer="We hold <b>money</b>.", note=None, figures=(),
+                              sources=(), proposals=(proposed,), model="m", prompt="answer-1", repeated=False, usage=usage)  # fmt: skip
+
+    async def talk() -> None:
+        made, slow = chat(served, api), Slow(document)
+        served.service.assistant = slow  # type: ignore[assignment]
+        for number, text in enumerate(("/ask what do we  hold?", "/status"), 5):
+            api.write(text, number=number, at=NOW)
+        api.write("/ask everything", user=1000, number=7, at=NOW)
+        await made.round(0)
+        assert len(api.sent) == 1 and "not halted" in said(api)[0], "the second message is answered first"
+        slow.go.set()
+        await asyncio.gather(*made._asking)
+        ((question, caller),) = slow.callers
+        assert question == "what do we hold?" and set(caller.scopes) == {"read", "plan"}
+
+    asyncio.run(talk())
+    assert "We hold &lt;b&gt;money" in said(api)[1] and "yieldbot proposal accept p1" in said(api)[1]
+    served.service.assistant = None
+    api.write("/ask x", number=8, at=NOW)
+    rounds(chat(served, api))
+    api.write("/status", number=9, at=NOW)
+    rounds(chat(served, api))
+    assert not any("money" in one for one in said(api)[2:])

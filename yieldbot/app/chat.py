@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.access.caller import Caller, Scope
 from yieldbot.access.limits import Buckets, Rate
 from yieldbot.app import alerts
+from yieldbot.app.asking import Ended
 from yieldbot.errors import YieldbotError
 from yieldbot.model.notices import MOST_LINKS
 
@@ -27,6 +29,7 @@ OF_USERS = Rate(a_second=0.2, at_once=10)
 OLDEST_SECONDS = 600
 """Seconds after which a question is no longer answered; a halt always counts."""
 MOST_LINES = 15
+LONGEST_QUESTION = 2000
 
 
 class Command(StrEnum):
@@ -40,18 +43,20 @@ class Command(StrEnum):
     """Plans that wait for approval, each with the link to the page where it is signed."""
     HALT = "halt"
     """Set the kill switch: nothing more is signed."""
+    ASK = "ask"
+    """Ask the assistant, in words."""
     HELP = "help"
     """The list of commands."""
 
 
 COMMANDS = {"start": Command.HELP, "plans": Command.PLAN, "approve": Command.PLAN} | {one.value: one for one in Command}
 """The words that are understood, each after a slash."""
-HELP = "/status, /positions, /plan, /halt: nothing is signed here, and a halt is lifted at the terminal"
+HELP = "/status, /positions, /plan, /ask QUESTION, /halt: nothing is signed here, and a halt is lifted at the terminal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A message to the bot, without its text."""
+    """A message to the bot; of its text only what follows ``/ask``."""
 
     update: int
     """Telegram's ``update_id``."""
@@ -65,6 +70,8 @@ class Asked:
     """The command; None: the text is no command that we know."""
     sent_at: int
     """When it was sent, in unix seconds."""
+    question: str = ""
+    """What follows ``/ask``; empty for any other message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +99,15 @@ def asked(update: Mapping[str, Any]) -> Asked | None:
     assert isinstance(number, int)
     bot = sender.get("is_bot") is True or "sender_chat" in found  # anonymous administrators, channels, other bots
     user = sender.get("id") if not bot and _whole(sender.get("id")) else None
-    place, sent_at = chat.get("id"), found.get("date")
+    place, sent_at, command = chat.get("id"), found.get("date"), _command(found.get("text"))
     return Asked(
         update=number,
         user=user,
         chat=place if _whole(place) else None,
         private=chat.get("type") == "private" and user is not None and place == user,
-        command=_command(found.get("text")),
+        command=command,
         sent_at=sent_at if _whole(sent_at) else 0,  # type: ignore[arg-type]
+        question=" ".join(found["text"].split()[1:])[:LONGEST_QUESTION] if command is Command.ASK else "",
     )
 
 
@@ -130,8 +138,27 @@ async def answer(one: Asked, service: Service, now: float) -> Answer:
             return Answer(title="positions", lines=_positions(service))
         case Command.PLAN:
             return await _plans(service, now)
+        case Command.ASK:
+            return await _asked(one, service)
         case _:
             return Answer(title="yieldbot", lines=(HELP,))
+
+
+async def _asked(one: Asked, service: Service) -> Answer:
+    """The assistant's answer, with what it proposed. It may read and plan for the user, and nothing more."""
+    if service.assistant is None:
+        return Answer(title="off", lines=("the assistant needs the extra `assistant` (docs/assistant.md)",))
+    if not one.question:
+        return Answer(title="ask", lines=("write the question behind it, as: /ask what do we hold?",))
+    caller = Caller(f"telegram {one.user}", frozenset((Scope.READ, Scope.PLAN)))
+    async for event in service.assistant.ask(one.question, caller):
+        if isinstance(event, Ended):
+            found = event.document
+            lines = [*(found.answer or "").splitlines(), *([found.note] if found.note else [])]
+            for proposal in found.proposals:
+                lines += [*proposal.lines, f"at the terminal: {proposal.command}"]
+            return Answer(title=found.status.replace("_", " "), lines=tuple(line for line in lines if line.strip()))
+    raise AssertionError("an answer has an end")
 
 
 async def _status(service: Service, now: float) -> tuple[str, ...]:

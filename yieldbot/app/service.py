@@ -41,6 +41,7 @@ from yieldbot.model.text import as_fields
 
 if TYPE_CHECKING:
     from yieldbot.app.approver_documents import SignedPlanDocument, ToSignDocument
+    from yieldbot.app.asking import Assistant
     from yieldbot.app.context import Context
     from yieldbot.app.halt_documents import HaltDocument, ResumeDocument
     from yieldbot.app.run_documents import RejectDocument
@@ -61,6 +62,8 @@ class Service(StartedWork):
     """Seconds between two readings of the chains."""
     socket: Path | None = None
     """The signer's socket; None: plans are carried out by `yieldbot approve`."""
+    assistant: Assistant | None = field(init=False, default=None)
+    """Answers questions in words; None: the extra is not installed."""
     signer: SignerLink | None = field(init=False, default=None)
     """Hands plans over to the signer; None: there is none."""
     workers: Workers = field(init=False)
@@ -133,8 +136,7 @@ class Service(StartedWork):
         return self.context.settings.data_dir / JOURNAL
 
     async def observe(self) -> None:
-        """Read every chain anew. If that fails, the reason is kept in ``failing`` and the last reading is still
-        served."""
+        """Read every chain anew. If that fails, ``failing`` says why, and the last reading is still served."""
         try:
             found = await self.workers.run("newest", {}, JOB_SECONDS, own=True)
         except WorkerFailed as failure:
@@ -187,8 +189,7 @@ class Service(StartedWork):
         return self._journal[name]
 
     def gaps(self) -> dict[tuple[str, ...], float]:
-        """The certified gap of each account's newest plan, in bp of its wealth a year, by (wallet, chain); plans
-        without a proven bound are left out."""
+        """The certified gap of each account's newest plan, in bp of its wealth a year, by (wallet, chain)."""
         places = {
             (job.wallet.address, job.chain.chain): (job.wallet.name, job.chain.name)
             for job in self.context.settings.jobs
@@ -201,8 +202,7 @@ class Service(StartedWork):
         return found
 
     def journal_states(self) -> dict[str, dict[tuple[str, ...], float]]:
-        """How many plans have which status and transactions which result (``open``: none yet), as the journal was read
-        last."""
+        """Plans by status and transactions by result (``open``: none yet), as the journal was read last."""
         found: dict[str, dict[tuple[str, ...], float]] = {"plans": {}, "transactions": {}}
         for name, field_name in (("plans", "status"), ("transactions", "result")):
             for row in self._journal.get(name, NOTHING).rows:
@@ -361,7 +361,7 @@ class Service(StartedWork):
                 await self.jobs.run("observe")
 
     async def close(self) -> None:
-        """End every worker and write the audit entries and the counts of quotas that are not yet written."""
+        """End every worker; write the audit entries and counts of quotas that are not yet written."""
         self.events.close()
         await self.workers.close()
         await self.write_audit()

@@ -90,6 +90,10 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
             raise
         raise ConfigError("the server needs the extra `serve`: pip install 'yieldbot[serve]'") from None
     inner = []
+    if importlib.util.find_spec("anthropic") is not None:
+        from yieldbot.assistant.opening import assistant_of
+
+        service.assistant = assistant_of(service)
     if importlib.util.find_spec("mcp") is not None:  # the extra is there
         from yieldbot.mcp.running import over_http
 

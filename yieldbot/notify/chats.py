@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 25
 """Seconds for which Telegram holds a request open until a message arrives (``timeout`` of getUpdates)."""
 SEND_SECONDS = 10.0
+MOST_ASKING = 2
+"""Most questions to the assistant that are answered at a time; others get no answer."""
 MOST_AT_ONCE = 20
 """Most messages that one request returns (``limit`` of getUpdates)."""
 MOST_ANSWER = 2 * 2**20
@@ -64,6 +66,8 @@ class Chat:
     """The rate limit of each user."""
     _complaint: str = ""
     """The last failure that was printed."""
+    _asking: set[asyncio.Task[None]] = field(default_factory=set)
+    """Questions to the assistant that are being answered: other messages, such as a halt, do not wait for them."""
 
     async def talk(self) -> None:
         """Fetch and answer messages until this task is cancelled."""
@@ -103,6 +107,16 @@ class Chat:
         if one.command is not chat.Command.HALT and self._users.take(str(one.user), time.monotonic()).refused:
             note(by, self.channel.name, f"asked {what}", "429")
             return
+        if one.command is not chat.Command.ASK:
+            await self._reply(one, by, what, token)
+        elif len(self._asking) >= MOST_ASKING:
+            note(by, self.channel.name, f"asked {what}", "429 others are being answered")
+        else:
+            self._asking.add(task := asyncio.create_task(self._reply(one, by, what, token)))
+            task.add_done_callback(self._asking.discard)
+
+    async def _reply(self, one: chat.Asked, by: str, what: str, token: str) -> None:
+        note = self.server.admission.note
         try:
             said = await chat.answer(one, self.server, self.now())
         except YieldbotError as failure:
