@@ -104,10 +104,11 @@ def test_what_persons_signed_moves_money_once_and_a_hostile_server_moves_none(
                 made = "0x" + bytes(person.sign_message(encode_typed_data(full_message=shown)).signature).hex()
                 ask(f"{url}/approval", "PUT", {"approver": name, "signature": made})
             appears(sandbox, process, "rehearsing")
+            assert not ROOT_USER or any("yieldbot.app.signer_work" in one for one in working_in(sandbox.directory))
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0 and time.monotonic() - began < 10 and not at.exists()
-            assert not ROOT_USER or of_user(SIGNER) == [], "what it started has ended too"
+            assert not ROOT_USER or working_in(sandbox.directory) == [], "what it started has ended too"
             assert nonce(sandbox) == 0, "nothing is signed after SIGTERM"
             sandbox.config.write_text(good)
             with started(sandbox, server, at) as process:
@@ -191,13 +192,13 @@ def appears(sandbox: Sandbox, process: subprocess.Popen[bytes], words: str) -> N
         time.sleep(0.05)
 
 
-def of_user(uid: int) -> list[str]:
-    """The processes of a user that have not ended."""
+def working_in(folder: Path) -> list[str]:
+    """The signer's user's processes that have not ended and whose working directory is this folder."""
     found = []
     for one in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             status = (one / "status").read_text()
-            if f"\nUid:\t{uid}\t" in status and "\nState:\tZ" not in status:
+            if f"\nUid:\t{SIGNER}\t" in status and (one / "cwd").resolve() == folder.resolve():
                 found.append((one / "cmdline").read_text())
     return found
 
