@@ -234,8 +234,19 @@ class Slow:
 def test_a_question_in_words_is_answered_and_nothing_waits_for_it(served: Served, api: BotApi) -> None:
     usage = UsagePart(requests=1, input_tokens=1, cached_tokens=0, output_tokens=1, nanodollars=1, seconds=1.0)
     proposed = ProposalPart(id="p1", kind="exit", lines=("take everything out",), command="yieldbot proposal accept p1")
-    document = AnswerDocument(question="q", status="answered", answer="We hold <b>money</b>.", note=None, figures=(),
-                              sources=(), proposals=(proposed,), model="m", prompt="answer-1", repeated=False, usage=usage)  # fmt: skip
+    document = AnswerDocument(
+        question="q",
+        status="answered",
+        answer="We hold <b>money</b>.",
+        note=None,
+        figures=(),
+        sources=(),
+        proposals=(proposed,),
+        model="m",
+        prompt="answer-1",
+        repeated=False,
+        usage=usage,
+    )
 
     async def talk() -> None:
         made, slow = chat(served, api), Slow(document)

@@ -276,8 +276,7 @@ class Service(StartedWork):
             await self.write_audit()
 
     async def write_audit(self) -> None:
-        """Write audit entries that are not yet written. Those that cannot be written are logged, and kept for the next
-        attempt."""
+        """Write the audit entries that are not yet written; those that cannot be are logged, and kept."""
         if not (lines := self.admission.taken()):
             return
         try:
