@@ -11,6 +11,8 @@ from eth_account.messages import encode_typed_data
 
 from tests.kit.evm.home import Home
 from tests.kit.passkeys import Passkey
+from yieldbot.app import signer_work
+from yieldbot.app.context import Context
 from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.store import Journal
 from yieldbot.sandbox.evm.node import Sandbox
@@ -73,6 +75,15 @@ def test_two_persons_must_sign(home: Home) -> None:
     assert (
         refused.code in (2, 4) and home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"
     )
+    own = home.sandbox.config.read_text()  # of the signer, whose policy allows less than that of who made the plan
+    assert "max_share_market = 0.5" in own
+    home.sandbox.config.write_text(own.replace("max_share_market = 0.5", "max_share_market = 0.1"))
+    signer_work.work(Context(home.sandbox.config))
+    home.sandbox.config.write_text(own)
+    with Journal.read(file) as journal:
+        waits = journal.plan(identity)
+    assert waits is not None and waits.status.value == "queued" and "EXPOSURE_LIMIT" in waits.reason
+    assert home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"
     with ThreadPoolExecutor() as both:  # two processes at the same time
         racing = [
             both.submit(home.run, "--json", "approve", *words) for words in (("--signed",), (identity,), (identity,))
