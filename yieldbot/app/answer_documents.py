@@ -31,6 +31,17 @@ class FigurePart(Part):
     value: str = Field(description="the source's value")
 
 
+class FindingPart(Part):
+    """Something that the watch found and that the model was given, as grave as yieldbot says and not the model."""
+
+    severity: Literal["info", "warning", "critical"] = Field(
+        description="how grave it is, by a fixed table (docs/risk.md)"
+    )
+    why: str = Field(description="the reason for the severity")
+    place: str = Field(description="the asset and the chain")
+    text: str = Field(description="what was found")
+
+
 class ProposalPart(Part):
     """Something that the assistant proposes, which only a person can carry out."""
 
@@ -65,6 +76,10 @@ class AnswerDocument(Document):
     note: str | None = Field(description="why there is no whole answer, in one line; null: there is one")
     figures: tuple[FigurePart, ...] = Field(description="every number of the answer with its source")
     sources: tuple[SourcePart, ...] = Field(description="what the model was given")
+    findings: tuple[FindingPart, ...] = Field(
+        default=(),
+        description="what the watch found among the sources, the gravest first, whatever the answer says of it",
+    )
     proposals: tuple[ProposalPart, ...] = Field(description="what a person may carry out now")
     model: str = Field(description="the model")
     prompt: str = Field(description="the version of the prompts, as answer-1")

@@ -13,7 +13,10 @@ from yieldbot.access.caller import normal
 from yieldbot.app import looks
 from yieldbot.app.collections import visible
 from yieldbot.errors import YieldbotError
+from yieldbot.model.notices import Severity
+from yieldbot.model.risk import Act
 from yieldbot.resources import folder, read_text
+from yieldbot.risk.severity import severities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +45,10 @@ class Passage:
     """The text."""
     at: int | None = None
     """When it was written, in unix seconds; None: it has no time."""
+    severity: str = ""
+    """Of a finding: how grave it is, fixed by ``risk/severities.toml`` whatever its text says; else empty."""
+    why: str = ""
+    """Of a finding: the reason for its severity."""
 
 
 async def passages(service: Service, caller: Caller) -> tuple[Passage, ...]:
@@ -91,7 +98,10 @@ def _findings(service: Service, job: Job) -> Iterator[Passage]:
         return
     place = f"{job.asset.symbol} on {job.chain.name}"
     for event in memory.open:
-        yield Passage("finding", place, f"announced at {event.contract}: {event.words}", memory.time)
+        text, grave = f"announced at {event.contract}: {event.words}", severities().of(event)
+        yield Passage("finding", place, text, memory.time, grave.severity.value, grave.why)
     for market, alarms in memory.alarms.items():
         for alarm in alarms:
-            yield Passage("finding", place, f"alarm {alarm.code} at {market}: {alarm.saw}", memory.time)
+            text = f"alarm {alarm.code} at {market}: {alarm.saw}"
+            severity = Severity.CRITICAL if alarm.act is Act.LEAVE else Severity.WARNING
+            yield Passage("finding", place, text, memory.time, severity.value, f"it asks for {alarm.act}")

@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.app.answer_documents import AnswerDocument, FigurePart, ProposalPart, SourcePart, Status, UsagePart
+from yieldbot.app.answer_documents import (
+    AnswerDocument,
+    FigurePart,
+    FindingPart,
+    ProposalPart,
+    SourcePart,
+    Status,
+    UsagePart,
+)
 from yieldbot.assistant.grounding import Found, grounded, unsupported
 from yieldbot.assistant.links import without_links
 from yieldbot.assistant.requests import data_block
 from yieldbot.assistant.sources import Sources
+from yieldbot.model.notices import Severity
 
 if TYPE_CHECKING:
     from yieldbot.app.answer_documents import Supplier
@@ -20,6 +29,9 @@ if TYPE_CHECKING:
     from yieldbot.assistant.privacy import Names
 
 LONGEST_NAME = 200
+LONGEST_FINDING = 400
+MOST_FINDINGS = 5
+RANKS = {one.value: one.rank for one in Severity}
 
 
 @dataclass(slots=True)
@@ -34,6 +46,8 @@ class Question:
     """Unix seconds."""
     proposals: list[ProposalPart] = field(default_factory=list)
     """What was proposed."""
+    findings: list[FindingPart] = field(default_factory=list)
+    """What the watch found among the sources, the gravest first."""
     _sources: Sources = field(default_factory=Sources)
     """The numbers of every source."""
     _listed: list[SourcePart] = field(default_factory=list)
@@ -64,7 +78,22 @@ class Question:
             self._sources.add_text(source, sent)
         else:
             self._sources.add_document(source, sent, given if isinstance(given, Mapping) else {})
+            self._find(document)
         return data_block(source, self._listed[-1].name, sent)
+
+    def _find(self, document: Any) -> None:
+        """Note what the watch found."""
+        rows = document.get("findings", [document]) if isinstance(document, Mapping) else ()
+        for row in rows:
+            if isinstance(row, Mapping) and row.get("severity") in RANKS and "message" in row:
+                found = FindingPart(
+                    severity=row["severity"],
+                    why=without_links(str(row["why"])),
+                    place=str(row["place"]),
+                    text=without_links(str(row["message"]))[:LONGEST_FINDING],
+                )
+                self.findings = list(dict.fromkeys((*self.findings, found)))
+        self.findings.sort(key=lambda one: -RANKS[one.severity])
 
     def check(self, text: str) -> list[Found]:
         """Every number of a text of the model, with its source."""
@@ -102,6 +131,7 @@ class Question:
                 if one.leaf is not None and one.leaf.source
             ),
             sources=tuple(one.model_copy(update={"name": self.names.text_in(one.name)}) for one in self._listed),
+            findings=tuple(self.findings[:MOST_FINDINGS]),
             proposals=tuple(self.proposals),
             model=model,
             prompt=prompt,

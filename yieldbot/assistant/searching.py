@@ -60,5 +60,9 @@ def as_document(found: Sequence[Passage]) -> dict[str, Any]:
     return {
         "pages": [{"place": one.place, "text": one.text} for one in found if one.kind == "page"],
         "journal": [{"place": one.place, "at": one.at, "words": one.text} for one in found if one.kind == "journal"],
-        "findings": [{"place": one.place, "at": one.at, "message": one.text} for one in found if one.kind == "finding"],
+        "findings": [
+            {"place": one.place, "at": one.at, "severity": one.severity, "why": one.why, "message": one.text}
+            for one in found
+            if one.kind == "finding"
+        ],
     }

@@ -115,6 +115,9 @@ def _end(document: AnswerDocument, context: Screen) -> None:
         if source.source in named and source.kind != "clock":
             places = sorted({one.text for one in document.figures if one.source == source.source})
             print(printable(f"  {source.source} {source.name}: {', '.join(places)}"))
+    for finding in document.findings:
+        if finding.severity != "info":
+            print(printable(f"  {finding.severity}: {finding.place}: {one_line(finding.text)} ({finding.why})"))
     for proposal in document.proposals:
         print(printable(f"  proposed {proposal.id}: {proposal.command}"))
         for line in proposal.lines:

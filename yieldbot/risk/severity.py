@@ -1,7 +1,7 @@
 """How grave a change of a market's contracts is: fixed for each function and event in ``severities.toml``, before
 anybody puts it into words. Pure.
 
-Facts raise it, and so may whoever words it, such as a language model; nothing lowers it.
+Facts raise it, and nothing lowers it. Where a language model words a change, this severity stands beside its words.
 """
 
 from __future__ import annotations
@@ -85,13 +85,6 @@ def gravest(many: Iterable[Gravity]) -> Gravity:
     found = list(many)
     worst = max(found, key=lambda one: (one.severity.rank, not one.understood))
     return Gravity(worst.severity, worst.why, all(one.understood for one in found))
-
-
-def raised(fixed: Severity, said: object) -> Severity:
-    """The severity after somebody who words a change, such as a model, said how grave it is: never below the fixed one.
-    Whatever is no severity changes nothing."""
-    named = {one.value: one for one in Severity}.get(said) if isinstance(said, str) else None
-    return fixed if named is None or named.rank <= fixed.rank else named
 
 
 @cache
