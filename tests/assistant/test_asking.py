@@ -149,3 +149,25 @@ async def test_beyond_the_days_budget_nothing_is_sent(asked: Asked) -> None:
     found = await asked("What do we hold?")
     assert (found.status, found.exit_code) == ("over_budget", 4) and "daily_usd" in found.note
     assert asked.double.counted == 0
+
+
+async def test_usage_is_counted_by_version_and_in_the_metrics_and_a_spike_is_in_the_audit(asked: Asked) -> None:
+    service = asked.served.service
+    service.assistant = asked.answers
+    await asked("Is all well now?", say("It is."))
+    await asked("And well now?", error(401, "authentication_error"))
+    (one,) = asked.answers.usage().prompts
+    assert one.prompt == "system-1 answer-1" and one.requests == 2 and one.failures == {"key": 1}
+    text = asked.served.app.state.metrics.text().decode()
+    assert 'yieldbot_assistant_requests{model="claude-sonnet-5-5",outcome="key",prompt="system-1 answer-1"} 1.0' in text
+    assert "yieldbot_assistant_dollars" in text and "yieldbot_assistant_seconds" in text
+    assert not [line for line in service.admission.taken() if line.outcome == "spike"]
+    now = asked.answers._now()
+    asked.answers._now = asked.answers._budget._now = lambda: now + 7200  # type: ignore[method-assign]
+    asked.configure(daily_nanodollars=10**9)
+    for number in range(30):
+        asked.answers._budget.take(asked.answers._settings, "answer-1", "m", 1, 10**7 + number)
+    asked.answers.watch()
+    asked.answers.watch()
+    (line,) = [line for line in service.admission.taken() if line.outcome == "spike"]
+    assert line.by == "assistant" and "usually" in line.what and line.times == 1

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from yieldbot.app.rpc_counts import BUCKETS, Row
 from yieldbot.app.serve_jobs import JobEnd
 from yieldbot.app.service import Service
+from yieldbot.errors import YieldbotError
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 RUN_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
@@ -144,7 +145,36 @@ class State(Collector):
         yield _by("yieldbot_held_apy", "What it earns, weighted, a fraction", ("wallet", "chain", "asset"), earning)
         states = service.journal_states()
         yield _by("yieldbot_plans", "Plans by status", ("status",), states["plans"])
+        yield from _assistant(service)
         yield _by("yieldbot_transactions", "Signed transactions by result", ("result",), states["transactions"])
+
+
+def _assistant(service: Service) -> Iterator[GaugeMetricFamily]:
+    """What the assistant used in the last day, by version of the prompts; none without an assistant."""
+    if service.assistant is None:
+        return
+    try:
+        found = service.assistant.usage(1).prompts
+    except YieldbotError:  # its file is damaged, which it says itself
+        return
+    by = ("prompt", "model")
+    names = {(one.prompt, one.model): one for one in found}
+    asked: dict[tuple[str, ...], float] = {(*key, "all"): float(one.requests) for key, one in names.items()}
+    failed: dict[tuple[str, ...], float] = {
+        (*key, kind): float(count) for key, one in names.items() for kind, count in one.failures.items()
+    }
+    yield _by("yieldbot_assistant_requests", "Requests of a day to a model", (*by, "outcome"), asked | failed)
+    kinds = ("input", "cached", "output")
+    tokens: dict[tuple[str, ...], float] = {
+        (*key, kind): float(getattr(one, f"{kind}_tokens")) for key, one in names.items() for kind in kinds
+    }
+    yield _by("yieldbot_assistant_tokens", "Tokens of a day", (*by, "kind"), tokens)
+    cost: dict[tuple[str, ...], float] = {key: one.nanodollars / 1e9 for key, one in names.items()}
+    yield _by("yieldbot_assistant_dollars", "Price of a day's requests, in US dollars", by, cost)
+    slow = {(*key, "0.5"): one.median_milliseconds for key, one in names.items()}
+    slow |= {(*key, "0.95"): one.p95_milliseconds for key, one in names.items()}
+    times: dict[tuple[str, ...], float] = {key: value / 1000 for key, value in slow.items() if value is not None}
+    yield _by("yieldbot_assistant_seconds", "Time of a request, by quantile", (*by, "quantile"), times)
 
 
 def _one(name: str, words: str, value: float) -> GaugeMetricFamily:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from yieldbot.access.keys import StoredKey
     from yieldbot.access.ring import KeyRing
 
-__all__ = ["ASKING", "Admission", "Caller", "Forbidden", "Refused", "Scope", "normal", "plain"]
+__all__ = ["ASKING", "SPIKE", "Admission", "Caller", "Forbidden", "Refused", "Scope", "normal", "plain"]
 
 ASKING: ContextVar[Caller] = ContextVar("asking")
 """The caller of the present request, for an application inside the REST interface (MCP over HTTP)."""

@@ -105,3 +105,27 @@ class AssistantRequestDocument(Document):
     body: dict[str, Any] = Field(description="the body of the request, as it would be sent")
     tokens_at_most: int = Field(description="the tokens that it would count as, before the service has counted them")
     nanodollars_at_most: int = Field(description="the price that the budget would be asked for, in 10^-9 US dollars")
+
+
+class PromptUsage(Part):
+    """What requests with one version of the prompts to one model took."""
+
+    prompt: str = Field(description="the version of the prompts")
+    model: str = Field(description="the model")
+    requests: int = Field(description="requests")
+    failures: dict[str, int] = Field(description="requests without an answer, by kind, as `overloaded`")
+    input_tokens: int = Field(description="tokens that were sent")
+    cached_tokens: int = Field(description="those of them that the service had kept")
+    output_tokens: int = Field(description="tokens that were returned")
+    nanodollars: int = Field(description="the price, in 10^-9 US dollars")
+    median_milliseconds: int | None = Field(description="median time of a complete request; null: none was complete")
+    p95_milliseconds: int | None = Field(description="time within which 95 % of them ended; null: none was complete")
+
+
+class AssistantUsageDocument(Document):
+    """What the assistant used."""
+
+    SCHEMA: ClassVar[str] = "assistant-usage"
+
+    days: int = Field(description="over how many days")
+    prompts: tuple[PromptUsage, ...] = Field(description="by version of the prompts and model")

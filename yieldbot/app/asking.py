@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from yieldbot.access.caller import Caller
-    from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocument
+    from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocument, AssistantUsageDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +67,8 @@ class Assistant(Protocol):
 
     async def request(self, question: str, caller: Caller, history: Sequence[Turn] = ()) -> AssistantRequestDocument:
         """What would be sent for a question. Nothing is sent."""
+        ...
+
+    def usage(self, days: int = 7) -> AssistantUsageDocument:
+        """What it used in the last days. Raises InvariantError where that cannot be read."""
         ...

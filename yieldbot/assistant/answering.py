@@ -7,6 +7,7 @@ compared with what it was given. Where it is down, slow, over budget or lying, t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -14,11 +15,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from yieldbot.app.admission import Caller, Scope
-from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocument, Status
+from yieldbot.app.admission import SPIKE, Caller, Scope
+from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocument, AssistantUsageDocument, Status
 from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn, Withdrawn
 from yieldbot.app.desk import Desk
-from yieldbot.assistant.budget import Budget
+from yieldbot.assistant import usage
+from yieldbot.assistant.budget import Budget, dollars
 from yieldbot.assistant.earlier import Summaries, older
 from yieldbot.assistant.kept import KeptAnswers, name_of
 from yieldbot.assistant.links import without_links
@@ -55,7 +57,7 @@ class Answers:
     def __init__(self, service: Service, now: Callable[[], float] = time.time) -> None:
         self._service, self._now = service, now
         self._budget = Budget(service.context.settings.data_dir, now)
-        self._kept, self._summaries = KeptAnswers(), Summaries()
+        self._kept, self._summaries, self._spike_at = KeptAnswers(), Summaries(), 0
 
     @property
     def _settings(self) -> Assistance:
@@ -78,6 +80,8 @@ class Answers:
                 yield event
         finally:
             await run.close()
+            with contextlib.suppress(YieldbotError):  # it is said where the next request is counted
+                self.watch()
 
     async def request(self, question: str, caller: Caller, history: Sequence[Turn] = ()) -> AssistantRequestDocument:
         """See ``app.asking.Assistant``."""
@@ -91,6 +95,19 @@ class Answers:
             tokens_at_most=tokens,
             nanodollars_at_most=nanodollars,
         )
+
+    def usage(self, days: int = 7) -> AssistantUsageDocument:
+        """See ``app.asking.Assistant``."""
+        return usage.document(self._budget.rows(days), days)
+
+    def watch(self) -> None:
+        """Add a line to the audit, which is a notice too, once in an hour that costs much more than usual."""
+        now = int(self._now())
+        found = usage.spike(self._budget.rows(), now, self._settings.daily_nanodollars)
+        if found is not None and now - self._spike_at >= usage.HOUR:
+            self._spike_at = now
+            what = f"spent {dollars(found[0])} within an hour, usually {dollars(found[1])}"
+            self._service.admission.note("assistant", "", what, SPIKE)
 
     def key(self) -> str:
         """The key. Raises ConfigError where there is none."""

@@ -32,7 +32,8 @@ GUTTER = "| "
 def register(listed: CommandList) -> None:
     about = ". It answers through the Claude API; its numbers are checked against their sources. It cannot sign."
     parser = listed.add_parser("ask", about)
-    parser.add_argument("question", help="the question, in quotes")
+    parser.add_argument("question", nargs="?", default="", help="the question, in quotes")
+    parser.add_argument("--usage", action="store_true", help="print what it used in the last 7 days, and ask nothing")
     parser.add_argument(
         "--show-request", action="store_true", help="print what would leave this machine, and send nothing"
     )
@@ -44,6 +45,8 @@ def register(listed: CommandList) -> None:
 
 
 def ask(args: argparse.Namespace, context: Screen) -> int:
+    if args.usage:
+        return usage(context)
     question = _question(args.question)
     service = use.service_of(context, use.ServeRequest())
     caller = _caller(args.scope)
@@ -60,6 +63,30 @@ def ask(args: argparse.Namespace, context: Screen) -> int:
         return found.exit_code
 
     return asyncio.run(_closing(service, show() if args.show_request else answer()))
+
+
+def usage(context: Screen) -> int:
+    from yieldbot.cli.tables import TextTable
+
+    found = assistant_of(use.service_of(context, use.ServeRequest())).usage()
+
+    def table() -> TextTable:
+        made = TextTable(
+            f"The assistant, {found.days} days", "prompts", "model", *(">" + one for one in
+            ("requests", "failed", "tokens sent", "kept", "returned", "USD", "median s", "95 % s"))
+        )  # fmt: skip
+        for one in found.prompts:
+            times = [
+                "" if value is None else f"{value / 1000:.1f}"
+                for value in (one.median_milliseconds, one.p95_milliseconds)
+            ]
+            tokens = (one.input_tokens, one.cached_tokens, one.output_tokens)
+            numbers = (one.requests, sum(one.failures.values()), *tokens)
+            made.add_row(one.prompt, one.model, *map(str, numbers), f"{one.nanodollars / 10**9:.4f}", *times)
+        return made
+
+    context.show(found.as_json(), table)
+    return 0
 
 
 def chat(args: argparse.Namespace, context: Screen) -> int:

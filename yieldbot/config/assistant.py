@@ -57,8 +57,6 @@ class AssistantTable(BaseModel):
     """The longest time for one question, in seconds."""
     send_addresses: bool = False
     """Whether addresses leave the machine."""
-    summary: bool = False
-    """Whether a server adds a summary in words to the daily notices."""
 
 
 def assistance_of(path: Path, table: AssistantTable) -> Assistance:
@@ -84,7 +82,6 @@ def assistance_of(path: Path, table: AssistantTable) -> Assistance:
         most_tokens=table.most_tokens,
         seconds=table.seconds,
         send_addresses=table.send_addresses,
-        summary=table.summary,
     )
 
 

@@ -65,8 +65,6 @@ class Assistance:
     """The longest time for one question."""
     send_addresses: bool = False
     """Whether addresses leave the machine; False: names stand for them."""
-    summary: bool = False
-    """Whether a server adds a summary in words to the daily notices."""
 
     def price(self, model: str) -> Price:
         """A model's price; for an unknown one the highest that is known, so that a budget holds."""
