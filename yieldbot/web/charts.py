@@ -199,7 +199,7 @@ def _value(made: Chart, tick: float, step: float) -> Markup:
     """A scale's value with as many places as tell it from the next one."""
     if made.unit == "percent":
         return figures.percent(tick, max(0, -math.floor(math.log10(step) + 2 + 1e-9)))
-    if step >= LEAST_COMPACT:
+    if step >= LEAST_COMPACT and abs(tick) < 200 * step:  # else three digits do not tell it from the next one
         return _compact(tick)
     return figures.number(tick, max(0, -math.floor(math.log10(step) + 1e-9)))
 
