@@ -136,7 +136,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 // What is shown stays up to date: the server says when something has changed, and the page loads its content again,
 // unless somebody is writing in it, has marked text or has loaded further rows.
 const live = document.getElementById("live");
-let source = null, waiting = false, timer = 0;
+let source = null, waiting = false, heard = false, timer = 0;
 
 function filledIn() {
   return document.querySelector("#content form[method=post]") !== null;
@@ -180,7 +180,11 @@ function state(name, words, offer) {
 function listen() {
   if (source || document.hidden) return;
   source = new EventSource("/live");
-  source.addEventListener("hello", () => state("on", "Live"));
+  source.addEventListener("hello", () => {
+    state("on", "Live");
+    if (heard) refreshed();  // what happened meanwhile was not heard
+    heard = true;
+  });
   source.addEventListener("changed", () => { clearTimeout(timer); timer = setTimeout(refreshed, 400); });
   source.addEventListener("error", () => {
     state("", source.readyState === EventSource.CLOSED ? "Not live: load the page again" : "Connecting");
@@ -190,7 +194,7 @@ function listen() {
 if (live) {
   listen();
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !source) { listen(); refreshed(); }
+    if (!document.hidden && !source) listen();
     if (document.hidden && source) { source.close(); source = null; }
   });
   addEventListener("pagehide", () => { if (source) source.close(); source = null; });

@@ -1,0 +1,117 @@
+"""Pages at their narrowest and widest, with hundreds of markets, some named by strangers: nothing moves, nothing is
+too wide, nothing is refused, and figures are written in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.kit.api.served import Served
+from tests.kit.web.authenticator import phone
+from tests.kit.web.browser import PATIENCE, messages, serving
+from tests.kit.web.rows import HOSTILE, named_markets
+from tests.kit.web.walk import everybody
+from yieldbot.app.events import LONGEST_SECONDS
+from yieldbot.web.server import pages
+
+PAGES = ("/", "/markets", "/markets/{key}", "/positions", "/transactions", "/forecasts", "/backtests", "/alerts")
+MOVED = """window.moved = []; new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) if (!one.hadRecentInput) window.moved.push([one.value, ...one.sources.map(
+    (source) => source.node && (source.node.id || source.node.className || source.node.nodeName))]);
+}).observe({ type: "layout-shift", buffered: true });"""
+LARGEST_MOVE = 0.01
+"""The sum of layout shifts that counts as none; 0.1 is what search engines call good."""
+MARKETS, MOST_BYTES = 500, 200_000
+SCROLL = """const done = arguments[0]; (function on() {
+  const more = document.querySelector("tbody.more");
+  if (!more) return done(document.querySelectorAll("tbody tr").length);
+  more.scrollIntoView(); requestAnimationFrame(on);
+})();"""
+AGENT = "yieldbot's tests"
+
+
+@pytest.fixture
+def signed_in(chrome: Any, served: Served) -> Iterator[str]:
+    """The page's origin, where somebody who may do everything is signed in, before many markets."""
+    names = [HOSTILE[at] if at < len(HOSTILE) else f"market {at:03}" for at in range(MARKETS)]
+    named_markets(served.service, MARKETS, names=names)
+    served.service.events.longest_seconds = LONGEST_SECONDS
+    app = pages(served.service)
+    added = chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": MOVED})
+    with serving(app) as origin:
+        chrome.get(f"{origin}/static/none")
+        chrome.delete_all_cookies()
+        chrome.add_cookie({"name": "yieldbot", "value": everybody(served, app)})
+        chrome.execute_cdp_cmd("Network.enable", {})
+        chrome.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+        messages(chrome)
+        yield origin
+        chrome.get("about:blank")
+    chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    chrome.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": False})
+    chrome.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": AGENT, "acceptLanguage": "en-US"})
+    phone(chrome, 1280, 900)
+
+
+def test_nothing_moves_or_overflows_on_the_narrowest_and_the_widest_screen(
+    chrome: Any, signed_in: str, served: Served
+) -> None:
+    key = served.service.newest("markets").rows[0]["key"]
+    faults = list[str]()
+    for theme, width in (("light", 360), ("dark", 3840)):
+        phone(chrome, width, 1000)
+        scheme = [{"name": "prefers-color-scheme", "value": theme}]
+        chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        for path in PAGES:
+            chrome.get(signed_in + path.format(key=key))
+            found, weight, wide, moved = chrome.execute_script(
+                "return [document.querySelectorAll('h1').length, performance.getEntriesByType('navigation').concat("
+                "performance.getEntriesByType('resource')).reduce((sum, one) => sum + one.encodedBodySize, 0), "
+                "document.documentElement.scrollWidth - innerWidth, window.moved]"
+            )
+            assert found == 1
+            name = f"{path} at {width} px, {theme}"
+            faults += [f"{name}: {one}" for one in messages(chrome)]
+            faults += [f"{name}: {wide} px too wide"] * (wide > 0)
+            faults += [f"{name}: moved {moved}"] * (sum(one[0] for one in moved) > LARGEST_MOVE)
+            faults += [f"{name}: {weight} bytes"] * (weight > MOST_BYTES)
+            assert weight > 10_000, "what was loaded is counted"
+    assert not faults, "\n".join(faults)
+
+
+def test_further_rows_come_while_a_person_scrolls_and_the_page_hears_of_changes(
+    chrome: Any, signed_in: str, served: Served
+) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def until(what: str) -> None:
+        WebDriverWait(chrome, PATIENCE).until(lambda driver: driver.execute_script(f"return {what}"))
+
+    chrome.set_script_timeout(PATIENCE)
+    chrome.get(f"{signed_in}/markets")
+    assert chrome.execute_async_script(SCROLL) == MARKETS
+    assert chrome.execute_script("return document.querySelectorAll('main script, main img, main iframe').length") == 0
+    chrome.execute_script("scrollTo(0, 0)")
+    chrome.find_element("css selector", "th.c-safety a").click()
+    until("location.search == '?sort=-safety' && document.querySelector('th.c-safety').ariaSort == 'descending'")
+    chrome.get(f"{signed_in}/")
+    until("document.querySelector('#live').classList.contains('on')")
+    chrome.execute_script("window.before = document.querySelector('#content')")
+    served.service.halt("the oracle looks wrong")
+    until("document.querySelector('#content') !== window.before")
+    assert messages(chrome) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "amount", "share"),
+    [("de-DE", "10.000,00", "%"), ("ar-EG", "\u0661\u0660\u066c\u0660\u0660\u0660", "\u066a")],
+)
+def test_figures_are_in_the_readers_language(
+    chrome: Any, signed_in: str, language: str, amount: str, share: str
+) -> None:
+    chrome.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": AGENT, "acceptLanguage": language})
+    chrome.get(f"{signed_in}/positions")
+    text = chrome.find_element("css selector", "main").text
+    assert amount in text and share in text and messages(chrome) == []
