@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from eth_account import Account
@@ -11,11 +13,15 @@ from eth_account.messages import encode_typed_data
 
 from tests.kit.evm.home import Home
 from tests.kit.passkeys import Passkey
+from tests.kit.web.authenticator import authenticator, passkey_line, phone, until
+from tests.kit.web.browser import chromium, serving, why_not
 from yieldbot.app import signer_work
 from yieldbot.app.context import Context
+from yieldbot.app.service import Service
 from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.store import Journal
 from yieldbot.sandbox.evm.node import Sandbox
+from yieldbot.web.server import pages
 
 ANNA = Account.from_key(b"\x07" * 32)
 
@@ -27,10 +33,46 @@ def home(sandbox: Sandbox) -> Home:
     return Home(sandbox)
 
 
+@contextmanager
+def ben_with_a_phone(home: Home) -> Iterator[tuple[list[str], Callable[[str], str]]]:
+    """The words that register Ben's passkey, and what signs a plan with it and returns the assertion: on the page in
+    Chromium, where the machine has one; else with the double of an authenticator."""
+    if why_not() is not None:
+        double = Passkey()
+
+        def signed(identity: str) -> str:
+            shown = home.run("--json", "approver", "show", identity).document
+            return double.assertion(bytes.fromhex(shown["challenge"][2:]))
+
+        yield ["approver", "add", "ben", "--passkey", double.public, "--origin", double.origin], signed
+        return
+    service, chrome = Service(Context(home.sandbox.config), 300.0), chromium()
+    try:
+        with serving(pages(service)) as origin, authenticator(chrome):
+            phone(chrome)
+
+            def approved(identity: str) -> str:
+                chrome.get(f"{origin}/plans/{identity}")
+                chrome.find_element("id", "with-passkey").click()  # signs in, and leads back to the plan
+                until(chrome, f"location.pathname == '/plans/{identity}'")
+                chrome.find_element("id", "with-passkey").click()
+                until(chrome, "document.body.innerText.includes('Signed by ben')")
+                with Journal.read(service.journal_file) as journal:
+                    return next(one.signature for one in reversed(journal.approvals(identity)) if one.approver == "ben")
+
+            yield passkey_line(chrome, origin, "ben"), approved
+    finally:
+        chrome.quit()
+
+
 def test_two_persons_must_sign(home: Home) -> None:
-    ben = Passkey()
+    with ben_with_a_phone(home) as (words, sign):
+        _both_sign(home, words, sign)
+
+
+def _both_sign(home: Home, words: list[str], sign: Callable[[str], str]) -> None:
     assert home.run("approver", "add", "anna", "--wallet", ANNA.address).code == 0
-    added = home.run("approver", "add", "ben", "--passkey", ben.public, "--origin", ben.origin)
+    added = home.run(*words)
     assert added.code == 0 and "2 must sign a plan" in added.out
     listed = home.run("--json", "approver", "list").document
     assert [(one["name"], one["kind"]) for one in listed["approvers"]] == [("anna", "wallet"), ("ben", "passkey")]
@@ -65,12 +107,12 @@ def test_two_persons_must_sign(home: Home) -> None:
         journal.append(ApprovalGiven(plan_id=identity, approver="nobody", signature=hers))
     assert home.run("approve", identity).code == 3
 
-    assertion = ben.assertion(bytes.fromhex(shown["challenge"][2:]))
+    assertion = sign(identity)
     both = home.run("approver", "sign", identity, "--as", "ben", "--signature", "-", given=assertion)
     assert both.code == 0 and f"signed by anna, ben: `yieldbot approve {identity}`" in both.out
     home.run("approver", "remove", "ben")
     assert home.run("approve", identity).code == 3, "a person who is out of the register counts no more"
-    home.run("approver", "add", "ben", "--passkey", ben.public, "--origin", ben.origin)
+    home.run(*words)
     refused = home.run("lp", "add", "USDC", "WETH", "--amount", "100")
     assert (
         refused.code in (2, 4) and home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from tests.kit.api.served import Served
-from tests.kit.web.authenticator import authenticator, phone
-from tests.kit.web.browser import PATIENCE, messages, serving
+from tests.kit.web.authenticator import authenticator, passkey_line, phone, until
+from tests.kit.web.browser import messages, serving
 from tests.kit.web.planned import needs, person, waiting_plan
 from tests.kit.web.rows import HOSTILE, named_markets
 from tests.kit.web.walk import everybody, full, of_person
@@ -21,13 +20,6 @@ from yieldbot.journal.store import Journal
 from yieldbot.web.server import pages
 
 
-def until(chrome: Any, what: str) -> Any:
-    """Waits for a script's true answer."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    return WebDriverWait(chrome, PATIENCE).until(lambda driver: driver.execute_script(f"return {what}"))
-
-
 def test_a_person_follows_a_notice_makes_a_passkey_and_approves(
     chrome: Any, at_page: str, served: Served, context: Quiet
 ) -> None:
@@ -35,13 +27,7 @@ def test_a_person_follows_a_notice_makes_a_passkey_and_approves(
     plan = waiting_plan(served)
     phone(chrome)
     with authenticator(chrome):
-        chrome.get(f"{at_page}/passkey")
-        chrome.find_element("id", "name").send_keys("anna")
-        chrome.find_element("id", "make").click()
-        until(chrome, "!document.getElementById('made').hidden")
-        words = shlex.split(chrome.find_element("id", "line").get_attribute("value"))
-        assert words[:4] == ["yieldbot", "approver", "add", "anna"]
-        person(context, "anna", words[4:])
+        person(context, "anna", passkey_line(chrome, at_page, "anna")[3:])
         (registered,) = approvers.list_(context).approvers
         assert chrome.find_element("id", "check-code").text == registered.check_code
 
@@ -102,11 +88,7 @@ def test_a_page_follows_its_plan_and_a_person_who_is_removed_can_do_nothing_more
     plan = waiting_plan(served)
     app = pages(served.service)
     with serving(app) as origin, authenticator(chrome):
-        chrome.get(f"{origin}/passkey")
-        chrome.find_element("id", "name").send_keys("anna")
-        chrome.find_element("id", "make").click()
-        until(chrome, "!document.getElementById('made').hidden")
-        person(context, "anna", shlex.split(chrome.find_element("id", "line").get_attribute("value"))[4:])
+        person(context, "anna", passkey_line(chrome, origin, "anna")[3:])
         approvers.add(approvers.person("ben", wallet="0x" + "77" * 20), context)
         chrome.add_cookie({"name": "yieldbot", "value": of_person(app, "anna")})
         chrome.get(f"{origin}/plans/{plan.id}")

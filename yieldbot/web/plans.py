@@ -235,13 +235,17 @@ def _json(typed: Mapping[str, Any]) -> str:
 
 async def _steps(request: Request, row: Mapping[str, Any]) -> list[Step]:
     """What happened to the plan, the oldest first, and what comes next."""
-    events = []
+    found, since, hashes = list[Step](), list[Mapping[str, Any]](), set[str]()
     for event in (await service_of(request).journalled("journal")).rows:  # the newest first
-        if event["plan_id"] == row["id"]:
-            events.append(event)
-            if event["kind"] == "plan.written":
-                break
-    found = [step for event in reversed(events) if (step := _step(event)) is not None]
+        since.append(event)
+        if event["kind"] == "plan.written" and event["plan_id"] == row["id"]:
+            break
+    for event in reversed(since):
+        of_plan = event["plan_id"] == row["id"]
+        if of_plan and event["kind"] == "tx.signed":
+            hashes.add(event["tx_hash"])
+        if (of_plan or event["tx_hash"] in hashes) and (step := _step(event)) is not None:
+            found.append(step)
     state = state_of(row, time.time()).partition("-")[0]
     if state == "expired" and row["status"] == "queued":
         found.append(Step("Expired: nobody can sign it any more", row["expires_at"], "bad"))

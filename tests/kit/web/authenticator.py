@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from tests.kit.web.browser import PATIENCE
 
 
 @contextmanager
@@ -27,3 +30,21 @@ def phone(driver: Any, width: int = 390, height: int = 844) -> None:
     """The size of the view, in CSS pixels."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def until(driver: Any, what: str) -> None:
+    """Waits until a script's answer is true."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(driver, PATIENCE).until(lambda one: one.execute_script(f"return {what}"))
+
+
+def passkey_line(driver: Any, origin: str, name: str) -> list[str]:
+    """Makes a passkey on the page; returns the words of the line that it shows, after ``yieldbot``."""
+    driver.get(f"{origin}/passkey")
+    driver.find_element("id", "name").send_keys(name)
+    driver.find_element("id", "make").click()
+    until(driver, "!document.getElementById('made').hidden")
+    words = shlex.split(driver.find_element("id", "line").get_attribute("value"))
+    assert words[:4] == ["yieldbot", "approver", "add", name]
+    return words[1:]

@@ -59,7 +59,8 @@ def needs(context: Quiet, number: int) -> None:
 
 def person(context: Quiet, name: str, line: list[str]) -> None:
     """Adds a person by the line that the page shows: the words after ``yieldbot approver add NAME``."""
-    given = dict(zip(line[::2], line[1::2], strict=True))
+    words = [part for word in line for part in word.split("=", 1)]  # a credential may begin with a dash
+    given = dict(zip(words[::2], words[1::2], strict=True))
     made = approvers.person(
         name, passkey=given["--passkey"], origin=given["--origin"], credential=given["--credential"]
     )

@@ -12,6 +12,7 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
+from tests.kit.journal.store import BLOCK, signed
 from tests.kit.web.browsing import Browsing, dangers
 from tests.kit.web.planned import needs, waiting_plan
 from tests.kit.web.rows import HOSTILE, named_markets
@@ -19,9 +20,10 @@ from tests.unit.app.test_overview import SEEN, Quiet
 from yieldbot.app import approvers
 from yieldbot.app.approvers import signed_plans
 from yieldbot.decision.decide import decide
-from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten, TxSent, TxSettled
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Hold, Plan
+from yieldbot.model.tx import Reverted
 
 ANNA, BEN = (Account.from_key(bytes([number]) * 32) for number in (7, 8))
 
@@ -176,3 +178,18 @@ def test_who_may_only_read_sees_a_plan_and_decides_nothing(browsing: Browsing, c
         assert browsing.get(path).status_code == 404
     assert browsing.post(f"/plans/{plan.id}/rejection", {"digest": "x"}).status_code == 404
     assert plan.id not in browsing.get("/plans").text
+
+
+def test_each_transaction_is_followed_to_its_end(two: Browsing) -> None:
+    plan = waiting_plan(two.served)
+    other = signed("0xbb")
+    with Journal.open(two.served.service.journal_file) as journal:
+        journal.append(PlanMarked(plan.id, PlanStatus.APPROVED, "anna, ben"))
+        journal.append(replace(signed("0xaa"), plan_id=plan.id), TxSent(other.chain, other.owner, "0xaa", 1))
+        journal.append(PlanWritten(replace(plan, id="p1")), other)
+    shown = two.get(f"/plans/{plan.id}").text
+    assert "Transaction signed: supply 5 USDC" in shown and shown.count("Transaction sent") == 1
+    assert "sent and confirmed" in shown
+    with Journal.open(two.served.service.journal_file) as journal:
+        journal.append(TxSettled(other.chain, other.owner, Reverted("0xaa", BLOCK, 1, "no reason")))
+    assert '<li class="bad"><span>Transaction reverted' in two.get(f"/plans/{plan.id}/progress?was=approved-0").text

@@ -132,7 +132,7 @@ if (by("make-form")) {
       if (made.response.getPublicKeyAlgorithm() !== -7 || !key.startsWith("04")) {
         throw new Error("This device makes passkeys of another kind than ES256: use another one.");
       }
-      by("line").value = `yieldbot approver add ${name} --passkey ${key} --origin ${location.origin} --credential ${made.id}`;
+      by("line").value = `yieldbot approver add ${name} --passkey ${key} --origin ${location.origin} --credential=${made.id}`;
       by("check-code").textContent = await checkCode(key);
       by("made").hidden = false;
       form.hidden = true;
