@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
+
+from eth_account import Account
+from eth_account.messages import encode_typed_data
 
 from tests.kit.api.served import Served
 from tests.kit.web.authenticator import authenticator, passkey_line, phone, until
@@ -105,3 +109,31 @@ def test_a_page_follows_its_plan_and_a_person_who_is_removed_can_do_nothing_more
         chrome.get(f"{origin}/plans/{plan.id}")
         assert "/sign-in" in chrome.current_url
         chrome.get("about:blank")
+
+
+def test_a_wallet_in_the_browser_signs_what_the_page_shows(chrome: Any, served: Served, context: Quiet) -> None:
+    """The wallet is a double (EIP-1193), which signs this plan's document alone."""
+    needs(context, 1)
+    plan, anna = waiting_plan(served), Account.from_key(b"\x07" * 32)
+    approvers.add(approvers.person("anna", wallet=str(anna.address)), context)
+    typed = approvers.to_sign(plan.id, context).typed
+    signature = "0x" + bytes(anna.sign_message(encode_typed_data(full_message=typed)).signature).hex()
+    source = """window.ethereum = {request: async ({method, params}) => {
+      if (method === 'eth_requestAccounts') return [%s.toLowerCase()];
+      const asked = JSON.parse(params[1]), known = %s;
+      if (method !== 'eth_signTypedData_v4' || JSON.stringify(asked) !== JSON.stringify(known)) throw new Error('no');
+      return %s;
+    }}"""
+    filled = source % (json.dumps(str(anna.address)), json.dumps(typed), json.dumps(signature))
+    added = chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": filled})
+    app = pages(served.service)
+    with serving(app) as origin:
+        chrome.get(f"{origin}/sign-in")
+        chrome.add_cookie({"name": "yieldbot", "value": everybody(served, app)})
+        chrome.get(f"{origin}/plans/{plan.id}")
+        assert not chrome.find_element("id", "with-passkey").is_displayed()
+        chrome.find_element("id", "with-wallet").click()
+        until(chrome, "document.body.innerText.includes('Signed by anna')")
+        chrome.get("about:blank")
+    chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    assert signed_plans(context) == (plan.id,)
