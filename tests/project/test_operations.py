@@ -28,7 +28,7 @@ def known() -> set[str]:
         workers=SimpleNamespace(), read_at=1, failing=None, halted=lambda: None, newest=lambda name: nothing,
         journal_states=lambda: {"plans": {}, "transactions": {}}, forecast_skill=lambda: {},
         jobs=SimpleNamespace(ends={}, ended=[]), signer=None, idle={}, gaps=lambda: {},
-        assistant=None,
+        assistant=SimpleNamespace(usage=lambda days: SimpleNamespace(prompts=())),
     )  # fmt: skip
     metrics = Metrics(service)
     names = {family.name for family in metrics._registry.collect()} | {one.name for one in State(service).collect()}

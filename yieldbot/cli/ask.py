@@ -72,9 +72,10 @@ def usage(context: Screen) -> int:
 
     def table() -> TextTable:
         made = TextTable(
-            f"The assistant, {found.days} days", "prompts", "model", *(">" + one for one in
-            ("requests", "failed", "tokens sent", "kept", "returned", "USD", "median s", "95 % s"))
-        )  # fmt: skip
+            "The assistant",
+            *("prompts", "model", ">requests", ">failed", ">tokens sent", ">kept", ">returned", ">USD", ">median s"),
+            ">95 % s",
+        )
         for one in found.prompts:
             times = [
                 "" if value is None else f"{value / 1000:.1f}"
