@@ -139,8 +139,11 @@ def test_a_journal_of_older_rows_keeps_its_chain(path: Path) -> None:
     with Journal.open(path) as journal:
         assert journal.verify() == len(FORMS) and journal.head() == (len(FORMS), before)
         assert [one.entry for one in journal.history()] == [read(facts) for facts in FORMS]
-        journal.append(Observed(CHAIN, OWNER, BLOCK, holdings={MARKET: holding}))
+        assert all(one.entry.idle_raw is None for one in journal.history() if isinstance(one.entry, Observed))
+        journal.append(Observed(CHAIN, OWNER, BLOCK, holdings={MARKET: holding}, idle_raw=2**80))
         assert journal.verify() == len(FORMS) + 1
+        newest = journal.history()[-1].entry
+        assert isinstance(newest, Observed) and newest.idle_raw == 2**80, "older rows lack it, new ones keep it"
 
 
 @pytest.mark.parametrize(
