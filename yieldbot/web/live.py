@@ -38,6 +38,8 @@ async def live(request: Request) -> Response:
     """``hello`` at first, then ``changed`` for each event that the person may see. It ends with the session."""
     service, session, sessions = service_of(request), session_of(request), sessions_of(request)
     approver = session.approver
+    if request.method == "HEAD":
+        return Response(headers=HEADERS, media_type="text/event-stream")
 
     def alive() -> bool:
         return sessions.holds(session) and (approver is None or registered(approver, service.context))

@@ -15,6 +15,7 @@ PERSON = Caller("anna (passkey)", frozenset((Scope.READ,)))
 def test_a_stream_needs_a_session_and_begins_with_hello(browsing: Browsing) -> None:
     assert browsing.get("/live").status_code == 303
     browsing.sign_in()
+    assert browsing.client.head("/live").status_code == 200 and not len(browsing.served.service.events)
     answer = browsing.get("/live")
     assert answer.headers["content-type"].startswith("text/event-stream") and "event: hello" in answer.text
 
