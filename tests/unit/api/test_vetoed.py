@@ -101,10 +101,12 @@ GIVEN = {
 
 def _used(file: Any) -> set[str]:
     """Functions that decide, as far as a module imports them."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    text = file.read_text(encoding="utf-8")
+    if not any(name in text for name in DECIDES):  # else all files are parsed
+        return set()
     return {
         name.name
-        for one in ast.walk(tree)
+        for one in ast.walk(ast.parse(text))
         if isinstance(one, ast.ImportFrom) and (one.module or "").startswith(ROOMS)
         for name in one.names
         if name.name in DECIDES
