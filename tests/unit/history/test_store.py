@@ -302,3 +302,20 @@ def test_a_damaged_file_is_named_once_whatever_is_asked(tmp_path: Path) -> None:
     query.readings(memory, faults=faults)
     query.panel(memory, faults=faults)
     assert [one.where for one in faults] == [str(damaged)]
+
+
+def test_only_months_that_are_wanted_are_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each once: what a run reads and stores takes no longer the more years memory has."""
+    memory, month = Store(tmp_path), 31 * DAY
+    assert memory.append([reading(number * month) for number in range(24)]).rows == 24
+    looked, plain = list[str](), files.in_folder
+
+    def in_folder(folder: Path) -> list[files.Stored]:
+        looked.append(folder.name)
+        return plain(folder)
+
+    monkeypatch.setattr(files, "in_folder", in_folder)
+    ((found, _),) = memory.tables(KEYS[0].chain, T0 + 20 * month, T0 + 20 * month + DAY)
+    assert found.num_rows == 1 and len(looked) == 1
+    looked.clear()
+    assert memory.append([reading(22 * month + 60)]).rows == 1 and len(set(looked)) == 1
