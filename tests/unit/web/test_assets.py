@@ -28,7 +28,7 @@ def test_an_install_without_the_libraries_says_what_lacks(monkeypatch: pytest.Mo
     monkeypatch.setattr(assets, "FOLDER", tmp_path)
     assets.assets.cache_clear()
     try:
-        with pytest.raises(ConfigError, match="htmx.min.js.*scripts/wheel"):
+        with pytest.raises(ConfigError, match=r"htmx\.min\.js.*scripts/wheel"):
             assets.assets()
     finally:
         assets.assets.cache_clear()
