@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from tests.assistant.conftest import ALL, Asked
 from tests.kit.assistant.messages_double import say, use
 from yieldbot.app import looks
 from yieldbot.cli import ask as cli
+from yieldbot.errors import ConfigError
 from yieldbot.model.controls import ControlEvent, Pending
 from yieldbot.model.ids import Address
 from yieldbot.risk.severity import selector_of
@@ -53,3 +55,32 @@ async def test_a_finding_is_as_grave_as_yieldbot_says_whatever_a_model_says_of_i
     assert [(one.severity, one.why.partition(":")[0]) for one in found.findings] == [("critical", "code")]
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  critical: ")]
     assert "new code can do anything" in line and "evil.example" not in line
+
+
+def _screen(told: list[str]) -> Any:
+    return cast(Any, SimpleNamespace(json=False, say=told.append, complain=told.append, redacted=lambda text: text))
+
+
+def test_a_question_that_is_too_long_does_not_end_a_conversation(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli.use, "service_of", lambda *_: asked.served.service)
+    monkeypatch.setattr("sys.stdin", StringIO("a" * (cli.LONGEST_QUESTION + 1) + "\nIs all well?\n\n"))
+    asked.double.steps[:] = [say("All is well.")]
+    told = list[str]()
+    assert cli.chat(cast(Any, SimpleNamespace(scope="read")), _screen(told)) == 0
+    assert told == ["the question has more than 8000 characters: ask for less"]
+    assert "| All is well." in capsys.readouterr().out
+
+
+def test_without_a_key_a_command_is_wrong_configuration_and_asks_nothing(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    monkeypatch.setattr(cli.use, "service_of", lambda *_: asked.served.service)
+    monkeypatch.setattr("sys.stdin", StringIO("Is all well?\n\n"))
+    wanted = cast(Any, SimpleNamespace(scope="read", question="Is all well?", show_request=False))
+    for command in (cli.ask, cli.chat):
+        with pytest.raises(ConfigError, match="ANTHROPIC_API_KEY is not set"):
+            command(wanted, _screen([]))
+    assert asked.double.counted == 0

@@ -57,7 +57,7 @@ def ask(args: argparse.Namespace, context: Screen) -> int:
         return 0
 
     async def answer() -> int:
-        found = await _answer(assistant_of(service), question, caller, (), context)
+        found = await _answer(_ready(service), question, caller, (), context)
         if context.json:
             context.show(found.as_json())
         return found.exit_code
@@ -97,18 +97,30 @@ def chat(args: argparse.Namespace, context: Screen) -> int:
     caller = _caller(args.scope)
 
     async def talk() -> int:
-        assistant, turns = assistant_of(service), list[Turn]()
+        assistant, turns = _ready(service), list[Turn]()
         while len(turns) < MOST_TURNS:
             print("> ", end="", flush=True)
             line = await asyncio.to_thread(sys.stdin.readline)
             if not line.strip():
                 break
-            found = await _answer(assistant, _question(line), caller, turns, context)
+            try:
+                question = _question(line)
+            except ConfigError as wrong:  # the conversation goes on
+                context.complain(str(wrong))
+                continue
+            found = await _answer(assistant, question, caller, turns, context)
             if found.answer:
                 turns.append(Turn(found.question, found.answer))
         return 0
 
     return asyncio.run(_closing(service, talk()))
+
+
+def _ready(service: Service) -> Assistant:
+    """The assistant. Raises ConfigError where it lacks its extra or its key."""
+    found = assistant_of(service)
+    found.key()
+    return found
 
 
 async def _answer(

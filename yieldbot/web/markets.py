@@ -93,10 +93,15 @@ def _asked(request: Request, row: Row) -> bool:
         all(word in called or (len(word) >= LEAST_ADDRESS and place.startswith(word)) for word in words)
         and text_of(request, "chain") in ("", row["chain"])
         and text_of(request, "asset") in ("", row["asset"])
-        and (not least.isdigit() or (row["safety"] is not None and row["safety"] >= int(least[:3])))
+        and (not _whole(least) or (row["safety"] is not None and row["safety"] >= int(least)))
         and (not text_of(request, "held") or _held(row) > 0)
         and (not text_of(request, "open") or (row["status"] == "active" and not row["vetoes"]))
     )
+
+
+def _whole(text: str) -> bool:
+    """Whether it is a grade: other signs that Unicode calls digits, such as a raised 2, are no number to ``int``."""
+    return text.isascii() and text.isdigit() and len(text) < 4
 
 
 ROUTES = (Route("/markets", markets),)

@@ -129,7 +129,9 @@ def _session(request: Request) -> object:
 
 async def _http(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, HTTPException)
-    return failed(request, failure.status_code, failure.detail)
+    response = failed(request, failure.status_code, failure.detail)
+    response.headers.update(failure.headers or {})  # with 405 the methods that there are (RFC 9110, 15.5.6)
+    return response
 
 
 async def _failure(request: Request, failure: Exception) -> Response:

@@ -115,3 +115,14 @@ def test_an_alert_is_removed_by_its_maker(browsing: Browsing, served: Served) ->
     assert browsing.post(f"/alerts/{made.id}/remove").status_code == 303
     assert use.list_(served.service.context).alerts == ()
     assert browsing.post(f"/alerts/{made.id}/remove").status_code == 404
+
+
+def test_what_has_not_been_measured_is_not_said_to_have_earned_nothing(browsing: Browsing, served: Served) -> None:
+    service = served.service
+    found = service.newest("wealth")
+    for measured, shown in ((None, False), (0.04, True)):
+        row = {**found.rows[0], "earned": 12.5, "realised_apr": measured, "predicted_apr": measured}
+        service._newest["wealth"] = replace(found, rows=(row,))
+        if measured is None:
+            browsing.sign_in()
+        assert ('value="12.5"' in browsing.get("/").text) is shown

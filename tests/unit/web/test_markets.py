@@ -94,7 +94,8 @@ def test_names_of_strangers_are_text(browsing: Browsing) -> None:
     text = browsing.get("/markets").text
     assert dangers(text) == [] and "49" not in NAMES.findall(text)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
-    for query in ("?q=<script>alert(1)</script>", '?sort="><script>', "?chain='onx=1", "?start=-1", "?safety=<b>"):
+    scripts = ("?q=<script>alert(1)</script>", '?sort="><script>', "?chain='onx=1", "?safety=<b>")
+    for query in (*scripts, "?start=-1", "?start=²", "?safety=²", "?safety=1e9", "?safety=" + "9" * 90):
         found = browsing.get(f"/markets{query}")
         assert found.status_code == 200 and dangers(found.text) == []
 

@@ -28,6 +28,13 @@ def test_every_answer_forbids_what_it_does_not_need(browsing: Browsing) -> None:
         assert headers["x-frame-options"] == "DENY" and headers["referrer-policy"] == "same-origin"
 
 
+def test_a_method_that_a_page_lacks_is_answered_with_those_that_it_has(browsing: Browsing) -> None:
+    browsing.sign_in()
+    for path, methods in (("/markets", {"GET", "HEAD"}), ("/sign-out", {"POST"})):
+        answer = browsing.client.options(path)
+        assert answer.status_code == 405 and set(answer.headers["allow"].split(", ")) == methods
+
+
 def test_a_session_begins_with_a_new_id_and_ends_with_signing_out(browsing: Browsing) -> None:
     browsing.client.cookies.set("yieldbot", "chosen-by-an-attacker", domain="testserver.local", path="/")
     cookie = browsing.sign_in().headers["set-cookie"]

@@ -66,7 +66,7 @@ def _book(chain: ChainSettings, known: Known) -> KnownNames:
     chains = {}
     for chain_id, name in known.names.items():
         family, _, number = chain_id.partition(":")
-        if family == "eip155" and number.isdigit():
+        if family == "eip155" and number.isascii() and number.isdigit():
             chains[int(number)] = name
     return replace(KnownNames.of(chain, native_token(chain)), chains=chains)
 
