@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,6 +13,7 @@ import pytest
 from tests.assistant.conftest import ALL, Asked
 from tests.kit.assistant.messages_double import say, use
 from yieldbot.app import looks
+from yieldbot.assistant.messages_api import MessagesApi
 from yieldbot.cli import ask as cli
 from yieldbot.errors import ConfigError
 from yieldbot.model.controls import ControlEvent, Pending
@@ -79,8 +82,28 @@ def test_without_a_key_a_command_is_wrong_configuration_and_asks_nothing(
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     monkeypatch.setattr(cli.use, "service_of", lambda *_: asked.served.service)
     monkeypatch.setattr("sys.stdin", StringIO("Is all well?\n\n"))
-    wanted = cast(Any, SimpleNamespace(scope="read", question="Is all well?", show_request=False))
+    wanted = cast(Any, SimpleNamespace(scope="read", question="Is all well?", show_request=False, usage=False))
     for command in (cli.ask, cli.chat):
         with pytest.raises(ConfigError, match="ANTHROPIC_API_KEY is not set"):
             command(wanted, _screen([]))
     assert asked.double.counted == 0
+
+
+async def test_ctrl_c_is_not_lost_where_a_piece_of_the_answer_comes_in_the_same_moment(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = list[str]()
+
+    async def stream(*_: Any) -> AsyncGenerator[str, None]:
+        for sentence in ("All is well. ", "Nothing is to be done. ") * 3:
+            await asyncio.sleep(0)
+            if not pieces:
+                asking.cancel()
+            pieces.append(sentence)
+            yield sentence
+
+    monkeypatch.setattr(MessagesApi, "stream", stream)
+    asking = asyncio.create_task(asked("Is all well?"))
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert len(pieces) == 1

@@ -315,7 +315,9 @@ class _Run:
 
     async def _within(self, work: Awaitable[T]) -> T:
         """Wait for this no longer than the question may take. Raises TimeoutError."""
-        return await asyncio.wait_for(work, max(0.0, self._deadline - time.monotonic()))
+        # not ``wait_for``, which in Python 3.11 loses a Ctrl-C that comes in the same moment as the result
+        async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
+            return await work
 
 
 def _bounded(caller: Caller) -> Caller:
