@@ -21,6 +21,7 @@ from tests.unit.api.conftest import context, served
 from yieldbot.app.answer_documents import AnswerDocument, ProposalPart, UsagePart
 from yieldbot.app.asking import Ended
 from yieldbot.app.chat import allowed, asked
+from yieldbot.app.formatting import when
 from yieldbot.app.notify import NotSent
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
@@ -74,7 +75,7 @@ def test_a_user_who_is_allowed_gets_status_positions_and_plans_and_halts(served:
     status, positions, plans, approve, halted, after, anything = said(api)
     assert "not halted" in status and "reads its chains" in status and "1 plans wait" in status
     assert "10000.000000 USDC" in positions and "testnet" in positions
-    assert "p1 waits until" in plans and plans == approve, "nothing is signed by chat: a page does"
+    assert "p1 waits until" in plans and "queued by queue" in approve, "nothing is signed by chat: a page does"
     assert api.sent[2]["reply_markup"]["inline_keyboard"] == [
         [{"text": "Plan p1", "url": "https://bot.example/plans/p1"}]
     ]
@@ -88,6 +89,46 @@ def test_a_user_who_is_allowed_gets_status_positions_and_plans_and_halts(served:
     rounds(chat(served, api))
     assert f"to approve: {served.service.context.program} approve p1" in said(api)[-1]
     assert "reply_markup" not in api.sent[-1]
+
+
+def test_one_plan_is_shown_as_in_every_other_inbox_and_fits_into_a_message(served: Served, api: BotApi) -> None:
+    """Its fields are those of the document that REST and the terminal show; others' text stays one line."""
+    lure = "<b>supply</b>\n\u202eof 5 USDC https://evil.example/x"
+    calls = tuple(f"call to {'a contract ' * 30}{number}" for number in range(30))
+    shown = {
+        "p1": PlanWritten(replace(plan("p1"), expires_at=NOW + 9999), (lure,), ("-5 USDC",), ("a: safety 71 (B)",)),
+        "p2": PlanWritten(replace(plan("p2"), expires_at=NOW + 9999), calls),
+        "p3": PlanWritten(replace(plan("p3"), expires_at=NOW - 1), ("supply " + "x" * 3000,)),
+    }
+    with Journal.open(served.service.journal_file) as journal:
+        journal.append(*shown.values(), *(PlanMarked(name, PlanStatus.QUEUED, "queue") for name in shown))
+    for number, text in enumerate(("/plan p1", "/plan@bot p2 now", "/plan p3", "/plan p4", f"/plan {LURE}"), 5):
+        api.write(text, number=number, at=NOW)
+    api.write("/plan p1", user=1000, number=10, at=NOW)
+    rounds(chat(served, api, "https://bot.example/plans/{id}"))
+    first, long, late, none, lured = said(api)
+    key = served.key("read")
+    row = served.client.get("/v1/plans/p1", headers=key).json()
+    for words in (
+        row["digest"],
+        when(row["expires_at"]),
+        "run has not ended",
+        "in all -5 USDC",
+        "risk: a: safety 71 (B)",
+    ):
+        assert words in first
+    (call,) = [line for line in first.splitlines() if line.startswith("call 1")]
+    assert "&lt;b&gt;supply&lt;/b&gt;" in call and "of 5 USDC" in call and "evil.example/x" not in call
+    assert "\u202e" not in first and api.sent[0]["reply_markup"]["inline_keyboard"][0][0]["url"].endswith("/plans/p1")
+    assert len(long) < 4096 and "call 1: " in long and "more: its page has the rest" in long
+    assert "expired at" in late and "a line was cut: its page has the rest" in late and len(late) < 4096
+    assert none == lured and "no plan has this id" in none
+    api.write("/plan p2", number=11, at=NOW)
+    rounds(chat(served, api, "http://127.0.0.1:8377/plans/{id}"))
+    assert "approve p2" in said(api)[-1] and "reply_markup" not in api.sent[-1], "Telegram takes no such button"
+    api.write("/plan p2", number=12, at=NOW)
+    rounds(chat(served, api))
+    assert "history --waiting has the rest, at the terminal" in said(api)[-1]
 
 
 def test_a_halt_halts_the_signer_at_once_too(served: Served, api: BotApi) -> None:

@@ -7,7 +7,6 @@ since holdings are private.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +16,8 @@ from yieldbot.access.caller import Caller, Scope
 from yieldbot.access.limits import Buckets, Rate
 from yieldbot.app import alerts
 from yieldbot.app.asking import Ended
+from yieldbot.app.formatting import when
+from yieldbot.app.notice_text import LONGEST
 from yieldbot.errors import YieldbotError
 from yieldbot.model.notices import MOST_LINKS
 
@@ -30,6 +31,8 @@ OLDEST_SECONDS = 600
 """Seconds after which a question is no longer answered; a halt always counts."""
 MOST_LINES = 15
 LONGEST_QUESTION = 2000
+LONGEST_LINE = 1000
+"""Most characters of a line about one plan: what a call does is not cut short where it fits."""
 
 
 class Command(StrEnum):
@@ -40,7 +43,7 @@ class Command(StrEnum):
     POSITIONS = "positions"
     """Our positions."""
     PLAN = "plan"
-    """Plans that wait for approval, each with the link to the page where it is signed."""
+    """Plans that wait for approval, each with the link to the page where it is signed; with an id: one plan in full."""
     HALT = "halt"
     """Set the kill switch: nothing more is signed."""
     ASK = "ask"
@@ -51,12 +54,15 @@ class Command(StrEnum):
 
 COMMANDS = {"start": Command.HELP, "plans": Command.PLAN, "approve": Command.PLAN} | {one.value: one for one in Command}
 """The words that are understood, each after a slash."""
-HELP = "/status, /positions, /plan, /ask QUESTION, /halt: nothing is signed here, and a halt is lifted at the terminal"
+HELP = (
+    "/status, /positions, /plan, /plan ID, /ask QUESTION, /halt: nothing is signed here, and a halt is lifted at the "
+    "terminal"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A message to the bot; of its text only what follows ``/ask``."""
+    """A message to the bot; of its text only what follows ``/ask`` and ``/plan``."""
 
     update: int
     """Telegram's ``update_id``."""
@@ -72,6 +78,8 @@ class Asked:
     """When it was sent, in unix seconds."""
     question: str = ""
     """What follows ``/ask``; empty for any other message."""
+    plan_id: str = ""
+    """The first word that follows ``/plan``; empty: there is none, or it is another command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +92,12 @@ class Answer:
     """The lines; they may hold foreign text such as names of markets."""
     links: tuple[tuple[str, str], ...] = ()
     """(a plan's id, the URL of the page where it is signed)."""
+    most_lines: int = MOST_LINES
+    """Most lines that are sent."""
+    longest: int = LONGEST
+    """Most characters of a line that are sent."""
+    rest: str = ""
+    """Where to find what does not fit; empty: nowhere."""
 
 
 def asked(update: Mapping[str, Any]) -> Asked | None:
@@ -108,6 +122,7 @@ def asked(update: Mapping[str, Any]) -> Asked | None:
         command=command,
         sent_at=sent_at if _whole(sent_at) else 0,  # type: ignore[arg-type]
         question=" ".join(found["text"].split()[1:])[:LONGEST_QUESTION] if command is Command.ASK else "",
+        plan_id="".join(found["text"].split()[1:2]) if command is Command.PLAN else "",
     )
 
 
@@ -137,7 +152,7 @@ async def answer(one: Asked, service: Service, now: float) -> Answer:
         case Command.POSITIONS:
             return Answer(title="positions", lines=_positions(service))
         case Command.PLAN:
-            return await _plans(service, now)
+            return await (_plan(one.plan_id, service, now) if one.plan_id else _plans(service, now))
         case Command.ASK:
             return await _asked(one, service)
         case _:
@@ -195,13 +210,52 @@ async def _plans(service: Service, now: float) -> Answer:
     if not waiting:
         return Answer(title="plans", lines=("no plan waits",))
     lines = [
-        f"{row['id']} waits until {time.strftime('%Y-%m-%d %H:%M', time.gmtime(row['expires_at']))} UTC"
-        + ("" if times.page else f"; to approve: {service.context.program} approve {row['id']}")
+        f"{row['id']} waits until {when(row['expires_at'])}" + (f"; {how}" if (how := _how(row["id"], service)) else "")
         for row in waiting
     ]
     pages = [(str(row["id"]), times.link(str(row["id"]))) for row in waiting]
     links = tuple((name, page) for name, page in pages if page is not None)[:MOST_LINKS]
-    return Answer(title="plans that wait", lines=tuple(lines), links=links)
+    return Answer(title="plans that wait", lines=(*lines, "one of them in full: /plan ID"), links=links)
+
+
+async def _plan(plan_id: str, service: Service, now: float) -> Answer:
+    """One plan: what REST and the terminal show of it (``history_documents.JournalPlan``)."""
+    row = next((one for one in (await service.journalled("plans")).rows if one["id"] == plan_id), None)
+    if row is None:
+        return Answer(title="no such plan", lines=("no plan has this id; /plan lists those that wait",))
+    waits, page = row["status"] == "queued", service.context.settings.notice_times.link(plan_id)
+    until = f"{'can be approved until' if row['expires_at'] > now else 'expired at'} {when(row['expires_at'])}"
+    how = _how(plan_id, service) if waits and row["expires_at"] > now else ""
+    command = f"{service.context.program} history --{'waiting' if waits else 'plans'}"
+    lines = (
+        f"{row['status']} by {row['by']}" + (f": {row['reason']}" if row["reason"] else ""),
+        *((until,) if waits else ()),
+        *((how,) if how else ()),
+        *(f"account {one['wallet']} on {one['chain']}" for one in service.accounts().rows
+          if (one["owner"], one["chain_id"]) == (row["owner"], row["chain"])),
+        f"asked for by {row['asked_by']}" if row["asked_by"] else "its run has not ended",
+        f"digest {row['digest']}",
+        f"gain {row['gain_per_year']:,.2f} tokens a year, cost {row['cost']:,.4f}",
+        *((f"signed by {', '.join(row['signed_by'])}",) if row["signed_by"] else ()),
+        *(f"call {number}: {text}" for number, text in enumerate(row["calls"], 1)),
+        *(f"in all {text}" for text in row["changes"]),
+        *(f"risk: {text}" for text in row["risks"]),
+        *(f"why: {text}" for text in row["why"]),
+    )  # fmt: skip
+    return Answer(
+        title=f"plan {plan_id}",
+        lines=lines,
+        links=((plan_id, page),) if page is not None and waits else (),
+        most_lines=len(lines),
+        longest=LONGEST_LINE,
+        rest="its page has the rest" if page else f"{command} has the rest, at the terminal",
+    )
+
+
+def _how(plan_id: str, service: Service) -> str:
+    """How a plan is approved where no button leads to its page: Telegram takes buttons to https addresses alone."""
+    page = service.context.settings.notice_times.link(plan_id) or ""
+    return "" if page.startswith("https:") else f"to approve: {service.context.program} approve {plan_id}"
 
 
 async def _waiting(service: Service, now: float) -> list[Mapping[str, Any]]:

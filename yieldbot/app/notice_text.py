@@ -15,9 +15,9 @@ _KEYS = re.compile(r"\byb_[A-Za-z0-9_-]{6,}|\b\d{6,12}:[A-Za-z0-9_-]{30,}|\bBear
 """Patterns of keys: our API keys, Telegram's bot tokens, and bearer tokens in headers."""
 
 
-def safe(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text as one printable line of at most LONGEST characters, secrets hidden, URLs reduced to their host."""
+def safe(text: str, secrets: Iterable[str] = (), longest: int = LONGEST) -> str:
+    """The text as one printable line of at most ``longest`` characters, secrets hidden, URLs reduced to their host."""
     known = tuple(secrets)
-    line = one_line(redacted(text, known), 10 * LONGEST)
+    line = one_line(redacted(text, known), 10 * longest)
     line = _KEYS.sub(HIDDEN, _URL.sub(lambda hit: f"{hit[1] or 'an'} address at {hit[2] or 'a host'}", line))
-    return clipped(redacted(line, known), LONGEST)
+    return clipped(redacted(line, known), longest)

@@ -124,10 +124,12 @@ class Chat:
         note(by, self.channel.name, f"asked {what}", said.title)
         assert one.chat is not None
         secrets = (*self.server.context.secrets(), token)
-        lines = [safe(line, secrets) for line in said.lines[: chat.MOST_LINES]]
-        if len(said.lines) > chat.MOST_LINES:
-            lines.append(f"and {len(said.lines) - chat.MOST_LINES} more")
-        document = telegram_reply(one.chat, said.title, lines, said.links)
+        lines = [safe(line, secrets, said.longest) for line in said.lines[: said.most_lines]]
+        if len(said.lines) > said.most_lines:
+            lines.append(f"and {len(said.lines) - said.most_lines} more")
+        if said.rest and any(line.endswith("…") for line in lines):
+            lines.append(f"a line was cut: {said.rest}")
+        document = telegram_reply(one.chat, said.title, lines, said.links, said.rest)
         try:
             await _in_thread(lambda: self._call("sendMessage", document, token, SEND_SECONDS))
         except NotSent as failure:  # it was carried out, and must not be delivered again for ever

@@ -49,11 +49,13 @@ def telegram(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Po
     return _json(f"{(channel.api or TELEGRAM).rstrip('/')}/bot{secrets['token']}/sendMessage", document)
 
 
-def telegram_reply(chat: int, title: str, lines: Sequence[str], links: Sequence[tuple[str, str]]) -> dict[str, object]:
+def telegram_reply(
+    chat: int, title: str, lines: Sequence[str], links: Sequence[tuple[str, str]], rest: str = ""
+) -> dict[str, object]:
     """The JSON of Telegram's ``sendMessage`` that answers a question. Lines may hold names that strangers chose, so
-    they are preformatted text too."""
+    they are preformatted text too. rest: where to find the lines that do not fit; empty: nowhere."""
     finding = [Finding(key="", topic=Topic.DONE, severity=Severity.INFO, text=one, at=0) for one in lines]
-    text = _fitting(Notice(id="", title=title, findings=tuple(finding)), MOST_TELEGRAM, html)
+    text = _fitting(Notice(id="", title=title, findings=tuple(finding)), MOST_TELEGRAM, html, rest)
     document: dict[str, object] = {
         "chat_id": chat,
         "text": f"<b>{html(title)}</b>\n<pre>{text}</pre>",
@@ -157,15 +159,15 @@ def without_ticks(text: str) -> str:
     return text.replace("`", "ˋ")
 
 
-def _fitting(notice: Notice, most: int, form: type[str] | object) -> str:
-    """As many of the notice's lines as fit into ``most`` characters, each escaped by ``form``, with the number of those
-    left out."""
+def _fitting(notice: Notice, most: int, form: type[str] | object, rest: str = "") -> str:
+    """As many of the notice's lines as fit into ``most`` bytes, each escaped by ``form``, with the number of those
+    left out and where they are (``rest``)."""
     assert callable(form)
     found, size = [], 0
     for index, line in enumerate(notice.lines):
         text = str(form(line))
         if size + len(text.encode()) > most:
-            found.append(f"and {len(notice.lines) - index} more")
+            found.append(f"and {len(notice.lines) - index} more" + (f": {rest}" if rest else ""))
             break
         found.append(text)
         size += len(text.encode()) + 1

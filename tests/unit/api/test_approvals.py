@@ -18,7 +18,7 @@ from tests.kit.journal.store import OWNER, plan
 from tests.unit.app.test_overview import Quiet
 from yieldbot.app import approvers
 from yieldbot.app.approvers import signed_plans
-from yieldbot.app.chat import _plans
+from yieldbot.app.chat import _plan, _plans
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import PlansDocument
 from yieldbot.app.signer_client import SignerAway
@@ -113,6 +113,17 @@ def test_one_inbox_for_terminal_rest_and_chat(waiting: Served, context: Quiet) -
         assert words in terminal, terminal
     said = asyncio.run(_plans(waiting.service, time.time()))
     assert made.id in said.lines[0] and time.strftime("%H:%M", time.gmtime(made.expires_at)) in said.lines[0]
+    chat = "\n".join(asyncio.run(_plan(made.id, waiting.service, time.time())).lines)
+    for words in (
+        digest,
+        "supply 5 USDC to a",
+        "in all -5 USDC",
+        "+5 aUSDC",
+        "a: safety 71 (B)",
+        "asked for by key desk",
+    ):
+        assert words in chat, chat
+    assert time.strftime("%Y-%m-%d %H:%M", time.gmtime(made.expires_at)) in chat
 
 
 def test_who_is_added_or_removed_counts_at_once(waiting: Served, url: str, context: Quiet) -> None:
