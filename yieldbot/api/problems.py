@@ -82,7 +82,7 @@ def of_error(failure: YieldbotError, shown: Callable[[str], str] = str) -> Probl
         case WorkerFailed():
             return _of_worker(failure, text)
         case SafetyError():
-            return Problem(_OF_CODE.get(failure.code, 409), failure.code, shown(failure.message))
+            return _refused(failure.code, shown(failure.message))
         case ConfigError():
             return Problem(422, "NOT_UNDERSTOOD", text)
         case SignerAway():
@@ -99,9 +99,14 @@ def of_error(failure: YieldbotError, shown: Callable[[str], str] = str) -> Probl
             return Problem(503, "BUSY", text, {"Retry-After": "30"})
 
 
+def _refused(code: str, text: str) -> Problem:
+    """The problem for a refusal by a safety rule, whichever process it was in."""
+    return Problem(_OF_CODE.get(code, 409), code, text)
+
+
 def _of_worker(failure: WorkerFailed, text: str) -> Problem:
     if failure.code is not None:
-        return Problem(409, failure.code, text)
+        return _refused(failure.code, text.removeprefix(f"{failure.code}: "))
     if failure.kind == "ConfigError":
         return Problem(422, "NOT_UNDERSTOOD", text)
     if failure.kind == "DiskFull":
