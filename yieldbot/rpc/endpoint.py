@@ -175,7 +175,9 @@ class Endpoint:
             stop=stop_after_attempt(ATTEMPTS), wait=pause, retry=retry_if_exception(helps), reraise=True
         )
         try:
-            return await asyncio.wait_for(retrying(one), timeout=max(0.0, budget - (time.monotonic() - began)))
+            # not ``wait_for``, which in Python 3.11 loses a Ctrl-C that comes in the same moment as the answer
+            async with asyncio.timeout(max(0.0, budget - (time.monotonic() - began))):
+                return await retrying(one)
         except (Unusable, TimeoutError) as failure:
             why = failure if isinstance(failure, Unusable) else last
             spent = f" ({tries} tries in {time.monotonic() - began:.3g} s)" if tries > 1 else ""
@@ -209,7 +211,8 @@ class Endpoint:
     async def _sent(self, method: str, send: Callable[[Any], Awaitable[Any]]) -> Any:
         """As ``_exchanged``, whatever was asked before."""
         try:
-            return await asyncio.wait_for(send(self._provider), timeout=self._timeout_seconds)
+            async with asyncio.timeout(self._timeout_seconds):
+                return await send(self._provider)
         except TimeoutError:
             raise self._silent(method) from None
         except TooLong:

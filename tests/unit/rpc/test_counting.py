@@ -51,6 +51,24 @@ async def test_each_outcome_is_counted_once_a_try(answer: Any, outcome: str) -> 
     assert counting.taken() == []
 
 
+@pytest.mark.parametrize("method", ["eth_chainId", "eth_sendRawTransaction"])
+async def test_ctrl_c_is_not_lost_where_an_answer_comes_in_the_same_moment(method: str) -> None:
+    class Interrupted(Provider):
+        async def make_request(self, method: str, params: list[Any]) -> Any:
+            await asyncio.sleep(0)
+            asking.cancel()
+            return self.answer
+
+    async def ask() -> None:
+        await node.request(method, [])
+        await asyncio.sleep(0)  # what follows
+
+    node = Endpoint("http://x/key", timeout_seconds=60.0, provider=lambda url, s: Interrupted({"result": "0x1"}))
+    asking = asyncio.create_task(ask())
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
 def test_each_class_of_latency_has_its_own_bound() -> None:
     counting.taken()
     for seconds in (0.0, 0.01, 0.011, 30.0, 31.0):

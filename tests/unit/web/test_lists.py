@@ -126,3 +126,9 @@ def test_what_has_not_been_measured_is_not_said_to_have_earned_nothing(browsing:
         if measured is None:
             browsing.sign_in()
         assert ('value="12.5"' in browsing.get("/").text) is shown
+
+
+def test_a_person_without_an_account_here_is_not_asked_to_wait_for_a_reading(browsing: Browsing) -> None:
+    browsing.sign_in(accounts=frozenset((OTHER,)))
+    text = browsing.get("/").text
+    assert "first reading" not in text and "no account that you may see" in text
