@@ -4,6 +4,8 @@ YieldbotError
 ├── ConfigError       refuse to start: exit code 2. Names file, key and remedy.
 ├── TransientError    skip the chain in this cycle (node down, slow, or answering nonsense)
 │   ├── NodeRefused   the node answered with a JSON-RPC error (code, message, data)
+│   ├── JournalHeld   another program holds the journal
+│   ├── KeysHeld      another program holds the API keys
 │   └── HttpRefused   a server answered with an HTTP error (status, what, remedy)
 ├── MarketError       quarantine one market, go on with the others
 │   ├── ReadReverted  a read-only call reverted
@@ -81,6 +83,10 @@ class NodeRefused(TransientError):
 
 class JournalHeld(TransientError):
     """Another program holds the journal, or writes it all the time."""
+
+
+class KeysHeld(TransientError):
+    """Another program holds the database of API keys and answers."""
 
 
 class HttpRefused(TransientError):

@@ -29,8 +29,8 @@ class Kept:
 
 
 class Answers:
-    """Stored answers by caller and Idempotency-Key. Every method may raise InvariantError if the database cannot be
-    used."""
+    """Stored answers by caller and Idempotency-Key. Every method may raise KeysHeld while another program holds the
+    database, and InvariantError if it cannot be used."""
 
     def __init__(self, url: str) -> None:
         from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, create_engine

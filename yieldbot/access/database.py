@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.errors import ConfigError, DiskFull, InvariantError
+from yieldbot.errors import ConfigError, DiskFull, InvariantError, KeysHeld
 from yieldbot.resources import why
 
 if TYPE_CHECKING:
@@ -36,14 +36,15 @@ def url_of(data_dir: Path) -> str:
 
 @contextmanager
 def begin(engine: Engine) -> Iterator[Connection]:
-    """One transaction. Raises InvariantError if the database cannot be used."""
+    """One transaction. Raises KeysHeld while another program holds the database, InvariantError if it cannot be
+    used."""
     with usable(), engine.begin() as connection:
         yield connection
 
 
 @contextmanager
 def usable(but: type[Exception] | tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Context in which the database's errors become InvariantError, except those of type ``but``."""
+    """Context in which the database's errors become KeysHeld or InvariantError, except those of type ``but``."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
@@ -61,7 +62,7 @@ def usable(but: type[Exception] | tuple[type[Exception], ...] = ()) -> Iterator[
         if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
             raise InvariantError(f"the API keys cannot be written: correct the permissions of {FILE}") from None
         if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise InvariantError(f"{FILE} is held by another program: try again when it has ended") from None
+            raise KeysHeld(f"{FILE} is held by another program: try again when it has ended") from None
         cause = str(orig or error)
         raise InvariantError(
             f"the API keys cannot be read or written ({cause}): restore {FILE}, or move it away and make new keys"

@@ -4,11 +4,12 @@ that a server which is killed and starts again never admits more than the quota.
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from yieldbot.access.limits import Left
-from yieldbot.errors import ConfigError
+from yieldbot.errors import ConfigError, KeysHeld
 
 DAY = 86_400
 STEPS = 100
@@ -54,8 +55,9 @@ class Quotas:
             return Left(quota, 0, reset, 0 if always else reset)
         if today.used >= today.kept:
             kept = min(quota, today.used + max(1, quota // STEPS))
-            self._counts.keep_used(name, today.day, kept)
-            today.kept = kept
+            with suppress(KeysHeld) if always else nullcontext():
+                self._counts.keep_used(name, today.day, kept)
+                today.kept = kept
         today.used += 1
         return Left(quota, quota - today.used, reset, 0)
 

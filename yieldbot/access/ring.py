@@ -26,7 +26,8 @@ MOST_KNOWN = 1000
 
 
 class KeyRing:
-    """All API keys. Every method may raise InvariantError if the database cannot be used."""
+    """All API keys. Every method may raise KeysHeld while another program holds the database, and InvariantError if it
+    cannot be used."""
 
     def __init__(self, url: str, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
         from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, create_engine

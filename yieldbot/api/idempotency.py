@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from yieldbot.api.problems import Problem
 from yieldbot.app.admission import Caller
 from yieldbot.app.service import Service
+from yieldbot.errors import YieldbotError
 
 _KEY = re.compile(r"^[A-Za-z0-9._:-]{8,128}$")
 
@@ -21,7 +22,7 @@ async def once(request: Request, body: Mapping[str, Any], work: Callable[[], Awa
     """Do the work, or return the answer that the same request got before. work: returns (status, body).
 
     Raises Problem: 428 without a key, 400 for a malformed one, 422 if it was used for another request, 409 while that
-    one is in progress.
+    one is in progress. An answer that cannot be kept is still given; the same request then gets 409 for a day.
     """
     key = request.headers.get("idempotency-key")
     if key is None:
@@ -41,7 +42,10 @@ async def once(request: Request, body: Mapping[str, Any], work: Callable[[], Awa
     except BaseException:  # a bug too: it may be tried again
         service.answers.drop(caller.name, key)
         raise
-    service.answers.keep(caller.name, key, status, text)
+    try:
+        service.answers.keep(caller.name, key, status, text)
+    except YieldbotError as failure:  # the work is done: an error would say that it is not
+        service.context.complain(f"the answer to a request with an Idempotency-Key cannot be kept: {failure}")
     return Response(text, status, {"Cache-Control": "no-store"}, "application/json")
 
 

@@ -17,6 +17,7 @@ from yieldbot.errors import (
     DiskFull,
     InvariantError,
     JournalHeld,
+    KeysHeld,
     SafetyError,
     TransientError,
     YieldbotError,
@@ -87,7 +88,7 @@ def of_error(failure: YieldbotError, shown: Callable[[str], str] = str) -> Probl
             return Problem(422, "NOT_UNDERSTOOD", text)
         case SignerAway():
             return Problem(503, "SIGNER_AWAY", text, {"Retry-After": "30"})
-        case JournalHeld():
+        case JournalHeld() | KeysHeld():
             return Problem(503, "BUSY", text, {"Retry-After": "5"})
         case TransientError():
             return Problem(503, "CHAIN_UNREACHABLE", text, {"Retry-After": "30"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from yieldbot.access.keys import parts, plain, refused
 from yieldbot.access.limits import Buckets, Left, Rate
 from yieldbot.access.quotas import Quotas
 from yieldbot.access.usage import Usage, place_of
-from yieldbot.errors import YieldbotError
+from yieldbot.errors import KeysHeld, YieldbotError
 from yieldbot.journal.access_entries import NEW_PLACE, SPIKE, AccessNoted
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ OF_ATTEMPTS = Rate(a_second=0.1, at_once=10)
 """Limit of attempts with invalid keys from one IP address: ten at once, then one every ten seconds. A valid key is
 admitted even beyond it, so that nobody can lock out others who share the address, who may want to halt the bot."""
 HALTING = "PUT /v1/halt"
-"""The one request that is admitted even when the key's quota is used up."""
+"""The one request that is admitted even when the key's quota is used up, or when its use cannot be recorded because
+another program holds the keys."""
 AUDIT_SECONDS = 60
 MOST_PLACES = 10_000
 """Most pairs of (key, place) that are kept in memory."""
@@ -83,7 +85,8 @@ class Admission:
                 words = f"key {key.name} has used its {key.quota} requests of today: it may ask again at 00:00 UTC"
                 raise Refused(429, words, today)
             left = min(left, today, key=lambda one: one.remaining)
-        self._watch(key.name, address)
+        with _unrecorded(what):
+            self._watch(key.name, address)
         return key.caller, left
 
     def admit_anybody(self, address: str, what: str) -> Left:
@@ -165,8 +168,14 @@ class Admission:
             stored = self._ring.find(shown[0])
             why = refused(stored, shown[1], address, now)
             if why is None and stored is not None:
-                self._ring.used(stored, now)
+                with _unrecorded(what):
+                    self._ring.used(stored, now)
                 return stored
         else:
             why = "no key: send the header `Authorization: Bearer yb_...`"
         raise self.wrong(address, what, why or "no such key")
+
+
+def _unrecorded(what: str) -> AbstractContextManager[None]:
+    """Context in which a halt goes on even if the key's use cannot be recorded now."""
+    return suppress(KeysHeld) if what == HALTING else nullcontext()

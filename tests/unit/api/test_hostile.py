@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from tests.kit.api.served import Served
 from tests.unit.app.test_overview import Quiet
 from yieldbot.access.database import FILE
 from yieldbot.api import answering
+from yieldbot.errors import KeysHeld
 
 
 @pytest.mark.parametrize("path", ["/v1/{}", "/v1/plans/{}", "/v1/halt?a={}", "/v1/halt?{}=1", "/v1/plans/{}/approval"])
@@ -42,6 +45,41 @@ def test_keys_that_cannot_be_read_are_said_in_one_line(served: Served, context: 
     assert answer.status_code == 500 and answer.json()["code"] == "BROKEN" and FILE in answer.json()["detail"]
     assert "a bug" not in context.lines[-1] and FILE in context.lines[-1]
     assert served.client.get("/v1/health").status_code == 200
+
+
+def test_keys_that_another_program_holds_are_asked_for_again_and_a_halt_is_let_in(
+    served: Served, context: Quiet
+) -> None:
+    keys = served.key("plan"), served.key("halt", quota=10)
+    for engine in (served.service.admission._ring._engine, served.service.answers._engine):
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout = 0"))
+        engine.dispose()
+    other = sqlite3.connect(context.settings.data_dir / FILE, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    idempotent = {"Idempotency-Key": "held-by-another"}
+    held = served.client.post("/v1/plans", headers=keys[0] | idempotent)
+    assert (held.status_code, held.json()["code"], held.headers["Retry-After"]) == (503, "BUSY", "5")
+    assert "held by another program" in held.json()["detail"]
+    assert all(job != "queue" for job, _ in served.asked)
+    assert served.client.put("/v1/halt", headers=keys[1]).status_code == 200 and served.service.halted() is not None
+    other.execute("COMMIT")
+    other.close()
+    served.answers = {"queue": {"schema": "x"}}
+    assert served.client.post("/v1/plans", headers=keys[0] | idempotent).status_code == 201
+
+
+def test_an_answer_that_cannot_be_kept_is_still_given(
+    served: Served, context: Quiet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held(*_: Any) -> None:
+        raise KeysHeld(f"{FILE} is held by another program")
+
+    monkeypatch.setattr(served.service.answers, "keep", held)
+    served.answers = {"queue": {"schema": "x"}}
+    headers = served.key("plan") | {"Idempotency-Key": "kept-nowhere"}
+    assert served.client.post("/v1/plans", headers=headers).status_code == 201
+    assert "cannot be kept" in context.lines[-1]
+    assert served.client.post("/v1/plans", headers=headers).status_code == 409, "it is not done twice"
 
 
 def test_a_body_that_ends_early_is_no_bug(served: Served, context: Quiet) -> None:
