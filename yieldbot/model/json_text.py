@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # see yieldbot/__init__.py
+if TYPE_CHECKING:
+    from typing import Any
 
 DEEPEST = 1000
 """Python's default recursion limit. py_ecc (a dependency of eth-account) raises it to 100,000 on import, and JSON with
@@ -19,6 +21,8 @@ def bound_recursion() -> None:
 
 def loads(text: str | bytes, **hooks: Any) -> Any:
     """As ``json.loads``. Raises ValueError, also where it nests too deeply."""
+    import json  # each command begins with this module, and few read JSON
+
     bound_recursion()
     try:
         return json.loads(text, **hooks)
