@@ -26,3 +26,10 @@ def test_every_tracked_file_belongs_to_the_project() -> None:
     left = [name for name in names if name.endswith(LEFT) and name != "requirements.lock"]
     written = ("scripts/", "tests/assistant/injections/")
     assert [name for name in left if not name.startswith(written)] == []
+
+
+def test_no_wait_loses_a_cancellation() -> None:
+    """``asyncio.wait_for`` swallows one that comes in the same moment as the result (Python 3.11): a Ctrl-C would be
+    lost. ``async with asyncio.timeout`` does not."""
+    used = [str(file) for file in sorted((ROOT / "yieldbot").rglob("*.py")) if "wait_for(" in file.read_text()]
+    assert used == []

@@ -169,7 +169,8 @@ class Events:
                 return
             wait = min(until, quiet_since + ALIVE_SECONDS) - now
             try:
-                await asyncio.wait_for(stream.wake.wait(), max(0.0, wait))
+                async with asyncio.timeout(max(0.0, wait)):
+                    await stream.wake.wait()
             except TimeoutError:
                 if time.monotonic() < until:
                     yield "nothing happened"

@@ -154,7 +154,8 @@ async def _stopped(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), timeout=3.0)
+            async with asyncio.timeout(3.0):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
