@@ -25,6 +25,7 @@ from yieldbot.api.answering import (
 from yieldbot.api.idempotency import once
 from yieldbot.api.problems import Problem, ProblemDocument
 from yieldbot.app.admission import Scope
+from yieldbot.app.api_keys import seconds_of
 from yieldbot.app.approver_documents import SignedPlanDocument, ToSignDocument
 from yieldbot.app.collections import (
     AccountRow,
@@ -41,6 +42,7 @@ from yieldbot.app.halt_documents import ResumeDocument
 from yieldbot.app.history_documents import JournalEvent, JournalPlan
 from yieldbot.app.plan_documents import PlanDocument
 from yieldbot.app.run_documents import RejectDocument, RunDocument
+from yieldbot.errors import ConfigError
 
 router = APIRouter()
 CLOSED: dict[int | str, dict[str, Any]] = {
@@ -51,6 +53,16 @@ SEEN: dict[int | str, dict[str, Any]] = {
     412: {"model": ProblemDocument, "description": "it is not what If-Match names any more"},
 }
 FIELDS = ("fields",)
+NOT_AGAIN = "not_again_for"
+MOST_NOT_AGAIN_DAYS = 90
+"""As on the page. Exits are never held back."""
+NOT_AGAIN_FOR = {
+    "name": NOT_AGAIN,
+    "in": "query",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,5}[hdw]$"},
+    "description": f"as `12h`, `7d` or `2w`, at most {MOST_NOT_AGAIN_DAYS} days: the same steps are not proposed again "
+    "for so long; exits always are",
+}
 
 
 class HealthDocument(BaseModel):
@@ -283,15 +295,17 @@ async def approve(request: Request, plan_id: str, body: SignatureBody) -> Respon
 
 @router.delete(
     "/plans/{plan_id}/approval",
-    dependencies=[Depends(needs(Scope.APPROVE))],
+    dependencies=[Depends(needs(Scope.APPROVE, (NOT_AGAIN,)))],
     response_model=RejectDocument,
     responses=CLOSED | SEEN,
+    openapi_extra={"parameters": [NOT_AGAIN_FOR]},
 )
 async def reject(request: Request, plan_id: str) -> Response:
     """Reject a plan that waits. With `If-Match`: only while nobody changed what the caller saw."""
+    seconds = _not_again(request)
     one_of(request, await service_of(request).journalled("plans"), plan_id, "id")
     await _as_seen(request, plan_id)
-    done = await service_of(request).reject(plan_id, "", f"key {caller_of(request).name}")
+    done = await service_of(request).reject(plan_id, "", f"key {caller_of(request).name}", seconds)
     return written(done.as_json())
 
 
@@ -337,6 +351,20 @@ async def resume(request: Request) -> Response:
 def _halt(request: Request) -> dict[str, Any]:
     reason = service_of(request).halted()
     return {"halted": reason is not None, "reason": reason}
+
+
+def _not_again(request: Request) -> int | None:
+    """Seconds for which the plan's steps are not proposed again; None: nothing is said of that. Raises Problem
+    (400)."""
+    if (text := request.query_params.get(NOT_AGAIN)) is None:
+        return None
+    try:
+        seconds = seconds_of(text, NOT_AGAIN)
+    except ConfigError:
+        seconds = -1
+    if not 0 <= seconds <= MOST_NOT_AGAIN_DAYS * 86_400:
+        raise Problem(400, "BAD_PARAMETER", f"{NOT_AGAIN}: write 12h, 7d or 2w, at most {MOST_NOT_AGAIN_DAYS} days")
+    return seconds
 
 
 async def _as_seen(request: Request, plan_id: str) -> None:

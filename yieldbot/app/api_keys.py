@@ -20,7 +20,7 @@ from yieldbot.journal.store import Journal
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
 
-_LENGTH = re.compile(r"^(\d{1,5})([hdw])$")
+_LENGTH = re.compile(r"^([0-9]{1,5})([hdw])$")
 _SECONDS = {"h": 3_600, "d": 86_400, "w": 604_800}
 LONGEST_DAYS = 3_650
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from yieldbot.history.reading import Reading
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_DURATION = re.compile(r"^(\d{1,9})([smhdw])$")
+_DURATION = re.compile(r"^([0-9]{1,9})([smhdw])$")
 _APART = re.compile(r"[^0-9a-z.]+")
 LEAST_PART = 4
 """Least number of characters of a part of a name that is matched."""

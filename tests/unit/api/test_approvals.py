@@ -179,6 +179,21 @@ def test_what_is_closed_or_expired_cannot_be_signed(waiting: Served, url: str) -
     assert late.status_code == 410 and late.json()["code"] == "EXPIRED"
 
 
+def test_who_rejects_may_say_not_again_for_a_time(waiting: Served, url: str) -> None:
+    key = waiting.key("approve")
+    for bad in ("7", "x", "-1d", "91d", "99999w", "", "0x1d", "\u0667d"):
+        refused = waiting.client.delete(url, headers=key, params={"not_again_for": bad})
+        assert (refused.status_code, refused.json()["code"]) == (400, "BAD_PARAMETER"), bad
+    assert waiting.client.delete(f"{url}?for=7d", headers=key).status_code == 400
+    assert waiting.client.get(f"{url}?not_again_for=7d", headers=waiting.key("read")).status_code == 400
+    before = int(time.time())
+    assert waiting.client.delete(f"{url}?not_again_for=7d", headers=key).json()["status"] == "rejected"
+    with Journal.read(waiting.service.journal_file) as journal:
+        mark = [one.entry for one in journal.history() if isinstance(one.entry, PlanMarked)][-1]
+    assert mark.status is PlanStatus.REJECTED and mark.by == "key approve"
+    assert before + 7 * 86_400 <= mark.not_before <= int(time.time()) + 7 * 86_400
+
+
 def test_a_signature_of_another_plan_counts_nothing(waiting: Served, url: str) -> None:
     key = waiting.key("read", "approve")
     other = queue(waiting, time.time() + 7200)

@@ -50,7 +50,18 @@ def test_what_memory_has_of_a_market_is_paged_and_kept_until_the_next_reading(
 
 
 @pytest.mark.parametrize(
-    "query", ["?days=0", "?days=x", "?days=-1", "?days=1&days=2", "?step=1x", "?step=", "?days=3650&step=10m", "?x=1"]
+    "query",
+    [
+        "?step=%D9%A7d",
+        "?days=0",
+        "?days=x",
+        "?days=-1",
+        "?days=1&days=2",
+        "?step=1x",
+        "?step=",
+        "?days=3650&step=10m",
+        "?x=1",
+    ],
 )
 def test_windows_that_are_not_understood_or_too_large_are_refused(observed: Served, query: str) -> None:
     served = observed  # memory has what was read
