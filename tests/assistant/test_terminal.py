@@ -82,7 +82,8 @@ def test_without_a_key_a_command_is_wrong_configuration_and_asks_nothing(
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     monkeypatch.setattr(cli.use, "service_of", lambda *_: asked.served.service)
     monkeypatch.setattr("sys.stdin", StringIO("Is all well?\n\n"))
-    wanted = cast(Any, SimpleNamespace(scope="read", question="Is all well?", show_request=False, usage=False))
+    off = dict.fromkeys(("show_request", "usage", "nightly"), False)
+    wanted = cast(Any, SimpleNamespace(scope="read", question="Is all well?", **off))
     for command in (cli.ask, cli.chat):
         with pytest.raises(ConfigError, match="ANTHROPIC_API_KEY is not set"):
             command(wanted, _screen([]))

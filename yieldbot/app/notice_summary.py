@@ -15,9 +15,11 @@ from typing import Any
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, PlanWritten, TxSettled, TxSigned
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.families import native_of
 from yieldbot.model.ids import ChainId, MarketId
 from yieldbot.model.notices import Finding, NoticeTimes, Severity, Topic, zone_of
 from yieldbot.model.plan import LegKind
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed, Reverted
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -61,6 +63,13 @@ def lines(
         parts += [f"held {_text(token, held)}"] + ([f"moved {_text(token, one.moved)}"] if one.moved else [])
         shown.append(f"{token.symbol} on {key[0]}: {'; '.join(parts)}")
     return (*shown, *_costs(records, natives, since, until))
+
+
+def of_jobs(jobs: Sequence[Job], records: Sequence[Record], since: int, until: int) -> tuple[str, ...]:
+    """The ``lines`` of the assets of jobs."""
+    tokens = {(str(job.chain.chain), str(token.address)): token for job in jobs for token in job.assets}
+    natives = {str(job.chain.chain): native_of(job.chain.chain, job.chain.native_symbol) for job in jobs}
+    return lines(records, tokens, natives, since, until)
 
 
 def due(

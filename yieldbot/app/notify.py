@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from yieldbot.app import notice_memory, notice_rules, notice_summary
+from yieldbot.app import nightly, notice_memory, notice_rules, notice_summary
 from yieldbot.app.notice_findings import held_in, newest_run, of_journal, silence
 from yieldbot.app.notice_keys import of_keys
 from yieldbot.app.notice_memory import Busy
@@ -22,7 +22,6 @@ from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError, InvariantError, TransientError, YieldbotError
 from yieldbot.execution.keyfile import check_private
 from yieldbot.journal.store import Journal
-from yieldbot.model.families import native_of
 from yieldbot.model.notices import Channel, Finding, Notice, NoticeTimes, Secret, Severity, Topic
 from yieldbot.model.text import one_line
 from yieldbot.resources import first_line
@@ -78,6 +77,7 @@ def tell(
             *_journal(context, memory, at, notes),
             *notice_memory.taken(folder),
             *of_keys(context, at),
+            *nightly.findings(context.settings.data_dir, context.settings.notice_times, at),
             *_of(memory, news, at),
         ]
         cleaned = [_cleaned(one, keys) for one in found]
@@ -303,11 +303,8 @@ def _journal(context: Context, memory: NoticeMemory, now: int, notes: list[str])
     if (quiet := silence(newest_run(records), times.silent_seconds, now)) is not None:
         found.append(quiet)
     due, memory.summaries = notice_summary.due(times, memory.summaries, now)
-    jobs = context.settings.jobs
-    tokens = {(str(job.chain.chain), str(token.address)): token for job in jobs for token in job.assets}
-    natives = {str(job.chain.chain): native_of(job.chain.chain, job.chain.native_symbol) for job in jobs}
     for name, label, since, until in due:
-        lines = notice_summary.lines(records, tokens, natives, since, until)
+        lines = notice_summary.of_jobs(context.settings.jobs, records, since, until)
         found += notice_summary.findings(name, label, lines, now)
     return found
 

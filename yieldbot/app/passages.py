@@ -61,7 +61,7 @@ async def passages(service: Service, caller: Caller) -> tuple[Passage, ...]:
         pass
     for job in service.context.settings.jobs:
         if caller.accounts is None or normal(str(job.wallet.address)) in caller.accounts:
-            found += await asyncio.to_thread(_findings_of, service, job)
+            found += await asyncio.to_thread(findings_of, service, job)
     return tuple(dict.fromkeys(found))
 
 
@@ -84,7 +84,8 @@ def pages() -> tuple[Passage, ...]:
     return tuple(found)
 
 
-def _findings_of(service: Service, job: Job) -> list[Passage]:
+def findings_of(service: Service, job: Job) -> list[Passage]:
+    """What the watch last found for a job; none where it cannot be read."""
     return list(_findings(service, job))
 
 

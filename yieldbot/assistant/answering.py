@@ -70,7 +70,7 @@ class Answers:
             yield Piece(known.answer or "")
             yield Ended(known)
             return
-        names = await asyncio.to_thread(self._names)
+        names = await asyncio.to_thread(self.names)
         run = _Run(self, Question(question, names, self._now), caller, history)
         try:
             async for event in run.events():
@@ -85,7 +85,7 @@ class Answers:
 
     async def request(self, question: str, caller: Caller, history: Sequence[Turn] = ()) -> AssistantRequestDocument:
         """See ``app.asking.Assistant``."""
-        names = await asyncio.to_thread(self._names)
+        names = await asyncio.to_thread(self.names)
         run = _Run(self, Question(question, names, self._now), _bounded(caller), history)
         body = await run.first()
         tokens, nanodollars = most(body, self._settings.price(body["model"]))
@@ -120,7 +120,8 @@ class Answers:
             )
         return found
 
-    def _names(self) -> Names:
+    def names(self) -> Names:
+        """The names that stand for addresses, for one conversation."""
         context = self._service.context
         wallets = {str(job.wallet.address): job.wallet.name for job in context.settings.jobs}
         return Names(wallets, context.secrets(), self._settings.send_addresses)

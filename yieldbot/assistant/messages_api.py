@@ -1,8 +1,10 @@
-"""The Messages API of Claude through its SDK: one request, streamed. Every way in which it fails is a ModelFailed."""
+"""The Messages API of Claude through its SDK: one request, streamed, or as a batch. Every way in
+which it fails is a ModelFailed."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,16 @@ from yieldbot.errors import ConfigError, YieldbotError
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+    from anthropic.types import Usage
 
     from yieldbot.model.assistance import Assistance
 
 RETRIES = 1
 """How often the SDK repeats a request that was not taken."""
+NOT_CONNECTED = ("ConnectError", "ConnectTimeout", "PoolTimeout")
+"""Causes of failures before anything was sent."""
+BATCH = re.compile(r"[A-Za-z0-9_-]{1,100}")
+MOST_RESULTS = 10
 OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
@@ -78,14 +85,7 @@ class MessagesApi:
             blocks = [
                 _sent_back(one.model_dump(mode="json", exclude_none=True, warnings=False)) for one in final.content
             ]
-            usage = final.usage
-            tokens = Tokens(
-                usage.input_tokens or 0,
-                usage.output_tokens or 0,
-                usage.cache_creation_input_tokens or 0,
-                usage.cache_read_input_tokens or 0,
-            )
-            reply = Reply(blocks, final.stop_reason or "", tokens)
+            reply = Reply(blocks, final.stop_reason or "", _tokens(final.usage))
         except (GeneratorExit, asyncio.CancelledError, ModelFailed):
             raise
         except Exception as failure:
@@ -93,6 +93,50 @@ class MessagesApi:
         if not reply.stop:
             raise ModelFailed("cut", "the connection was cut before the answer was complete")
         yield reply
+
+    async def begin_batch(self, name: str, body: Mapping[str, Any]) -> str:
+        """Send one request as a batch, which the service works on within a day; returns the batch's identifier. Sent
+        once, since a second one would cost twice. Raises ModelFailed, of a kind ``unsure`` where it may have
+        arrived."""
+        try:
+            client = self._open().with_options(max_retries=0)
+            made = await client.messages.batches.create(requests=[{"custom_id": name, "params": body}])  # type: ignore[typeddict-item]
+            found = str(made.id)
+        except (GeneratorExit, asyncio.CancelledError):
+            raise
+        except Exception as failure:
+            why = _failed(failure, self._settings.key_env)
+            if why.kind == "away" and type(failure.__cause__).__name__ not in NOT_CONNECTED:
+                raise ModelFailed("unsure", str(why)) from None
+            raise why from None
+        if BATCH.fullmatch(found) is None:
+            raise ModelFailed("nonsense", "the service gave the batch no identifier of use")
+        return found
+
+    async def end_of_batch(self, batch: str, name: str) -> Reply | str | None:
+        """The reply to a batch's only request; a word where it has none, as ``expired``; None: the service still works
+        on it. The result is taken from the service's own address, whatever address the service names. Raises
+        ModelFailed."""
+        from anthropic.types.messages import MessageBatchIndividualResponse
+
+        try:
+            client = self._open()
+            if (await client.messages.batches.retrieve(batch)).processing_status != "ended":
+                return None
+            text = await client.get(f"/v1/messages/batches/{batch}/results", cast_to=str)
+            lines = [one for one in text.splitlines() if one.strip()][:MOST_RESULTS]
+            found = [MessageBatchIndividualResponse.model_validate_json(one) for one in lines]
+            result = next((one.result for one in found if one.custom_id == name), None)
+            if result is None:
+                return "nonsense"
+            if result.type != "succeeded":
+                return result.type
+            blocks = [one.model_dump(mode="json", warnings=False) for one in result.message.content]
+            return Reply(blocks, result.message.stop_reason or "", _tokens(result.message.usage))
+        except (GeneratorExit, asyncio.CancelledError):
+            raise
+        except Exception as failure:
+            raise _failed(failure, self._settings.key_env) from None
 
     async def close(self) -> None:
         """Close its connections."""
@@ -114,6 +158,16 @@ class MessagesApi:
                 open_telemetry=False,
             )
         return self._client
+
+
+def _tokens(usage: Usage) -> Tokens:
+    """What a request took; what is missing or below zero counts as none."""
+    return Tokens(
+        max(0, usage.input_tokens or 0),
+        max(0, usage.output_tokens or 0),
+        max(0, usage.cache_creation_input_tokens or 0),
+        max(0, usage.cache_read_input_tokens or 0),
+    )
 
 
 def _sent_back(block: dict[str, Any]) -> dict[str, Any]:

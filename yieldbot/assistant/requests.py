@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BYTES_A_TOKEN = 2
 """Fewer bytes than a token has in such texts (3 to 4), so that a request is never counted too low."""
 MOST_QUESTION = 8_000
+_PROMPTS = {"summary": "summary", "nightly": "nightly"}
 KEPT_TURNS = 6
 """Turns of a conversation that are sent as they were; older ones are sent as a summary."""
 
@@ -46,10 +47,11 @@ def conversation(
 def body_of(
     settings: Assistance, task: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The body of a request. What does not change comes first and is kept by the service's cache. task: of TASKS."""
-    own = prompt("summary" if task == "summary" else "answer").text
+    """The body of a request. What does not change comes first and is kept by the service's cache. task: of TASKS, or
+    ``nightly``."""
+    own = prompt(_PROMPTS.get(task, "answer")).text
     return {
-        "model": settings.models[task],
+        "model": settings.models["summary" if task == "nightly" else task],
         "max_tokens": settings.most_tokens,
         "system": [
             {"type": "text", "text": prompt("system").text, "cache_control": {"type": "ephemeral"}},
@@ -62,7 +64,7 @@ def body_of(
 
 def version(task: str = "answer") -> str:
     """The version of the prompts of a task, as answer-1 of system-1."""
-    own = prompt("summary" if task == "summary" else "answer").name
+    own = prompt(_PROMPTS.get(task, "answer")).name
     return f"{prompt('system').name} {own}"
 
 

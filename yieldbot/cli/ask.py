@@ -34,6 +34,7 @@ def register(listed: CommandList) -> None:
     parser = listed.add_parser("ask", about)
     parser.add_argument("question", nargs="?", default="", help="the question, in quotes")
     parser.add_argument("--usage", action="store_true", help="print what it used in the last 7 days, and ask nothing")
+    parser.add_argument("--nightly", action="store_true", help="print the newest nightly summary, and ask nothing")
     parser.add_argument(
         "--show-request", action="store_true", help="print what would leave this machine, and send nothing"
     )
@@ -47,6 +48,8 @@ def register(listed: CommandList) -> None:
 def ask(args: argparse.Namespace, context: Screen) -> int:
     if args.usage:
         return usage(context)
+    if args.nightly:
+        return nightly(context)
     question = _question(args.question)
     service = use.service_of(context, use.ServeRequest())
     caller = _caller(args.scope)
@@ -63,6 +66,22 @@ def ask(args: argparse.Namespace, context: Screen) -> int:
         return found.exit_code
 
     return asyncio.run(_closing(service, show() if args.show_request else answer()))
+
+
+def nightly(context: Screen) -> int:
+    from yieldbot.app.answer_documents import AnswerDocument
+    from yieldbot.assistant.nightly import newest
+
+    found = newest(use.service_of(context, use.ServeRequest()))
+    document = AnswerDocument.model_validate(found)
+    if context.json:
+        context.show(document.as_json())
+        return document.exit_code
+    print(document.question)
+    if document.answer is not None:
+        print(GUTTER + context.redacted(printable(document.answer)).replace("\n", f"\n{GUTTER}"))
+    _end(document, context)
+    return document.exit_code
 
 
 def usage(context: Screen) -> int:

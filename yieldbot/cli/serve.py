@@ -17,6 +17,8 @@ from yieldbot.resources import keep_memory_private
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.app.schedule import Task
+    from yieldbot.app.service import Service
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
@@ -60,6 +62,17 @@ def register(listed: CommandList) -> None:
     parser.set_defaults(command="serve", handler=serve)
 
 
+def _nightly(service: Service) -> list[Task]:
+    """The task for the night's summary; none where it cannot work, which a line says: the server serves without it."""
+    try:
+        from yieldbot.assistant.opening import nightly_of
+
+        return [nightly_of(service)]
+    except ConfigError as lacking:
+        service.context.complain(f"no nightly summary: {lacking}")
+        return []
+
+
 def serve(args: argparse.Namespace, context: Screen) -> int:
     keep_memory_private()
     request = use.ServeRequest(
@@ -75,6 +88,8 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
     )
     service = use.service_of(context, request)
     more = [work_of(service)] if context.settings.notices else []
+    if context.settings.assistance.nightly_minute is not None:
+        more = [*_nightly(service), *more]  # before the notices, which send it
     beat = heartbeat_of(service)
     if args.once:
         code = asyncio.run(use.once(service, request, more))

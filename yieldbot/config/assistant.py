@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.config.messages import config_error
+from yieldbot.config.notices import minute_of_day
 from yieldbot.config.toml_types import EnvName
 from yieldbot.model.assistance import API, KEY_VARIABLE, MODELS, PRICES, TASKS, Assistance, Price
 
@@ -57,6 +58,8 @@ class AssistantTable(BaseModel):
     """The longest time for one question, in seconds."""
     send_addresses: bool = False
     """Whether addresses leave the machine."""
+    nightly: str = "never"
+    """Time of day, in [notify]'s time zone, of the summary in words; or never."""
 
 
 def assistance_of(path: Path, table: AssistantTable) -> Assistance:
@@ -82,6 +85,7 @@ def assistance_of(path: Path, table: AssistantTable) -> Assistance:
         most_tokens=table.most_tokens,
         seconds=table.seconds,
         send_addresses=table.send_addresses,
+        nightly_minute=None if table.nightly == "never" else minute_of_day(path, "assistant.nightly", table.nightly),
     )
 
 

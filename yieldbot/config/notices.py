@@ -133,7 +133,7 @@ def times_of(path: Path, table: NotifyTable) -> NoticeTimes:
         silent = int(table.silent_after[:-1]) * 3600
     return NoticeTimes(
         time_zone=table.time_zone,
-        daily_minute=None if table.daily_at == "never" else _minute(path, "notify.daily_at", table.daily_at),
+        daily_minute=None if table.daily_at == "never" else minute_of_day(path, "notify.daily_at", table.daily_at),
         weekly_day=None if table.weekly_on == "never" else DAYS.index(table.weekly_on),
         silent_seconds=silent,
         page="" if table.page is None else _page(path, table.page),
@@ -214,13 +214,13 @@ def _quiet(path: Path, key: str, text: str) -> QuietHours:
     begin, dash, end = text.partition("-")
     if not dash:
         raise config_error(path, key, f'{text!r} are no hours: write them as "22:00-07:00"')
-    found = QuietHours(_minute(path, key, begin.strip()), _minute(path, key, end.strip()))
+    found = QuietHours(minute_of_day(path, key, begin.strip()), minute_of_day(path, key, end.strip()))
     if found.begin == found.end:
         raise config_error(path, key, f"{text!r} is no part of a day: write two different times, or remove the key")
     return found
 
 
-def _minute(path: Path, key: str, text: str) -> int:
+def minute_of_day(path: Path, key: str, text: str) -> int:
     """Minutes after midnight."""
     if re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text) is None:
         raise config_error(path, key, f'{text!r} is no time of day: write it as "08:00"')

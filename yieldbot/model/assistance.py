@@ -26,6 +26,15 @@ class Price:
     cache_read: int
     """A token that the service has kept."""
 
+    def half(self) -> Price:
+        """What a token of a batch costs, rounded up."""
+        return Price(
+            input=-(-self.input // 2),
+            output=-(-self.output // 2),
+            cache_write=-(-self.cache_write // 2),
+            cache_read=-(-self.cache_read // 2),
+        )
+
 
 PRICES: Mapping[str, Price] = MappingProxyType(
     {
@@ -65,6 +74,9 @@ class Assistance:
     """The longest time for one question."""
     send_addresses: bool = False
     """Whether addresses leave the machine; False: names stand for them."""
+    nightly_minute: int | None = None
+    """When the day's summary in words is asked for, in minutes after midnight of the notices' time zone; None:
+    never."""
 
     def price(self, model: str) -> Price:
         """A model's price; for an unknown one the highest that is known, so that a budget holds."""

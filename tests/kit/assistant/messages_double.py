@@ -74,6 +74,11 @@ class Double:
     """All events that were sent."""
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Batches by id."""
+    takes: list[Step] = field(default_factory=list)
+    """What the next batches are answered with, where they are not taken; a step that drops takes one and cuts the
+    connection."""
+    results_at: str = ""
+    """The address that ended batches name in place of their own."""
 
     def __enter__(self) -> Double:
         double = self
@@ -150,8 +155,17 @@ class Double:
                 return
 
     def _batch(self, handler: BaseHTTPRequestHandler, body: Body) -> None:
+        for one in body["requests"]:
+            if (wrong := fault(dict(one["params"], stream=True))) is not None:
+                return _refuse(handler, error(400, "invalid_request_error"), wrong)
+        step = self.takes.pop(0) if self.takes else Step()
+        if step.status != 200:
+            return _refuse(handler, step)
         name = f"msgbatch_{len(self.batches)}"
         self.batches[name] = {"requests": list(body["requests"]), "done": False}
+        if step.drop:
+            handler.close_connection = True
+            return
         _json(handler, 200, self._batch_form(name))
 
     def _batch_form(self, name: str) -> dict[str, Any]:
@@ -169,7 +183,7 @@ class Double:
             "expires_at": "2026-12-01T03:00:00Z",
             "archived_at": None,
             "cancel_initiated_at": None,
-            "results_url": f"{self.url}/v1/messages/batches/{name}/results" if done else None,
+            "results_url": (self.results_at or self.url) + f"/v1/messages/batches/{name}/results" if done else None,
         }
 
     def _get(self, handler: BaseHTTPRequestHandler) -> None:
@@ -185,7 +199,13 @@ class Double:
             made = message(one["params"]["model"], "msg_batch")
             made |= {"content": [dict(block) for block in step.blocks], "stop_reason": step.stop}
             made["usage"] = dict(USAGE, output_tokens=OUTPUT_TOKENS)
-            lines.append(json.dumps({"custom_id": one["custom_id"], "result": {"type": "succeeded", "message": made}}))
+            result: dict[str, Any] = {"type": "succeeded", "message": made}
+            if step.error == "errored":
+                inner = {"type": "invalid_request_error", "message": "as the double was scripted"}
+                result = {"type": "errored", "error": {"type": "error", "error": inner, "request_id": None}}
+            elif step.error:
+                result = {"type": step.error}
+            lines.append(json.dumps({"custom_id": one["custom_id"], "result": result}))
         handler.send_response(200)
         text = "\n".join(lines).encode() + b"\n"
         handler.send_header("content-type", "application/x-jsonl")

@@ -75,6 +75,15 @@ def test_each_kind_with_its_keys(tmp_path: Path) -> None:
     )
 
 
+def test_the_summary_in_words_is_off_by_default_and_has_a_time_of_day(tmp_path: Path) -> None:
+    for index, (given, minute) in enumerate((("", None), ('nightly = "never"', None), ('nightly = "03:30"', 210))):
+        (folder := tmp_path / str(index)).mkdir()
+        assert load(written(folder, f"{SETTINGS}\n[assistant]\n{given}\n")).assistance.nightly_minute == minute
+    (folder := tmp_path / "wrong").mkdir()
+    with pytest.raises(ConfigError, match=r"assistant.nightly: '3' is no time of day"):
+        load(written(folder, f'{SETTINGS}\n[assistant]\nnightly = "3"\n'))
+
+
 def test_without_tables_there_is_none(tmp_path: Path) -> None:
     assert load(written(tmp_path)).notices == ()
 
