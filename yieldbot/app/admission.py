@@ -114,11 +114,13 @@ class Admission:
             raise
 
     def living(self, prefixes: Collection[str]) -> frozenset[str]:
-        """Those of these keys (by prefix) that are valid now; each is recorded as used."""
+        """Those of these keys (by prefix) that are valid now; each is recorded as used, unless another program
+        holds the keys: a person's page goes on."""
         now = int(self._now())
         found = [one for one in self._ring.those(prefixes) if one.ended(now) is None]
-        for one in found:
-            self._ring.used(one, now)
+        with suppress(KeysHeld):
+            for one in found:
+                self._ring.used(one, now)
         return frozenset(one.prefix for one in found)
 
     def note(self, by: str, address: str, what: str, outcome: str, times: int = 1) -> None:

@@ -62,6 +62,8 @@ def test_keys_that_another_program_holds_are_asked_for_again_and_a_halt_is_let_i
     assert "held by another program" in held.json()["detail"]
     assert all(job != "queue" for job, _ in served.asked)
     assert served.client.put("/v1/halt", headers=keys[1]).status_code == 200 and served.service.halted() is not None
+    prefix = keys[0]["Authorization"].split("_")[1]
+    assert served.service.admission.living([prefix]) == {prefix}, "a page that is signed in goes on, and may halt"
     other.execute("COMMIT")
     other.close()
     served.answers = {"queue": {"schema": "x"}}

@@ -43,15 +43,15 @@ def test_the_page_names_every_code_of_the_source() -> None:
 def test_each_is_a_problem_with_the_status_that_is_documented(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(CODES) > 80 and OTHERS.keys() <= set(CODES) and {409, *OTHERS.values()} == {409, 410, 422}
     monkeypatch.setattr(served.service.admission._keys, "_rate", Rate(1e6, 10**6))
-    key, failures = served.key("halt", "plan"), list[SafetyError]()
+    key, failures = served.key("read", "plan"), list[SafetyError]()
 
     def refuse(*_: Any) -> Any:
         raise failures[-1]
 
-    monkeypatch.setattr(type(served.service), "halt", refuse)
+    monkeypatch.setattr(type(served.service), "halted", refuse)
     for code in CODES:
         failures.append(SafetyError(code, "why it is so"))
-        own = served.client.put("/v1/halt", headers=key)
+        own = served.client.get("/v1/halt", headers=key)
         body = own.json()
         assert own.status_code == body["status"] == OTHERS.get(code, 409), (code, own.text)
         assert own.headers["Content-Type"] == "application/problem+json"
