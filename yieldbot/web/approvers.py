@@ -17,8 +17,10 @@ from yieldbot.web.answering import caller_of, form_of, need, page, service_of, t
 
 
 async def approvers(request: Request) -> Response:
-    """Who may approve, and how many must."""
+    """Who may approve, and how many must. They approve for all accounts: who may see one alone does not see them."""
     need(request, Scope.READ)
+    if caller_of(request).accounts is not None:
+        raise HTTPException(403, "approvers are of all accounts: sign in with a key made without --account")
     found = await asyncio.to_thread(register.list_, service_of(request).context)
     return page(request, "approvers.html", title="Approvers", view=found.model_dump(mode="json"))
 

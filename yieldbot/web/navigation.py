@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from yieldbot.web.sessions import Session
+
 PAGES = (
     ("/", "Overview"),
     ("/plans", "Plans"),
@@ -19,6 +21,8 @@ PAGES = (
     ("/settings", "Settings"),
 )
 """(address, name) of every page that the navigation can name."""
+OF_ALL_ACCOUNTS = frozenset(("/approvers",))
+"""Pages that are not for who may see single accounts alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +40,8 @@ class Link:
 def links(request: Request) -> list[Link]:
     """The pages that this server has."""
     known = {getattr(route, "path", None) for route in request.app.routes}
+    session: Session | None = getattr(request.state, "session", None)
+    if session is not None and session.caller.accounts is not None:
+        known -= OF_ALL_ACCOUNTS
     here = "/" + request.url.path.split("/")[1]
     return [Link(address, name, address == here) for address, name in PAGES if address in known]

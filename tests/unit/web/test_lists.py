@@ -132,3 +132,21 @@ def test_a_person_without_an_account_here_is_not_asked_to_wait_for_a_reading(bro
     browsing.sign_in(accounts=frozenset((OTHER,)))
     text = browsing.get("/").text
     assert "first reading" not in text and "no account that you may see" in text
+
+
+def test_no_page_shows_who_may_see_one_account_anything_of_another(browsing: Browsing, served: Served) -> None:
+    """Every page without a name in its path: that the first person sees the account shows that the search finds it."""
+    owners = {job.wallet.address.lower() for job in served.service.context.settings.jobs}
+    owners |= {row["owner"].lower() for row in served.service.newest("positions").rows}
+    paths = [str(route.path) for route in browsing.app.routes if "GET" in route.methods and "{" not in route.path]
+    assert len(paths) > 10
+    seen = {}
+    for accounts in (None, frozenset((OTHER,))):
+        browsing.sign_in("read", "keys", "halt", name=f"of-{accounts is None}", accounts=accounts)
+        texts = {path: browsing.get(path).text.lower() for path in paths if path != "/live"}
+        seen[accounts is None] = {
+            path for path, text in texts.items() if any(one in text or f"{one[:6]}…" in text for one in owners)
+        }
+        links = browsing.get("/").text
+        assert ('href="/approvers"' in links) is (browsing.get("/approvers").status_code == 200) is (accounts is None)
+    assert "/settings" in seen[True] and not seen[False], seen
