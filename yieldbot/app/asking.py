@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from yieldbot.access.caller import Caller
     from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocument, AssistantUsageDocument
 
+NO_EXTRA = "the assistant needs the extra `assistant`: pip install 'yieldbot[assistant]'"
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -57,8 +59,17 @@ class Ended:
 Event = Looking | Piece | Withdrawn | Ended
 
 
+def why_off(assistant: Assistant | None) -> str | None:
+    """Why no question is answered, with the remedy in one line; None: questions are answered."""
+    return NO_EXTRA if assistant is None else assistant.off()
+
+
 class Assistant(Protocol):
     """Answers questions. Nothing safe depends on it."""
+
+    def off(self) -> str | None:
+        """Why it answers nothing, with the remedy in one line; None: it has a key. Cheap, and never raises."""
+        ...
 
     def ask(self, question: str, caller: Caller, history: Sequence[Turn] = ()) -> AsyncIterator[Event]:
         """Answer a question for a caller, of whose rights at most ``read`` and ``plan`` are used. Never raises for what

@@ -97,6 +97,12 @@ class Context:
 
         return environment(self.config, self.secret)
 
+    def gives(self, name: str) -> bool:
+        """Whether ``environment`` has this variable; no command runs, and nothing is decrypted. Raises ConfigError."""
+        from yieldbot.config.load import given_names
+
+        return name in given_names(self.config)
+
     @property
     def data_dir(self) -> Path:
         """The configured data directory; the default one if the configuration has not been read."""

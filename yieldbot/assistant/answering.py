@@ -47,6 +47,8 @@ AT_ONCE = 4
 """Most uses of tools in one reply; the others are refused."""
 NOT_TAKEN = ("overloaded", "limited", "key", "away", "refused")
 """Failures of requests that the service did not work on."""
+LOOK_SECONDS = 10.0
+"""For so long it is not looked again whether there is a key."""
 _END = re.compile(r"(?<=[.!?])\s+(?=[^\d\s])|\n+")
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ class Answers:
         self._service, self._now = service, now
         self._budget = Budget(service.context.settings.data_dir, now)
         self._kept, self._summaries, self._spike_at = KeptAnswers(), Summaries(), 0
+        self._looked: tuple[float, str, str | None] | None = None
 
     @property
     def _settings(self) -> Assistance:
@@ -109,15 +112,23 @@ class Answers:
             what = f"spent {dollars(found[0])} within an hour, usually {dollars(found[1])}"
             self._service.admission.note("assistant", "", what, SPIKE)
 
+    def off(self) -> str | None:
+        """See ``app.asking.Assistant``."""
+        name, now = self._settings.key_env, time.monotonic()
+        if self._looked is None or now - self._looked[0] > LOOK_SECONDS or self._looked[1] != name:
+            try:
+                why = None if self._service.context.gives(name) else _no_key(name)
+            except YieldbotError as failure:
+                why = self._service.shown(str(failure))
+            self._looked = (now, name, why)
+        return self._looked[2]
+
     def key(self) -> str:
         """The key. Raises ConfigError where there is none."""
         name = self._settings.key_env
         found = self._service.context.environment.get(name)
         if not found:
-            raise ConfigError(
-                f"the assistant is off, as {name} is not set: put it into .env, or see docs/assistant.md for a secret "
-                "command"
-            )
+            raise ConfigError(_no_key(name))
         return found
 
     def names(self) -> Names:
@@ -324,6 +335,12 @@ class _Run:
 def _bounded(caller: Caller) -> Caller:
     """The caller with no more than the scopes ``read`` and ``plan``."""
     return replace(caller, scopes=caller.scopes & {Scope.READ, Scope.PLAN})
+
+
+def _no_key(name: str) -> str:
+    return (
+        f"the assistant is off, as {name} is not set: put it into .env, or see docs/assistant.md for a secret command"
+    )
 
 
 def _pieces(text: str) -> list[str]:

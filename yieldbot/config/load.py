@@ -25,6 +25,7 @@ from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SecretsFile, 
 from yieldbot.config.secrets import SecretTable, stored, values
 from yieldbot.config.serve import serving_of
 from yieldbot.config.stored_secrets import FILE, PASSPHRASE_NAME
+from yieldbot.config.stored_secrets import read as read_sealed
 from yieldbot.errors import ConfigError
 from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
@@ -104,6 +105,14 @@ def environment(path: Path, ask: Ask | None = None) -> dict[str, str]:
     tables = secret_tables(path)
     found = given | values(path.expanduser().absolute(), tables, given)
     return found | stored(path, secrets_file(path), tables, found, ask)
+
+
+def given_names(path: Path) -> frozenset[str]:
+    """The names of the variables that ``environment`` gives a value: no command runs, and nothing is decrypted. Raises
+    ConfigError."""
+    sealed = read_sealed(secrets_file(path))
+    given = {name for name, value in plain_environment(path).items() if value}
+    return frozenset((*given, *secret_tables(path), *(sealed.changed_at if sealed is not None else ())))
 
 
 def plain_environment(path: Path) -> dict[str, str]:

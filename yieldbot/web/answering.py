@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from yieldbot.app.admission import Caller, Scope
+from yieldbot.app.passkey_sign_in import registered
 from yieldbot.app.service import Service
 from yieldbot.web import navigation
 from yieldbot.web.assets import assets
@@ -62,6 +63,13 @@ def session_of(request: Request) -> Session:
     """The session of the person who asks. Every route but those to sign in has one."""
     session: Session = request.state.session
     return session
+
+
+def valid(session: Session, service: Service) -> bool:
+    """Whether the key behind a session is valid, or the person is in the register of approvers."""
+    if session.approver is None:
+        return bool(service.admission.living([session.caller.prefix]))
+    return registered(session.approver, service.context)
 
 
 def caller_of(request: Request) -> Caller:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from yieldbot.app.asking import why_off
 from yieldbot.web.sessions import Session
 
 PAGES = (
@@ -17,6 +18,7 @@ PAGES = (
     ("/forecasts", "Forecasts"),
     ("/backtests", "Backtests"),
     ("/alerts", "Alerts"),
+    ("/ask", "Ask"),
     ("/approvers", "Approvers"),
     ("/settings", "Settings"),
 )
@@ -38,10 +40,12 @@ class Link:
 
 
 def links(request: Request) -> list[Link]:
-    """The pages that this server has."""
+    """The pages that this server has; the assistant's only where it answers."""
     known = {getattr(route, "path", None) for route in request.app.routes}
     session: Session | None = getattr(request.state, "session", None)
     if session is not None and session.caller.accounts is not None:
         known -= OF_ALL_ACCOUNTS
+    if why_off(request.app.state.service.assistant) is not None:
+        known.discard("/ask")
     here = "/" + request.url.path.split("/")[1]
     return [Link(address, name, address == here) for address, name in PAGES if address in known]

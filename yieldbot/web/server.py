@@ -15,12 +15,13 @@ from starlette.routing import Route
 
 from yieldbot.app import telemetry
 from yieldbot.app.admission import Forbidden, Refused
-from yieldbot.app.passkey_sign_in import Challenges, registered
+from yieldbot.app.passkey_sign_in import Challenges
 from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
 from yieldbot.web import (
     alerts,
     approvers,
+    asking,
     forecasts,
     halting,
     live,
@@ -34,7 +35,7 @@ from yieldbot.web import (
     sign_in,
     transactions,
 )
-from yieldbot.web.answering import HEADERS, SAFE, cookie_name, failed, ours, packed, sessions_of, to
+from yieldbot.web.answering import HEADERS, SAFE, cookie_name, failed, ours, packed, sessions_of, to, valid
 from yieldbot.web.assets import assets
 from yieldbot.web.sessions import Sessions
 
@@ -49,6 +50,7 @@ ROUTES = (
     *transactions.ROUTES,
     *forecasts.ROUTES,
     *alerts.ROUTES,
+    *asking.ROUTES,
     *live.ROUTES,
     *approvers.ROUTES,
     *halting.ROUTES,
@@ -75,6 +77,7 @@ def pages(service: Service) -> Starlette:
     )
     app.state.service, app.state.sessions = service, Sessions(time.monotonic)
     app.state.challenges = Challenges(time.monotonic)
+    app.state.asking = set[int]()
     return app
 
 
@@ -117,11 +120,7 @@ def _session(request: Request) -> object:
     by_itself = request.url.path.endswith("/progress")  # asked for by an open page, not by a person
     if (session := sessions_of(request).find(session_id, counts=not by_itself)) is None:
         return None
-    if session.approver is None:
-        valid = bool(service.admission.living([session.caller.prefix]))
-    else:
-        valid = registered(session.approver, service.context)
-    if not valid:
+    if not valid(session, service):
         sessions_of(request).end(session_id)
         return None
     return session

@@ -11,10 +11,14 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from yieldbot.app.admission import Caller
 from yieldbot.app.passkey_sign_in import Approver
+
+if TYPE_CHECKING:
+    from yieldbot.app.answer_documents import AnswerDocument
 
 LONGEST_SECONDS = 8 * 3600
 """Seconds after which a person signs in again."""
@@ -38,6 +42,8 @@ class Session:
     """When it began, in seconds of the clock."""
     used: float
     """When its last request came, in seconds of the clock."""
+    turns: list[AnswerDocument] = field(default_factory=list)
+    """The conversation with the assistant, the newest last; it ends with the session."""
 
 
 class Sessions:

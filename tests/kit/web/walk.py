@@ -7,6 +7,7 @@ from typing import Any
 from starlette.routing import Route
 
 from tests.kit.api.served import Served
+from tests.kit.assistant.port_double import PortDouble, whole
 from tests.kit.passkeys import Passkey
 from tests.kit.web.planned import needs, waiting_plan
 from yieldbot.access.caller import Scope
@@ -34,9 +35,12 @@ def full(served: Served) -> dict[str, str]:
 
 
 def everybody(served: Served, app: Any) -> str:
-    """The id of a session of a key that may do everything."""
+    """The id of a session of a key that may do everything, and has asked the assistant something."""
     who, _ = served.service.admission.admit(served.key(*Scope, name="all")["Authorization"], "127.0.0.1", "test")
     session_id: str = app.state.sessions.begin(who)
+    served.service.assistant = PortDouble()
+    asked = whole(str(served.service.newest("markets").rows[0]["key"]))
+    app.state.sessions.find(session_id).turns.append(asked)
     return session_id
 
 

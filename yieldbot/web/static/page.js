@@ -153,7 +153,7 @@ function refreshed() {
   waiting = busy();
   if (waiting) { state("on", "New figures are there", true); return; }
   const open = [...document.querySelectorAll("#content details")].map((one) => one.open);
-  document.body.addEventListener("htmx:afterSettle", () => {
+  document.addEventListener("htmx:after:settle", () => {
     document.querySelectorAll("#content details").forEach((one, at) => { if (open[at]) one.open = true; });
   }, { once: true });
   htmx.trigger("#content", "live");
