@@ -4,6 +4,7 @@ too wide, nothing is refused, and figures are written in the reader's language."
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,11 +112,16 @@ def test_further_rows_come_while_a_person_scrolls_and_the_page_hears_of_changes(
     chrome.execute_script("scrollTo(0, 0)")
     chrome.find_element("css selector", "th.c-safety a").click()
     until("location.search == '?sort=-safety' && document.querySelector('th.c-safety').ariaSort == 'descending'")
-    chrome.get(f"{signed_in}/")
+    markets = served.service.newest("markets")
+    served.service._newest["markets"] = replace(markets, unread=("a chain",))
+    chrome.get(f"{signed_in}/markets")
     until("document.querySelector('#live').classList.contains('on')")
-    chrome.execute_script("window.before = document.querySelector('#content')")
+    chrome.execute_script(
+        "window.before = document.querySelector('#content'); document.querySelector('#content details').open = true"
+    )
     served.service.halt("the oracle looks wrong")
     until("document.querySelector('#content') !== window.before")
+    until("document.querySelector('#content details').open")
     assert messages(chrome) == []
 
 
