@@ -21,6 +21,7 @@ from starlette.types import Scope as Connection
 from yieldbot.app.admission import Caller, Scope
 from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn, Withdrawn, why_off
 from yieldbot.app.service import visible
+from yieldbot.model.json_text import loads
 from yieldbot.model.text import one_line, printable
 from yieldbot.web.answering import caller_of, form_of, need, page, service_of, session_of, sessions_of, to, valid
 from yieldbot.web.figures import address
@@ -269,7 +270,7 @@ def page_of(source: SourcePart, keys: frozenset[str]) -> tuple[str, str] | None:
     if tool in LISTS:
         return LISTS[tool]
     try:
-        found = json.loads(given)
+        found = loads(given)
     except ValueError:
         return None
     if not isinstance(found, dict):
