@@ -43,8 +43,9 @@ async def test_an_answer_is_streamed_and_each_number_has_its_source(asked: Asked
 async def test_a_number_without_a_source_is_asked_again_once_and_then_not_shown(asked: Asked) -> None:
     name, pays = await _pays(asked)
     look, lie = use(("list_markets", {})), say(f"It is {name}. It pays 99.5 % now.")
-    found = await asked("What does it pay?", look, lie, say(f"{name} pays {pays:.1f} %."))
-    assert found.status == "answered" and found.answer == f"{name} pays {pays:.1f} %."
+    listed = f"1. {name} pays {pays:.1f} %.\n2. We hold money there.\n3. All is well."
+    found = await asked("What does it pay?", look, lie, say(listed))
+    assert found.status == "answered" and found.answer == listed, found.note
     assert "99.5 %" in asked.double.asked[-1]["messages"][-1]["content"]
     assert any(isinstance(one, Withdrawn) for one in asked.events)
     found = await asked("What would it pay?", look, lie, say("It pays 98 %. Be quick."))

@@ -206,7 +206,7 @@ class _Run:
         messages: list[dict[str, Any]] = body["messages"]
         asked_again = False
         for _ in range(MOST_ROUNDS):
-            begun, reply, wrong = "", None, list[str]()
+            said, begun, reply, wrong = "", "", None, list[str]()
             async for part in self._sent(self._body(messages)):
                 if isinstance(part, Reply):
                     reply = part
@@ -214,12 +214,13 @@ class _Run:
                 begun += part
                 *whole, begun = _pieces(begun)
                 for text in whole:
-                    wrong += self._question.wrong(text)
+                    wrong += self._question.wrong(text, said)
+                    said += text
                     if not wrong:
                         yield Piece(self._shown(text))
             assert reply is not None
             if begun.strip():
-                wrong += self._question.wrong(begun)
+                wrong += self._question.wrong(begun, said)
                 if not wrong:
                     yield Piece(self._shown(begun))
             if wrong:

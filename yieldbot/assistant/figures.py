@@ -50,6 +50,8 @@ class Figure:
     """The word behind it; of dates, times and words: the thing itself."""
     about: str = ""
     """``about``, ``over`` or ``under`` where the text says that it is approximate, on one side of it; else empty."""
+    sign: str = ""
+    """``+`` or ``-`` where it is written directly before the number; else empty."""
 
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -121,7 +123,7 @@ def figures(text: str) -> list[Figure]:
     """Every number in a text."""
     text = plain(text)
     found = list[Figure]()
-    text = _items(text)
+    text = items(text)
     for pattern in _DATES:
         text = _cut(text, pattern, lambda one: found.append(_date(one)))
     text = _cut(text, _CLOCK, lambda one: found.append(Figure(one[0], Kind.CLOCK, word=f"{int(one[1]):02}:{one[2]}")))
@@ -132,8 +134,8 @@ def figures(text: str) -> list[Figure]:
     return found
 
 
-def _items(text: str) -> str:
-    """The text without the numbers of list items, where they count from 1."""
+def items(text: str) -> str:
+    """The text with spaces for the numbers of list items, where they count from 1."""
     expected = 1
 
     def item(one: re.Match[str]) -> str:
@@ -142,7 +144,7 @@ def _items(text: str) -> str:
         if number not in (1, expected):
             return one[0]
         expected = number + 1
-        return f"{one[1]}  "
+        return " " * len(one[0])
 
     return _ITEM.sub(item, text)
 
@@ -217,7 +219,10 @@ def _numbers(text: str) -> Iterator[Figure]:
     for one in _FIGURE.finditer(text):
         made = _number(one)
         if made is not None:
-            yield replace(made, about=_about(text[max(0, one.start() - 20) : one.start()]))
+            before = text[max(0, one.start() - 20) : one.start()]
+            sign = one["sign"] or ""
+            clear = len(sign) == 1 and before[-1:] not in ("%", ")")  # else a dash between two things, or of a list
+            yield replace(made, about=_about(before), sign=sign if clear else "")
 
 
 def _about(before: str) -> str:

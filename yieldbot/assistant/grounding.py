@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from yieldbot.assistant.figures import Figure, Kind, figures, in_digits, is_symbol, plain
+from yieldbot.assistant.figures import Figure, Kind, figures, in_digits, is_symbol, items, plain
 from yieldbot.assistant.sources import PAGE, SAID, Leaf, Of, Sources
 
 _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[^\d\s])|\n+")
@@ -23,6 +23,10 @@ _CLAUSE = re.compile(r"[,;:()]")
 _ROWS = re.compile(r"\s+(?:\w+\s)?(?:markets?|positions?|vaults?|pools?|plans?|transactions?|rows?)\b", re.I)
 _READING = re.compile(r"\b(?:readings?|read|as of)\b[^.;]{0,25}$", re.I)
 _GRADE = re.compile(r"(?:safety|grade|score|graded|rated)(?:\s+\w+){0,3}\s*[:=]?\s*$", re.I)
+_OUT_OF_100 = re.compile(r"\b(\d{1,3})\s?(?:/|out of|of|von|sur)\s?100(?![\d.,]*\d|\s?%)", re.I)
+_OF_SEVERAL = re.compile(r"\b(?:average\w*|altogether|combined|in total|in all|in sum|all together)\b", re.I)
+_SEVERAL = re.compile(r"mean|average|median|realised|predicted|sum|wealth|total(?!_apy)")
+_OUTGOING = re.compile(r"cost|loss|lost|gas|fee|spent|impact|given|amount|change")
 COMMON = frozenset(("erc-20", "erc-4626", "erc-7540", "erc-7730", "eip-712", "eip-1559", "24/7", "utf-8", "24h", "x"))
 """Words with digits that say nothing of the user's money."""
 
@@ -42,9 +46,11 @@ def unsupported(found: Iterable[Found]) -> list[str]:
     return [one.figure.text for one in found if one.leaf is None]
 
 
-def grounded(answer: str, sources: Sources) -> list[Found]:
-    """Every number of an answer with its source."""
-    return [one for sentence in sentences(answer) for one in _of_sentence(sentence, sources)]
+def grounded(answer: str, sources: Sources, before: str = "") -> list[Found]:
+    """Every number of an answer with its source. before: what the answer said so far, if this is only a part."""
+    known = plain(before)
+    text = items(known + plain(answer))[len(known) :]
+    return [one for sentence in sentences(text) for one in _of_sentence(sentence, sources)]
 
 
 def sentences(answer: str) -> list[str]:
@@ -54,7 +60,8 @@ def sentences(answer: str) -> list[str]:
 
 def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
     text, named = _without_names(sentence, sources)
-    text = in_digits(text)
+    text = _OUT_OF_100.sub(r"score \1", in_digits(text))
+    of_several = not named and _OF_SEVERAL.search(text) is not None
     for figure in figures(text):
         if figure.kind is Kind.WORD:
             yield Found(figure, _word(figure, sources))
@@ -64,9 +71,19 @@ def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
         own = [
             leaf
             for leaf in close
-            if (not leaf.owners or not named or leaf.owners & named) and not (money and PAGE in leaf.owners)
+            if (not leaf.owners or not named or leaf.owners & named)
+            and not (money and PAGE in leaf.owners)
+            and not (of_several and _of_one_of_several(leaf, sources))
         ]
         yield Found(figure, min(own, key=_rank, default=None))
+
+
+def _of_one_of_several(leaf: Leaf, sources: Sources) -> bool:
+    """Whether a number is one row's own where others have such a number too: it is no total and no average of them."""
+    if leaf.of is not Of.NUMBER or not leaf.owners - {PAGE} or _SEVERAL.search(leaf.key) is not None:
+        return False
+    like = (one for one in sources.leaves if (one.key, one.symbol) == (leaf.key, leaf.symbol))
+    return len({one.owners for one in like}) > 1
 
 
 def _rank(leaf: Leaf) -> int:
@@ -104,6 +121,8 @@ def _word(figure: Figure, sources: Sources) -> Leaf | None:
 
 
 def _fits(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool:
+    if figure.sign and not _signed(figure, leaf):
+        return False
     if leaf.figure is not None:
         return _fits_text(figure, leaf.figure)
     match figure.kind:
@@ -123,6 +142,15 @@ def _fits(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool:
             return leaf.of is Of.NUMBER and ("usd" in leaf.key or leaf.symbol == "USD") and _close(figure, leaf.value)
         case _:
             return _fits_plain(figure, leaf, text, sources)
+
+
+def _signed(figure: Figure, leaf: Leaf) -> bool:
+    """Whether a number that is written with a sign may be this one: costs and what went out may have a minus."""
+    if leaf.figure is not None:
+        return leaf.figure.sign in ("", figure.sign)
+    return (leaf.value < 0) == (figure.sign == "-") or (
+        leaf.value > 0 and leaf.of is Of.NUMBER and _OUTGOING.search(leaf.key) is not None
+    )
 
 
 def _fits_plain(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool:

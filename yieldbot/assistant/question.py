@@ -95,13 +95,13 @@ class Question:
                 self.findings = list(dict.fromkeys((*self.findings, found)))
         self.findings.sort(key=lambda one: -RANKS[one.severity])
 
-    def check(self, text: str) -> list[Found]:
-        """Every number of a text of the model, with its source."""
-        return grounded(text, self._sources)
+    def check(self, text: str, before: str = "") -> list[Found]:
+        """Every number of a text of the model, with its source. before: what it said until there."""
+        return grounded(text, self._sources, before)
 
-    def wrong(self, text: str) -> list[str]:
-        """The numbers of a text of the model that no source has."""
-        return unsupported(self.check(text))
+    def wrong(self, text: str, before: str = "") -> list[str]:
+        """The numbers of a text of the model that no source has. before: what it said until there."""
+        return unsupported(self.check(text, before))
 
     def took(self, tokens: Tokens, nanodollars: int) -> None:
         """Add what a request took."""

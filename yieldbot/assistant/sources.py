@@ -37,6 +37,8 @@ _PERCENT = re.compile(r"(?:^|_)(?:percent|pct)(?:_|$)")
 _SECONDS = re.compile(r"(?:^|_)seconds?(?:_|$)")
 _DAYS, _HOURS = re.compile(r"(?:^|_)days?(?:_|$)"), re.compile(r"(?:^|_)hours?(?:_|$)")
 _SAFETY = re.compile(r"safety|grade|score|short$|long$|letter")
+_DEFAULT = re.compile(r"`([a-z]\w*)`[^`]{0,80}?(?<![\w.,])(\d+(?:\.\d+)?)\s+by default\b")
+_ID = re.compile(r"(?=.*\d)(?=.*[a-z])[a-z0-9]{4,}")
 PAGE = "(page)"
 """Stands for the name of a row in numbers of our documentation, which has examples: none is of a market."""
 SPANS = ("days", "horizon_days", "limit")
@@ -149,6 +151,12 @@ class Sources:
                 self.words.add(one.word)
             else:
                 self.leaves.append(Leaf(one.value, Of.TEXT, source, path, figure=one))
+        self._defaults(source, text, path, frozenset())
+
+    def _defaults(self, source: str, text: str, path: str, owners: frozenset[str]) -> None:
+        """Numbers that a page gives as the default of a setting: its name says whether they are hours or a share."""
+        for name, number in _DEFAULT.findall(plain(text)):
+            self.leaves.append(Leaf(Decimal(number), Of.NUMBER, source, path, name, "", owners))
 
     def _walk(
         self, source: str, value: Any, path: str, key: str, symbol: str, owners: frozenset[str], depth: int
@@ -157,6 +165,8 @@ class Sources:
             return
         if isinstance(value, Mapping):
             own = value.get("name") or value.get("market_name")
+            if not own and _ID.fullmatch(str(value.get("id"))):
+                own = value["id"]  # a plan has no other name
             if isinstance(own, str) and own:
                 owners = owners | {plain(own).lower()}
                 self.rows.add(plain(own).lower())
@@ -183,7 +193,8 @@ class Sources:
             number = Decimal(str(value))
             if number.is_finite():
                 of = Of.TIME if _is_time(key, number) else Of.NUMBER
-                self.keys.add(key)
+                if of is Of.NUMBER:  # "since" behind a number is no name of what it counts
+                    self.keys.add(key)
                 self.leaves.append(Leaf(number, of, source, path, key, symbol, owners))
 
     def _text(self, source: str, text: str, path: str, key: str, symbol: str, owners: frozenset[str]) -> None:
@@ -199,6 +210,8 @@ class Sources:
         for one in figures(text):
             if one.kind is not Kind.WORD:
                 self.leaves.append(Leaf(one.value, Of.TEXT, source, path, key, "", owners, figure=one))
+        if PAGE in owners:
+            self._defaults(source, text, path, owners)
 
     def _keep_words(self, text: str) -> None:
         self.words |= {one.word for one in figures(text) if one.kind is Kind.WORD}

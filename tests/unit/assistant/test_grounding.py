@@ -15,13 +15,14 @@ from yieldbot.assistant.grounding import grounded, unsupported
 from yieldbot.assistant.sources import Sources
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8"))
+UNSEEN: dict[str, Any] = json.loads((Path(__file__).parent / "answers_unseen.json").read_text(encoding="utf-8"))
 MOST_HELD_BACK = 0.05
 
 
-def _wrong(answer: dict[str, Any]) -> list[str]:
-    sources = Sources(now=RECORDED["now"])
+def _wrong(answer: dict[str, Any], recorded: dict[str, Any] = RECORDED) -> list[str]:
+    sources = Sources(now=recorded["now"])
     for name in answer["sources"]:
-        value = RECORDED["sources"][name]
+        value = recorded["sources"][name]
         if isinstance(value, str):
             sources.add_text(name, value)
         else:
@@ -56,6 +57,66 @@ def test_numbers_in_names_support_nothing(name: str, answer: str, shown: bool) -
     sources = Sources()
     sources.add_document("S1", {"items": [{"name": name, "apy": 0.042, "words": f"deposit 7 USDC into {name}"}]})
     assert (unsupported(grounded(answer, sources)) == []) is shown
+
+
+def test_of_answers_that_the_checker_was_not_made_with_those_are_held_back_that_the_file_says() -> None:
+    assert [one["supported"] for one in UNSEEN["answers"]].count(True) == 50 == len(UNSEEN["answers"]) / 2
+    held = [one["text"] for one in UNSEEN["answers"] if _wrong(one, UNSEEN)]
+    assert held == [one["text"] for one in UNSEEN["answers"] if not one["supported"] or "held" in one]
+
+
+TWO = [
+    {"name": "One", "apy": 0.05, "safety": 80, "trend": -0.012, "cost": 1.5, "held": {"symbol": "DAI", "text": "70.5"}},
+    {"name": "Two", "apy": 0.09, "safety": 40, "trend": 0.034, "cost": 2.5, "held": {"symbol": "DAI", "text": "12.5"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ("One pays -5 %.", ["-5 %"]),
+        ("One costs -1.5 a year.", []),
+        ("One pays +5 %.", []),
+        ("- One: 5 %\n- Two: 9 %", []),
+        ("The average is 9 %.", ["9 %"]),
+        ("In total we hold 70.5 DAI.", ["70.5 DAI."]),
+        ("We hold 70.5 DAI in One.", []),
+        ("One has 80 out of 100, Two 40/100.", []),
+        ("One has 81 out of 100.", ["81"]),
+        ("There are 80 of 120 left in One.", ["120"]),
+        ("1. One pays 5 %.\n2. Two pays 9 %.", []),
+        ("1. One pays 5 %.\n7. Two pays 9 %.", ["7"]),
+    ],
+)
+def test_signs_totals_scales_and_numbers_of_items(answer: str, wrong: list[str]) -> None:
+    sources = Sources()
+    sources.add_document("S1", TWO)
+    assert unsupported(grounded(answer, sources)) == wrong
+
+
+def test_a_list_that_arrives_in_pieces_keeps_its_numbers() -> None:
+    sources = Sources()
+    sources.add_document("S1", TWO)
+    said = "1. One pays 5 %.\n"
+    assert unsupported(grounded("2. ", sources, said)) == []
+    assert unsupported(grounded("3. ", sources, said)) == ["3"]
+
+
+def test_a_default_in_a_page_is_a_share_or_hours_as_its_name_says() -> None:
+    sources = Sources()
+    sources.add_text(
+        "S1", "`max_share_market` is the largest fraction: 0.35 by default. `wait_hours` is 36 by default."
+    )
+    assert unsupported(grounded("At most 35 %, after 36 hours.", sources)) == []
+    assert unsupported(grounded("At most 36 %, after 35 hours.", sources)) == ["36 %", "35 hours."]
+
+
+def test_numbers_of_other_plans_are_not_taken_for_those_of_the_named_one() -> None:
+    sources = Sources()
+    sources.add_document(
+        "S1", {"items": [{"id": "k3wd", "cost": 1.5, "since": 1795950000}, {"id": "z8pq", "cost": 2.5}]}
+    )
+    assert unsupported(grounded("Plan k3wd costs 2.5. Plan z8pq costs 2.5 since then.", sources)) == ["2.5"]
 
 
 def test_what_a_model_gave_to_a_tool_supports_nothing_when_it_comes_back() -> None:
