@@ -26,6 +26,10 @@ _GRADE = re.compile(r"(?:safety|grade|score|graded|rated)(?:\s+\w+){0,3}\s*[:=]?
 _OUT_OF_100 = re.compile(r"\b(\d{1,3})\s?(?:/|out of|of|von|sur)\s?100(?![\d.,]*\d|\s?%)", re.I)
 _OF_SEVERAL = re.compile(r"\b(?:average\w*|altogether|combined|in total|in all|in sum|all together)\b", re.I)
 _SEVERAL = re.compile(r"mean|average|median|realised|predicted|sum|wealth|total(?!_apy)")
+_TOP = re.compile(r"\btop \d(?![\d.,]*\d|\s?%)", re.I)
+_SPAN = re.compile(
+    r"\b(?:from|to|until|since|now|today|yesterday|currently|than|after|before|by|between|and then)\b", re.I
+)
 _OUTGOING = re.compile(r"cost|loss|lost|gas|fee|spent|impact|given|amount|change")
 COMMON = frozenset(("erc-20", "erc-4626", "erc-7540", "erc-7730", "eip-712", "eip-1559", "24/7", "utf-8", "24h", "x"))
 """Words with digits that say nothing of the user's money."""
@@ -60,9 +64,12 @@ def sentences(answer: str) -> list[str]:
 
 def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
     text, named = _without_names(sentence, sources)
-    text = _OUT_OF_100.sub(r"score \1", in_digits(text))
+    text = _TOP.sub("top", _OUT_OF_100.sub(r"score \1", in_digits(text)))
     of_several = not named and _OF_SEVERAL.search(text) is not None
-    for figure in figures(text):
+    found = figures(text)
+    days = [one.word for one in found if one.kind is Kind.DATE]
+    day = days[0] if len(days) == 1 and _SPAN.search(text) is None else ""
+    for figure in found:
         if figure.kind is Kind.WORD:
             yield Found(figure, _word(figure, sources))
             continue
@@ -73,6 +80,7 @@ def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
             for leaf in close
             if (not leaf.owners or not named or leaf.owners & named)
             and not (money and PAGE in leaf.owners)
+            and sources.days.get((leaf.source, leaf.path[: leaf.path.rfind("]") + 1]), day).endswith(day)
             and not (of_several and _of_one_of_several(leaf, sources))
         ]
         yield Found(figure, min(own, key=_rank, default=None))
@@ -164,7 +172,7 @@ def _fits_plain(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool
     before, _, behind = text.partition(figure.text)
     if leaf.of is Of.NUMBER and is_symbol(figure.word) and not leaf.symbol and leaf.value.as_tuple().exponent == 0:
         return False  # a count is no amount
-    if (leaf.of is Of.COUNT or leaf.key == "total") and not any(
+    if (leaf.of is Of.COUNT or (leaf.key == "total" and not leaf.symbol)) and not any(
         _counts(leaf, figure.word, text[: one.start()], text[one.end() :], sources)
         for one in re.finditer(rf"(?<![\w.,]){re.escape(figure.text)}", text)
     ):

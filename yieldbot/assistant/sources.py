@@ -43,7 +43,7 @@ PAGE = "(page)"
 """Stands for the name of a row in numbers of our documentation, which has examples: none is of a market."""
 SPANS = ("days", "horizon_days", "limit")
 """Inputs of tools that say how much was asked for."""
-SAID = {"queued": "wait", "legs": "step", "calls": "call"}
+SAID = {"queued": "wait", "legs": "step", "calls": "step"}
 """Values and lists for which sentences have another word."""
 MOST_DEPTH = 40
 
@@ -129,6 +129,8 @@ class Sources:
     """Texts of foreign fields, in lower case: an answer may quote them."""
     rows: set[str] = field(default_factory=set)
     """Names of rows, in lower case."""
+    days: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The day of each row that has one, as 2026-11-30, by source and path."""
     words: set[str] = field(default_factory=set)
     """Words that hold digits, in lower case."""
 
@@ -172,6 +174,8 @@ class Sources:
                 self.rows.add(plain(own).lower())
             if value.keys() == {"place", "text"}:
                 owners = owners | {PAGE}
+            if isinstance(value.get("day"), str):
+                self.days[source, path] = value["day"][:10]
             money = value.get("symbol")
             money = money if isinstance(money, str) and "text" in value else symbol if key == "money" else ""
             for name, part in value.items():

@@ -119,6 +119,15 @@ def test_numbers_of_other_plans_are_not_taken_for_those_of_the_named_one() -> No
     assert unsupported(grounded("Plan k3wd costs 2.5. Plan z8pq costs 2.5 since then.", sources)) == ["2.5"]
 
 
+def test_numbers_of_other_days_are_not_taken_for_those_of_the_named_one() -> None:
+    rows = [{"day": "2026-11-28", "apy": 0.041}, {"day": "2026-11-29", "apy": 0.052}]
+    sources = Sources()
+    sources.add_document("S1", {"market": {"name": "One"}, "rows": rows, "total": {"symbol": "DAI", "text": "70.5"}})
+    assert unsupported(grounded("On 28 November One paid 5.2 %. On Nov 29 it paid 5.2 %.", sources)) == ["5.2 %"]
+    assert unsupported(grounded("It rose from 4.1 % on 28 November to 5.2 %.", sources)) == []
+    assert unsupported(grounded("The top two days make 70.5 DAI in One.", sources)) == []
+
+
 def test_what_a_model_gave_to_a_tool_supports_nothing_when_it_comes_back() -> None:
     sources = Sources()
     sources.add_text("S1", "What if we had 50000 USDC?")
