@@ -23,6 +23,7 @@ from urllib.request import Request, urlopen
 from eth_utils.abi import function_signature_to_4byte_selector
 
 from tests.kit.evm.home import Home
+from tests.kit.evm.passing import at, newest, others_supply
 from tests.kit.web.authenticator import authenticator, phone
 from tests.kit.web.browser import chromium, picture
 from yieldbot.sandbox.evm.node import Sandbox, start
@@ -35,34 +36,6 @@ LAST_RUN = 39
 """The step after which nothing moves: the plan for what came since waits for a person."""
 PATIENCE = 300.0
 DESK = (1280, 860)
-
-
-def mine(sandbox: Sandbox, seconds: int) -> None:
-    """Mine a block at this time."""
-    sandbox.rpc("evm_setNextBlockTimestamp", hex(seconds))
-    sandbox.rpc("evm_mine")
-
-
-def newest(sandbox: Sandbox) -> int:
-    """The newest block's time."""
-    return int(sandbox.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-
-
-def others_lend(sandbox: Sandbox, whole: int) -> None:
-    """Somebody else lends so much USDC to Aave."""
-    (sender, *_), usdc, pool = sandbox.rpc("eth_accounts"), sandbox.addresses["usdc"], sandbox.addresses["aave_pool"]
-    raw = whole * 10**6
-
-    def word(value: str | int) -> str:
-        return (value[2:].lower() if isinstance(value, str) else f"{value:x}").zfill(64)
-
-    for to, data in (
-        (usdc, "0x40c10f19" + word(sender) + word(raw)),  # mint(address,uint256)
-        (usdc, "0x095ea7b3" + word(pool) + word(raw)),  # approve(address,uint256)
-        (pool, "0x617ba037" + word(usdc) + word(raw) + word(sender) + word(0)),  # supply
-    ):
-        sandbox.rpc("eth_sendTransaction", {"from": sender, "to": to, "data": data, "gas": hex(600_000)})
-        sandbox.rpc("evm_mine")
 
 
 def move_prices(sandbox: Sandbox, ether: float, dai: float) -> None:
@@ -83,14 +56,14 @@ def ninety_days(home: Home) -> None:
     """What is invested earns and moves while time passes, until today."""
     home.run("run", "--approve", "auto")
     number = 0
-    while (at := newest(home.sandbox) + STEP) < time.time() - 600:
+    while (then := newest(home.sandbox) + STEP) < time.time() - 600:
         number += 1
         if number in OTHERS:
-            others_lend(home.sandbox, OTHERS[number])
-        mine(home.sandbox, max(at, newest(home.sandbox) + 1))
+            others_supply(home.sandbox, OTHERS[number])
+        at(home.sandbox, max(then, newest(home.sandbox) + 1))
         move_prices(home.sandbox, 3000 + 150 * math.sin(number / 4), 1 - 0.0002 * math.sin(number / 3))
         home.run("run", "--approve", "auto") if number % 3 == 0 and number <= LAST_RUN else home.run("observe")
-    mine(home.sandbox, max(int(time.time()) - 5, newest(home.sandbox) + 1))
+    at(home.sandbox, max(int(time.time()) - 5, newest(home.sandbox) + 1))
     home.run("watch")
 
 
