@@ -93,6 +93,7 @@ COMMANDS = {
     "allowances": {"allowances": "list every allowance that our accounts have given; --revoke sets them to zero"},
     "lp": {"lp": "liquidity in pools: add, remove, collect fees, compound them, or rebalance the range"},
     "report_file": {"report": "the overview as one HTML file: wealth over time, positions, what was done and why"},
+    "help": {"help": 'what a figure on a screen means, with an example, as: yieldbot help "APY after"'},
     "export": {"export": "all transactions of our accounts with value, cost and gain (first in, first out), for taxes"},
 }
 """Every command in the order of ``--help``: its module in this package, its name and what it does.

@@ -1,0 +1,106 @@
+"""Use case ``help``: what a figure on a screen means, from docs/figures.md, and what a word means, from
+docs/glossary.md; both lie in the wheel too. No configuration is read and no chain is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache, lru_cache
+
+from yieldbot.app.figure_documents import FigureHelp, FigureHelpDocument
+from yieldbot.errors import ConfigError
+from yieldbot.resources import folder, read_text
+
+PAGE, WORDS = "figures.md", "glossary.md"
+GLOSSARY = "Glossary"
+_NAMES = re.compile(r"``(.+?)``(?!`)|`([^`]+)`")
+_CELLS = re.compile(r"(?<!\\)\|")
+_CELL_ROW = re.compile(r"^\| ([^|`*-][^|]*?) \| ([^|]+?) \|", re.M)
+LONGEST = 200
+MOST_NEAR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FigureHelpRequest:
+    """What is asked."""
+
+    word: str
+    """A figure's name as a screen writes it, or a table's; in any case, without its punctuation; empty: the tables."""
+
+
+def explain(request: FigureHelpRequest) -> FigureHelpDocument:
+    """The figures with this name, or all of the table with it. Raises ConfigError, with the nearest names, where there
+    is none."""
+    word = " ".join(request.word.split())[:LONGEST]
+    if not word:
+        return FigureHelpDocument(asked="", figures=(), tables=tuple(dict.fromkeys(one.table for one in _page())))
+    exact = dict.fromkeys((*_of_table(word), *_named(word)))
+    for found in (tuple(exact), _with_values(word)):
+        if found:
+            return FigureHelpDocument(asked=word, figures=found, tables=())
+    known = {_plain(name): name for one in _page() for name in (*one.names, one.table) if _plain(name)}
+    near = get_close_matches(_plain(word), known, n=MOST_NEAR, cutoff=0.65)
+    near += [name for name in known if _plain(word) and _plain(word) in name.split() and name not in near]
+    meant = " or ".join(f"`{known[name]}`" for name in near[:MOST_NEAR])
+    remedy = f"did you mean {meant}?" if near else "`yieldbot help` lists the tables"
+    raise ConfigError(f"no figure or word is named {word}: {remedy}")
+
+
+def _named(word: str) -> tuple[FigureHelp, ...]:
+    return tuple(one for one in _page() if _plain(word) in {_plain(name) for name in one.names} - {""})
+
+
+def _of_table(word: str) -> tuple[FigureHelp, ...]:
+    return tuple(one for one in _page() if _plain(word) == _plain(one.table))
+
+
+def _with_values(word: str) -> tuple[FigureHelp, ...]:
+    """Figures whose name has a value in it, as ``Gas ETH`` for ``Gas …``; a name of values alone fits everything."""
+    return tuple(
+        one
+        for one in _page()
+        for name in one.names
+        if "…" in name
+        and _plain(name)
+        and re.fullmatch(".+".join(map(re.escape, name.lower().split("…"))), word.lower())
+    )
+
+
+@lru_cache(4096)
+def _plain(text: str) -> str:
+    """Letters, digits and the signs that are a figure's meaning, in lower case."""
+    return " ".join(re.findall(r"[^\W_]+|[%+=<>]", text.lower()))
+
+
+@cache
+def _page() -> tuple[FigureHelp, ...]:
+    words = _CELL_ROW.findall(read_text(folder("docs") / WORDS))
+    return (
+        *_rows(read_text(folder("docs") / PAGE)),
+        *(
+            FigureHelp(table=GLOSSARY, names=(name,), meaning=_without_marks(meaning), example="")
+            for name, meaning in words
+            if name != "Term"
+        ),
+    )
+
+
+def _rows(text: str) -> Iterator[FigureHelp]:
+    """The lines of the page's tables, each with the heading above it."""
+    heading = ""
+    for line in text.splitlines():
+        if line.startswith("##"):
+            heading = line.lstrip("# ")
+        if not line.startswith("| `"):
+            continue
+        names, meaning, example = (part.replace("\\|", "|").strip() for part in _CELLS.split(line)[1:4])
+        found = tuple((one or other).strip() for one, other in _NAMES.findall(names))
+        yield FigureHelp(table=heading, names=found, meaning=_without_marks(meaning), example=_without_marks(example))
+
+
+def _without_marks(text: str) -> str:
+    """A cell as plain text: links as their words, no marks of emphasis."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", text)
+    return re.sub(r"(?<!\w)\*([^*]+)\*(?!\w)", r"\1", text).replace("**", "")
