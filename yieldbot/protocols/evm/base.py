@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.glance import Glance
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.market import Market, MarketState
@@ -67,6 +68,18 @@ class TwoStepExits(Protocol):
 
     def cancel_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
         """Calls that cancel the pending request, or redeposit what a cancellation returned."""
+
+
+@runtime_checkable
+class Glancing(Protocol):
+    """An adapter that can tell the size of many markets, and the most that each could pay, by a few cheap reads.
+
+    An adapter without it is read in full.
+    """
+
+    def glance(self, markets: Sequence[Market], owner: Address, block: BlockRef) -> Flow[tuple[Glance, ...]]:
+        """A glance at each of these markets of one deployment; one that is left out must be read in full. Raises
+        MarketError where all of them must."""
 
 
 class SwapAdapter(Protocol):

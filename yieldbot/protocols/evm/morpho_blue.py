@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +14,7 @@ from yieldbot.math.morpho import TARGET_UTILISATION, YEAR, MarketTotals, accrue,
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
+from yieldbot.model.glance import MANY, Glance
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import EthCall, Flow
@@ -23,6 +24,7 @@ from yieldbot.model.units import WAD
 from yieldbot.protocols.doubts import in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
+from yieldbot.protocols.evm.morpho_slots import stored_markets
 from yieldbot.protocols.reads import Reads
 
 THIN = 20
@@ -75,6 +77,14 @@ class BlueMarket:
             rate_at_target=self.rate_at_target * YEAR / WAD,
         )
 
+    def flags(self) -> dict[str, bool]:
+        """What may be unusual about the market, and whether it is."""
+        totals = self.totals
+        return {
+            "above-kink": totals.borrow_assets * WAD > TARGET_UTILISATION * totals.supply_assets,
+            "thin-liquidity": self.liquidity_raw * THIN < totals.supply_assets,
+        }
+
     def quoted(self) -> Apr:
         """The present supply rate."""
         rate, _ = borrow_rate(self.totals, self.rate_at_target, self.totals.last_update)
@@ -106,21 +116,27 @@ class MorphoBlue:
         morpho, irm = checksum(where["morpho"]), checksum(where["irm"])
         ids = [bytes.fromhex(text.removeprefix("0x")) for text in where["markets"]]
         answers = yield [blue.read(morpho, "idToMarketParams", market_id) for market_id in ids]
+        if len(ids) > MANY:  # what only a full reading needs is read with it
+            parts = (blue.decode("idToMarketParams", answer) for answer in answers)
+            rows = zip(ids, parts, strict=True)
+            return tuple(_market(deployment, morpho, irm, market_id, part, b"", None) for market_id, part in rows)
         reads = Reads()
-        rows = []
+        found = []
         for market_id, answer in zip(ids, answers, strict=True):
             part = blue.decode("idToMarketParams", answer)
             symbol = reads.add(abi("erc20").read(checksum(part[1]), "symbol", optional=True))
-            rows.append((market_id, part, symbol, reads.group(feeds_reads(checksum(part[2])))))
+            found.append((market_id, part, symbol, reads.group(feeds_reads(checksum(part[2])))))
         yield from reads.made()
         return tuple(
             _market(deployment, morpho, irm, market_id, part, symbol.data, feeds_of(feeds.data))
-            for market_id, part, symbol, feeds in rows
+            for market_id, part, symbol, feeds in found
         )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         if "unfit" in market.params:
             raise MarketError(market.params["unfit"])
+        if "feeds" not in market.params:
+            market = yield from _completed(market)
         blue, token = abi("morpho_blue"), market.asset
         market_id = bytes.fromhex(market.params["id"])
         oracle, feeds = market.params["oracle"], market.params["feeds"]
@@ -140,10 +156,6 @@ class MorphoBlue:
             why := unpriced(oracle, price.data, feeds, rounds.data, block.timestamp)
         ):
             doubts = (*doubts, why)
-        flags = {
-            "above-kink": found.totals.borrow_assets * WAD > TARGET_UTILISATION * supplied,
-            "thin-liquidity": found.liquidity_raw * THIN < supplied,
-        }
         return MarketState(
             market=market,
             block=block,
@@ -160,11 +172,38 @@ class MorphoBlue:
             pools=frozenset({market.id}),
             gas_deposit=leg_gas("morpho_blue").deposit,
             gas_withdraw=leg_gas("morpho_blue").withdraw,
-            flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
+            flags=(*(flag for flag, is_set in found.flags().items() if is_set), *doubts),
             doubts=doubts,
             exit=Exit(cash=Amount(token, found.liquidity_raw)),
             index=found.totals.share_price,
         )
+
+    def glance(self, markets: Sequence[Market], owner: Address, block: BlockRef) -> Flow[tuple[Glance, ...]]:
+        """The ceiling is the market's own curve. Its rate rises with utilisation, which only falls as we deposit."""
+        known = [market for market in markets if "unfit" not in market.params]
+        if not known:
+            yield ()
+            return ()
+        ids = [bytes.fromhex(market.params["id"]) for market in known]
+        stored = yield from stored_markets(known[0].address, known[0].params["irm"], ids, owner)
+        glances = []
+        for market, one in zip(known, stored, strict=True):
+            found = BlueMarket(*accrue(one.totals, one.rate_at_target, block.timestamp))
+            glances.append(
+                Glance(
+                    market=market,
+                    block=block,
+                    held=Amount(market.asset, found.worth_up(one.shares)),
+                    supplied=Amount(market.asset, found.totals.supply_assets),
+                    borrowed=Amount(market.asset, found.totals.borrow_assets),
+                    cash=Amount(market.asset, found.liquidity_raw),
+                    capacity=None,
+                    quoted=found.quoted(),
+                    ceiling=found.curve(market.asset, 0),
+                    flags=tuple(flag for flag, is_set in found.flags().items() if is_set),
+                )
+            )
+        return tuple(glances)
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
         market = state.market
@@ -209,14 +248,15 @@ def _market(
     market_id: bytes,
     terms: tuple[Any, ...],
     symbol: bytes,
-    feeds: tuple[Address, ...],
+    feeds: tuple[Address, ...] | None,
 ) -> Market:
     """One market of the list. The fault of an unusable one is kept in its params, and quarantines only this market when
-    it is observed."""
+    it is observed. feeds: None until it is read in full, in a long list."""
     loan, collateral, oracle, its_irm = (checksum(address) for address in terms[:4])
     name, key = f"{deployment.name} {short('0x' + market_id.hex())}", f"0x{market_id.hex()}"
     params: dict[str, object] = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}
-    params["feeds"] = feeds
+    if feeds is not None:
+        params["feeds"] = feeds
     params |= {"lltv": terms[4], "id": market_id.hex()}
     token = next((t for t in deployment.assets if t.address == loan), None)
     if int(loan, 16) == 0:
@@ -226,7 +266,7 @@ def _market(
     elif its_irm != irm:
         params["unfit"] = f"market {key} follows the rate model {its_irm}, not {irm}"
     if against := label(symbol):
-        name = f"{deployment.name} {against} {terms[4] * 100 / WAD:g} %"
+        name = _name(deployment.name, against, terms[4])
     return Market(
         id=MarketId(f"morpho_blue/{evm_number(deployment.chain)}/{key}"),
         protocol=MorphoBlue.protocol,
@@ -237,6 +277,21 @@ def _market(
         address=morpho,
         params=params,
     )
+
+
+def _completed(market: Market) -> Flow[Market]:
+    """A market of a long list with what its full reading needs: the collateral's symbol and the oracle's feeds."""
+    where, reads = market.params, Reads()
+    symbol = reads.add(abi("erc20").read(where["collateral"], "symbol", optional=True))
+    feeds = reads.group(feeds_reads(where["oracle"]))
+    yield from reads.made()
+    against = label(symbol.data)
+    name = _name(market.deployment, against, where["lltv"]) if against else market.name
+    return replace(market, name=name, params={**where, "feeds": feeds_of(feeds.data)})
+
+
+def _name(deployment: str, against: str, lltv: int) -> str:
+    return f"{deployment} {against} {lltv * 100 / WAD:g} %"
 
 
 def _params(market: Market) -> tuple[Any, ...]:
