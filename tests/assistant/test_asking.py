@@ -8,6 +8,7 @@ from tests.assistant.conftest import Asked
 from tests.kit.assistant.messages_double import KEY, LIMITED, OVERLOADED, Step, error, say, use
 from yieldbot.access.caller import Caller, Scope
 from yieldbot.app.asking import Looking, Piece, Turn, Withdrawn
+from yieldbot.assistant.tools import PROPOSING
 
 
 async def _pays(asked: Asked) -> tuple[str, float]:
@@ -24,7 +25,7 @@ async def test_an_answer_is_streamed_and_each_number_has_its_source(asked: Asked
         say(f"{name} pays {pays:.2f} % now. We hold money there."),
     )
     assert found.status == "answered" and found.exit_code == 0, found.note
-    assert found.answer == f"I look at the markets.{name} pays {pays:.2f} % now. We hold money there."
+    assert found.answer == f"I look at the markets.\n{name} pays {pays:.2f} % now. We hold money there."
     (figure,) = found.figures
     assert (
         figure.text.startswith(f"{pays:.2f} %")
@@ -36,7 +37,8 @@ async def test_an_answer_is_streamed_and_each_number_has_its_source(asked: Asked
     assert found.usage.requests == 2 and found.usage.nanodollars > 0
     first, second = asked.double.asked
     assert json.dumps(first).count("cache_control") == 2 and KEY not in json.dumps(asked.double.asked)
-    assert all(tool["strict"] and not tool["input_schema"]["additionalProperties"] for tool in first["tools"])
+    assert all(not tool["input_schema"]["additionalProperties"] for tool in first["tools"])
+    assert {tool["name"] for tool in first["tools"] if tool.get("strict")} == set(PROPOSING)
     assert second["messages"][-1]["content"][0]["type"] == "tool_result"
 
 
@@ -143,6 +145,19 @@ async def test_a_long_conversation_is_summarised_and_its_summary_proves_no_numbe
     asked.double.asked.clear()
     await asked("And then?", say("Nothing."), history=turns)
     assert len(asked.double.asked) == 1, "it is summarised once"
+    asked.double.lacks = frozenset((summary["model"],))
+    again = tuple(Turn(f"{turn.question} Again.", turn.answer) for turn in turns)
+    found = await asked("And now?", say("Nothing."), history=again)
+    assert found.status == "answered" and "left out" in json.dumps(asked.double.asked[-1]["messages"])
+
+
+async def test_a_model_that_the_service_does_not_know_is_named_with_its_setting_and_others(asked: Asked) -> None:
+    asked.double.lacks = frozenset(("claude-sonnet-5-5",))
+    found = await asked("What do we hold?")
+    assert found.status == "unavailable" and found.note.startswith(
+        "the service does not know the model claude-sonnet-5-5 for this key: write another one at "
+        "assistant.models.answer, such as claude-opus-5-5, "
+    ), found.note
 
 
 async def test_beyond_the_days_budget_nothing_is_sent(asked: Asked) -> None:

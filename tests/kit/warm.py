@@ -34,6 +34,7 @@ COLD = "YIELDBOT_TEST_COLD"
 ENCODING = "PYTHONIOENCODING"
 LAZY = (
     "aiohttp.web",
+    "anthropic",
     "cryptography.hazmat.primitives.kdf.scrypt",
     "dotenv",
     "duckdb",

@@ -45,7 +45,7 @@ MOST_TOOLS = 24
 """Most uses of tools for one question."""
 AT_ONCE = 4
 """Most uses of tools in one reply; the others are refused."""
-NOT_TAKEN = ("overloaded", "limited", "key", "away", "refused")
+NOT_TAKEN = ("overloaded", "limited", "key", "away", "refused", "model")
 """Failures of requests that the service did not work on."""
 LOOK_SECONDS = 10.0
 """For so long it is not looked again whether there is a key."""
@@ -319,6 +319,8 @@ class _Run:
 
     def _shown(self, text: str) -> str:
         text = without_links(text)
+        if self._said and not self._said[-1][-1:].isspace():  # words before and after the use of a tool
+            text = f"\n{text}"
         self._said.append(text)
         return self._question.names.text_in(text)
 

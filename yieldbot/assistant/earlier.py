@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.assistant.messages_api import ModelFailed
 from yieldbot.assistant.requests import KEPT_TURNS, body_of, data_block
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Summaries:
         send: Callable[[dict[str, Any]], Awaitable[str]] | None,
     ) -> str:
         """The summary of the turns that are too old to be sent; empty: there are none. send: asks the model; None:
-        nothing may be sent, and a summary that is not there yet is left out."""
+        nothing may be sent, and a summary that is not there yet is left out. Without the small model the earlier
+        turns are left out, and the answer is told so."""
         old = history[: older(len(history))]
         if not old:
             return ""
@@ -45,7 +47,11 @@ class Summaries:
             if send is None:
                 return NONE
             block = data_block("earlier", "a conversation", turns)
-            self._kept[name] = await send(body_of(settings, "summary", [{"role": "user", "content": block}], ()))
+            try:
+                found = await send(body_of(settings, "summary", [{"role": "user", "content": block}], ()))
+            except ModelFailed:  # the question itself may be answered all the same
+                return NONE
+            self._kept[name] = found
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         return self._kept[name] or NONE

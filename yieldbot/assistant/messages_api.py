@@ -89,7 +89,7 @@ class MessagesApi:
         except (GeneratorExit, asyncio.CancelledError, ModelFailed):
             raise
         except Exception as failure:
-            raise _failed(failure, self._settings.key_env) from None
+            raise _failed(failure, self._settings, body["model"]) from None
         if not reply.stop:
             raise ModelFailed("cut", "the connection was cut before the answer was complete")
         yield reply
@@ -105,7 +105,7 @@ class MessagesApi:
         except (GeneratorExit, asyncio.CancelledError):
             raise
         except Exception as failure:
-            why = _failed(failure, self._settings.key_env)
+            why = _failed(failure, self._settings, body["model"])
             if why.kind == "away" and type(failure.__cause__).__name__ not in NOT_CONNECTED:
                 raise ModelFailed("unsure", str(why)) from None
             raise why from None
@@ -136,7 +136,7 @@ class MessagesApi:
         except (GeneratorExit, asyncio.CancelledError):
             raise
         except Exception as failure:
-            raise _failed(failure, self._settings.key_env) from None
+            raise _failed(failure, self._settings) from None
 
     async def close(self) -> None:
         """Close its connections."""
@@ -186,8 +186,15 @@ def need_extra() -> None:
         raise ConfigError("the assistant needs the extra `assistant`: pip install 'yieldbot[assistant]'")
 
 
-def _failed(failure: Exception, key_env: str) -> ModelFailed:
-    """What failed, in our words: those of the service are not shown."""
+def choose(settings: Assistance, model: str) -> str:
+    """Which settings name a model, and the models to choose from."""
+    places = [f"assistant.models.{task}" for task, name in settings.models.items() if name == model]
+    known = ", ".join(name for name in settings.prices if name != model)
+    return f"write another one at {' and '.join(places) or 'assistant.models'}, such as {known}"
+
+
+def _failed(failure: Exception, settings: Assistance, model: str = "") -> ModelFailed:
+    """What failed, in our words: those of the service are not shown. model: the one that was asked."""
     import anthropic
 
     status = failure.status_code if isinstance(failure, anthropic.APIStatusError) else 0
@@ -199,11 +206,15 @@ def _failed(failure: Exception, key_env: str) -> ModelFailed:
     if isinstance(failure, anthropic.RateLimitError) or kind == "rate_limit_error":
         return ModelFailed("limited", "the service limits our requests: ask again later")
     if isinstance(failure, anthropic.AuthenticationError):
-        return ModelFailed("key", f"the service does not accept the key: check {key_env}")
+        return ModelFailed("key", f"the service does not accept the key: check {settings.key_env}")
     if isinstance(failure, anthropic.APITimeoutError | TimeoutError):
         return ModelFailed("slow", "the service did not answer in time: ask again later")
     if isinstance(failure, anthropic.APIConnectionError):
         return ModelFailed("away", "the service cannot be reached: check the network, or ask again later")
+    if status == 404 and model:
+        return ModelFailed(
+            "model", f"the service does not know the model {model} for this key: {choose(settings, model)}"
+        )
     if status >= 500 or (status == 200 and kind == "api_error"):
         return ModelFailed("broken", f"the service failed (HTTP {status}): ask again later")
     if status >= 400:

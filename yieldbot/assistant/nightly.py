@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PASSING = ("overloaded", "limited", "away")
 """Failures of requests that the service did not take, and takes later."""
-NOT_TAKEN = (*PASSING, "key", "refused")
+NOT_TAKEN = (*PASSING, "key", "refused", "model")
 """Failures of requests that the service did not take."""
 FREE = ("expired", "errored", "canceled")
 """Ends of requests in a batch that cost nothing."""

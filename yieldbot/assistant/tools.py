@@ -50,6 +50,11 @@ class Used:
     """Why it failed, in one line; empty: it did not."""
 
 
+MOST_STRICT, MOST_OPTIONAL, MOST_UNIONS = 20, 24, 16
+"""What the service takes in one request: tools whose input it forces into their schema, optional fields of them in all,
+and fields of several types (structured outputs, schema complexity limits; seen 2026-11). The grammar that it makes of
+them has a limit too, which is not published and was met with seven such tools: so only the tools that propose are
+strict. The input of every tool is checked here, whatever the service does."""
 PROPOSING = ("propose_plan", "propose_exit", "propose_alert", "propose_setting")
 
 
@@ -103,7 +108,7 @@ class Toolbox:
                 "name": one.name,
                 "description": one.description,
                 "input_schema": _schema(one.form),
-                "strict": True,
+                **({"strict": True} if one.name in PROPOSING else {}),
             }
             for one in self._tools.values()
         ]

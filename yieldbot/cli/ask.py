@@ -10,6 +10,7 @@ from yieldbot.app import serve as use
 from yieldbot.app.admission import Caller, Scope
 from yieldbot.app.asking import Ended, Looking, Piece, Turn, Withdrawn
 from yieldbot.assistant.opening import assistant_of
+from yieldbot.cli.prompts import interruptible
 from yieldbot.errors import ConfigError
 from yieldbot.model.text import one_line, printable
 
@@ -119,7 +120,8 @@ def chat(args: argparse.Namespace, context: Screen) -> int:
         assistant, turns = _ready(service), list[Turn]()
         while len(turns) < MOST_TURNS:
             print("> ", end="", flush=True)
-            line = await asyncio.to_thread(sys.stdin.readline)
+            with interruptible():  # in a thread, Ctrl-C would wait for the next line
+                line = sys.stdin.readline()
             if not line.strip():
                 break
             try:

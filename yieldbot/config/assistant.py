@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from yieldbot.config.messages import config_error
+from yieldbot.config.messages import config_error, did_you_mean
 from yieldbot.config.notices import minute_of_day
 from yieldbot.config.toml_types import EnvName
 from yieldbot.model.assistance import API, KEY_VARIABLE, MODELS, PRICES, TASKS, Assistance, Price
@@ -73,7 +73,9 @@ def assistance_of(path: Path, table: AssistantTable) -> Assistance:
     models = dict(MODELS) | {task: table.models[task] for task in TASKS if task in table.models}
     for task, model in models.items():
         if model not in prices:
-            message = f"{model} has no price, so no budget could hold: add [assistant.prices.{model!r}]"
+            known = did_you_mean(model, prices)
+            message = f"{model} is not known; {known}{'' if known.endswith('?') else '.'} "
+            message += f"Any other model needs its price: add [assistant.prices.{model!r}]"
             raise config_error(path, f"assistant.models.{task}", message.replace("'", '"'))
     return Assistance(
         key_env=table.key_env,

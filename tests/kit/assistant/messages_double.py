@@ -77,6 +77,8 @@ class Double:
     takes: list[Step] = field(default_factory=list)
     """What the next batches are answered with, where they are not taken; a step that drops takes one and cuts the
     connection."""
+    lacks: frozenset[str] = frozenset()
+    """Models that it does not know."""
     results_at: str = ""
     """The address that ended batches name in place of their own."""
 
@@ -120,6 +122,8 @@ class Double:
             return self._batch(handler, body)
         if handler.path != "/v1/messages":
             return _refuse(handler, error(404, "not_found_error"))
+        if body["model"] in self.lacks:
+            return _refuse(handler, error(404, "not_found_error"), f"model: {body['model']}")
         if (wrong := fault(body)) is not None:
             return _refuse(handler, error(400, "invalid_request_error"), wrong)
         step = self.steps.pop(0) if self.steps else say("The script has no more replies.")
@@ -288,7 +292,13 @@ def fault(body: Body) -> str | None:
     if role != "user":
         return "the last message must be the user's"
     cached = json.dumps(body).count('"cache_control"')
-    return f"{cached} blocks with cache_control: 4 at most" if cached > 4 else None
+    if cached > 4:
+        return f"{cached} blocks with cache_control: 4 at most"
+    strict = [tool["input_schema"] for tool in body.get("tools", ()) if tool.get("strict")]
+    optional = sum(len(form["properties"]) - len(form.get("required", ())) for form in strict)
+    several = sum("anyOf" in one for form in strict for one in form["properties"].values())
+    beyond = len(strict) > 20 or optional > 24 or several > 16
+    return f"{len(strict)} strict tools, {optional} optional fields, {several} unions: too many" if beyond else None
 
 
 def _has_key(handler: BaseHTTPRequestHandler) -> bool:
