@@ -37,7 +37,7 @@ class Summaries:
     ) -> str:
         """The summary of the turns that are too old to be sent; empty: there are none. send: asks the model; None:
         nothing may be sent, and a summary that is not there yet is left out. Without the small model the earlier
-        turns are left out, and the answer is told so."""
+        turns are left out; a line in their place says so."""
         old = history[: older(len(history))]
         if not old:
             return ""
