@@ -45,7 +45,7 @@ PROTOCOLS = sorted(name for name in svm_adapters() if name != "idle")
 @pytest.fixture(params=PROTOCOLS)
 def tried(request: pytest.FixtureRequest) -> tuple[Ledger, SvmMarket, Any, list[Market]]:
     ledger = Ledger()
-    found = sandbox_market(CHAIN, SLOT, ledger.now, ledger.me)
+    found = sandbox_market(CHAIN, SLOT, ledger.now, ledger.me, (request.param,))
     ledger.set(found.images)
     ledger.set({ledger.me: replace(found.images[ledger.me], lamports=10**13)})
     tokens = {token.symbol: token for token in found.tokens}

@@ -11,7 +11,7 @@ from tests.kit import ROOT
 from yieldbot.config.chain import load_chain
 from yieldbot.model.ids import Address
 from yieldbot.protocols import svm_adapters
-from yieldbot.protocols.solana.layout import key_bytes, pda
+from yieldbot.protocols.solana.layout import ata, key_bytes, pda
 
 FILE = ROOT / "chains" / "solana.toml"
 ORCA_CONFIG = Address("2LecshUwdy9xi7meFgHtFJQNSKk4KdTrcpvaB56dP2NQ")
@@ -45,7 +45,7 @@ def test_every_address_is_a_key_and_stands_once(described: dict[str, Any]) -> No
         for key in ("reserves", "banks", "pools")
         for address in row.get(key, ())
     ]
-    assert len(found) == len(set(found)) == 12
+    assert len(found) == len(set(found)) == 15
     assert all(len(key_bytes(Address(a))) == 32 for a in [*found, *(row["program"] for row in described["protocols"])])
 
 
@@ -66,6 +66,25 @@ def test_the_banks_vaults_are_those_that_are_known(described: dict[str, Any]) ->
         "2eicbpitfJXDwqCuFAmPgDP7t2oUotnAzbGzRKLMgSLe",
         "38VGtXd2pDPq9FMh1z6AVjcHCoHgvWyMhdNyamDTeeks",
     ]
+
+
+def test_jupiter_lends_accounts_are_those_that_its_programs_derive(described: dict[str, Any]) -> None:
+    """The markets from program and mint; what an adapter derives from them, as public lists of its accounts have it."""
+    (row,) = (p for p in described["protocols"] if p["protocol"] == "jupiter_lend")
+    program, liquidity = Address(row["program"]), Address(row["liquidity_program"])
+    mints = [key_bytes(Address(described["tokens"][symbol]["address"])) for symbol in row["assets"]]
+    shares = [pda(program, b"f_token_mint", mint) for mint in mints]
+    assert shares[0] == "9BEcn9aPEmhSPbPQeFGjidRiEKki46fVQDyPpSQXPA2D", "jlUSDC"
+    assert row["reserves"] == [
+        pda(program, b"lending", mint, key_bytes(share)) for mint, share in zip(mints, shares, strict=True)
+    ]
+    assert pda(program, b"lending_admin") == "5nmGjA4s7ATzpBQXC5RNceRpaJ7pYw2wKsNBWyuSAZV6"
+    assert pda(liquidity, b"reserve", mints[0]) == "94vK29npVbyRHXH63rRcTiSr26SFhrQTzbpNJuhQEDu"
+    of_usdc = pda(liquidity, b"user_supply_position", mints[0], key_bytes(Address(row["reserves"][0])))
+    assert of_usdc == "Hf9gtkM4dpVBahVSzEXSVCAPpKzBsBcns3s8As3z77oF"
+    assert pda(liquidity, b"rate_model", mints[0]) == "5pjzT5dFTsXcwixoab1QDLvZQvpYJxJeBphkyfHGn688"
+    vault = ata(pda(liquidity, b"liquidity"), Address(described["tokens"]["USDC"]["address"]))
+    assert vault == "BmkUoKMFYBxNSzWXyUjyMJjMAaVz4d8ZnxwwmhDCUXFB"
 
 
 def test_the_pools_are_those_that_their_programs_derive(described: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
     VaultSlot,
 )
+from yieldbot.math.jupiter_lend import WholeBpCurve
 from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
@@ -68,6 +69,7 @@ SHAPES = {
     "look_through": _shape(LookThroughCurve, "others ours fee slots withdraw_order"),
     "vault_slot": _shape(VaultSlot, "curve held room liquidity pool"),
     "slots": _shape(SlotCurve, "others borrowed points keep slot_seconds compounds fixed fees"),
+    "whole_bp": _shape(WholeBpCurve, "others free borrowed points keep paying price"),
     "stake": _shape(StakeCurve, "others staked held growth fee epoch_seconds entry_cost"),
     "undrained": _shape(CappedCurve, "base least"),
     "scaled": _shape(ScaledCurve, "base factor"),

@@ -29,6 +29,7 @@ LEGS: Mapping[str, LegGas] = {
     "erc4626/generic": LegGas(150_000, 120_000),
     "erc4626/stata": LegGas(360_000, 320_000),
     "erc4626/metamorpho": LegGas(650_000, 550_000),
+    "jupiter_lend": LegGas(200_000, 220_000),
     "kamino_lend": LegGas(150_000, 150_000),
     "marginfi": LegGas(150_000, 200_000),
     "save": LegGas(90_000, 90_000),

@@ -70,6 +70,6 @@ def test_a_market_is_made_of_what_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 
     one = solana_protocols.SandboxProtocol(protocol="invented", place=place)
     monkeypatch.setattr(solana_market, "found", lambda: (one,))
-    made = solana_market.market(CHAIN, SLOT, NOW, OWNER)
+    made = solana_market.market(CHAIN, SLOT, NOW, OWNER, ("invented",))
     assert made.rows == ({"assets": ["USDC"], **row},) and made.images[STRANGER] == account
     assert 'protocol = "invented"' in solana_market.chain_toml("solana", "X", CHAIN, made)

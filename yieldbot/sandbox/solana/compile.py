@@ -16,6 +16,8 @@ from yieldbot.sandbox.solana.link import LinkError, link
 
 HERE = Path(__file__).resolve().parent
 CACHE = CHECKOUT / ".cache" / "programs"
+STANDARD = ("kamino_lend", "marginfi", "orca_whirlpool", "save", "spl_stake_pool")
+"""The programs that every Solana sandbox runs."""
 FLAGS = (
     *("-target", "bpfel-freestanding", "-mcpu=v2", "-O2", "-ffreestanding", "-fno-builtin", "-fno-jump-tables"),
     *("-Wall", "-Werror", "-mllvm", "-bpf-stack-size=4096", "-c"),
@@ -41,8 +43,8 @@ def program(name: str, trap: str = "") -> bytes:
 
 def all_programs() -> None:
     """Compile the programs of the sandbox's market that the cache lacks."""
-    for source in sorted((HERE / "programs").glob("*.c")):
-        program(source.stem)
+    for name in STANDARD:
+        program(name)
 
 
 def _key(source: Path, flags: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +26,9 @@ PRICE_EXPONENT = -8
 PLACES = ("reserves", "banks", "pools")
 """The keys under which a protocol's row lists its markets."""
 
+STANDARD = ("kamino_lend", "marginfi", "save", "spl_stake_pool")
+"""The protocols of the sandbox that runs by itself. Tests ask for others by name, so that starting it compiles no
+more."""
 PRICES = {"SOL": 150.0, "USDC": 1.0, "USDT": 1.0, "stSOL": 177.0}
 """Prices in US dollars that the sandbox's price accounts always state."""
 PEGGED = ("USDC", "USDT")
@@ -62,8 +65,10 @@ class SvmMarket:
     """The exchanges' accounts by name."""
 
 
-def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMarket:
-    """Every account of the sandbox at its first slot, our wallet's included."""
+def market(
+    chain: ChainId, slot: int, timestamp: int, owner: Address, protocols: Collection[str] = STANDARD
+) -> SvmMarket:
+    """Every account of the sandbox at its first slot, our wallet's included. protocols: which of ``found()`` it has."""
     usdc = Token(chain, named("sandbox", "USDC"), "USDC", USDC_DECIMALS)
     sol = Token(chain, WRAPPED_SOL, "SOL", SOL_DECIMALS)
     usdt = Token(chain, named("sandbox", "USDT"), "USDT", USDC_DECIMALS)
@@ -78,7 +83,8 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         ata(owner, usdc.address): token_account(usdc.address, owner, IDLE_USDC * usdc.one),
     }
     by_symbol = {token.symbol: token for token in (usdc, usdt, sol, stsol)}
-    placed = [one.place(Setting(slot=slot, timestamp=timestamp, tokens=by_symbol)) for one in found()]
+    wanted = [one for one in found() if one.protocol in protocols]
+    placed = [one.place(Setting(slot=slot, timestamp=timestamp, tokens=by_symbol)) for one in wanted]
     for one in placed:
         images |= one.images
     pairs = (
