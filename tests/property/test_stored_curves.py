@@ -113,6 +113,11 @@ STORED = [
         0.0577898,
     ),
     (
+        '{"kind":"whole_bp","others":900.0,"free":0.0,"borrowed":800.5,"points":[[0.0,0.0],[8000.0,500.0],'
+        '[10000.0,9000.0]],"keep":0.9,"paying":1.0,"price":1.05}',
+        0.0521 * 0.8005 * 0.9,
+    ),
+    (
         '{"kind":"stake","others":900.0,"staked":1000.0,"held":100.0,"growth":0.0004,"fee":0.1,'
         '"epoch_seconds":172800.0,"entry_cost":0.0}',
         0.0658645021,
