@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -164,9 +165,30 @@ def test_check_names_each_fault_with_its_remedy(home: Home) -> None:
     assert "6 decimals, not 18" in faults["sandbox token USDC"]["said"]
     assert faults.pop("sandbox token DAIX")["said"].endswith("'DAI'")
     assert len(faults) == 2
-    chain.write_text(chain.read_text().replace("[tokens.DAIX]", '[tokens.DAIX]\nsymbols = ["DAI"]'))
+    tables = tomllib.loads(named)
+    main, prime, legacy = (
+        next(p for p in tables["protocols"] if p["name"] == name)
+        for name in ("Aave v3", "Aave v3 Prime", "Aave v3 Legacy")
+    )
+    (stata,) = (p for p in tables["protocols"] if p.get("flavour") == "stata")
+    mixed = named.replace("[tokens.DAIX]", '[tokens.DAIX]\nsymbols = ["DAI"]\nsource = "our own list"')
+    mixed = mixed.replace(tables["tokens"]["USDC"]["feed"], tables["native"]["feed"])
+    mixed = mixed.replace(f'oracle = "{main["oracle"]}"', f'oracle = "{prime["oracle"]}"')
+    mixed = mixed.replace(f'data_provider = "{prime["data_provider"]}"', f'data_provider = "{legacy["data_provider"]}"')
+    here = f'vaults = ["{stata["vaults"][0]}"]\npool = '
+    chain.write_text(mixed.replace(f'{here}"{stata["pool"]}"', f'{here}"{prime["pool"]}"'))
     told = home.run("check").out.splitlines()
-    assert sum(line.startswith("FAIL") for line in told) == 2 and all(line[:4] in ("ok  ", "FAIL") for line in told)
+    assert all(line[:4] in ("ok  ", "FAIL") for line in told)
+    assert "ok    sandbox token DAIX: in no public list: our own list" in told
+    bad = [line for line in told if line.startswith("FAIL") and "wallet main" not in line]
+    expected = {
+        "feed of USDC": "(ETH / USD) says 3,000.0000 dollars",
+        "Aave v3:": "correct oracle",
+        "Aave v3 Prime": "correct data_provider",
+        "Static Aave": "is of the pool",
+    }
+    assert len(bad) == len(expected)
+    assert all(any(row in line and said in line for line in bad) for row, said in expected.items())
 
 
 def test_check_of_a_node_of_another_chain(home: Home) -> None:

@@ -61,6 +61,7 @@ def _evm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         native_symbol=table.native.symbol,
         native_feed=Address(table.native.feed) if table.native.feed else None,
         feeds={Address(t.address): Address(t.feed) for t in table.tokens.values() if t.feed},
+        feed_units=_feed_units(path, table),
         tokens=tokens,
         deployments=tuple(_deployment(path, index, row, chain, tokens) for index, row in enumerate(table.protocols)),
         exchanges=tuple(_exchange(path, index, row, chain, tokens) for index, row in enumerate(table.exchanges)),
@@ -82,7 +83,33 @@ def _evm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         merkl=Merkl(distributor=Address(table.merkl.distributor), url=table.merkl.url) if table.merkl else None,
         symbols={Address(t.address): frozenset({name, *t.symbols}) for name, t in table.tokens.items()},
         pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),
+        unlisted=_unlisted(table),
     )
+
+
+def _unlisted(table: ChainTable) -> dict[str, str]:
+    """By what a row is called: where its addresses come from, of rows that say so because no public package lists
+    them."""
+    tokens = {f"token {name}": t.source for name, t in table.tokens.items() if t.source}
+    protocols = {row.name: row.source for row in table.protocols if row.source}
+    return tokens | protocols | {row.name: row.source for row in table.exchanges if row.source}
+
+
+def _feed_units(path: Path, table: ChainTable) -> dict[Address, Address]:
+    """By feed that counts in another token: that token's US dollar feed. Raises ConfigError if there is none."""
+    found: dict[Address, Address] = {}
+    dollars = {name: t.feed for name, t in table.tokens.items() if t.feed and t.feed_unit == "USD"}
+    for name, token in table.tokens.items():
+        if token.feed is None or token.feed_unit == "USD":
+            continue
+        try:
+            unit = dollars.get(token.feed_unit) or parse_address(token.feed_unit)
+        except ValueError:
+            hint = did_you_mean(token.feed_unit, ["USD", *dollars])
+            why = f'{token.feed_unit!r} is not "USD", a token here with a US dollar feed, or a feed\'s address: {hint}'
+            raise config_error(path, f"tokens.{name}.feed_unit", why) from None
+        found[Address(token.feed)] = Address(unit)
+    return found
 
 
 def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:

@@ -53,11 +53,16 @@ class TokenTable(TomlTable):
     decimals: Annotated[int, Field(ge=0, le=36)]
     """Its decimals, checked against the contract."""
     feed: AddressText | None = None
-    """Contract of its US dollar feed (Chainlink's AggregatorV3 interface)."""
+    """Contract of its price feed (Chainlink's AggregatorV3 interface)."""
+    feed_unit: str = "USD"
+    """What the feed counts in: USD, the symbol of another token of the file whose feed counts in US dollars, or the
+    address of a US dollar feed."""
     pegged: bool = False
     """Whether it is pegged to the US dollar."""
     symbols: list[str] = Field(default_factory=list)
     """Further symbols that the contract may return instead of the table's name."""
+    source: str = ""
+    """Where its addresses come from if no public package lists them; ``check`` shows it."""
 
 
 class SvmTokenTable(TomlTable):
@@ -93,6 +98,8 @@ class ProtocolTable(BaseModel):
     """Name of the deployment in tables."""
     assets: Annotated[list[str], Field(min_length=1)]
     """Symbols of tokens that may be held there."""
+    source: str = ""
+    """Where its addresses come from if no public package lists them; ``check`` shows it."""
 
 
 class ExchangeTable(BaseModel):
@@ -105,6 +112,8 @@ class ExchangeTable(BaseModel):
     """Name of the adapter."""
     name: Name
     """Name of the exchange or oracle in tables."""
+    source: str = ""
+    """Where its addresses come from if no public package lists them; ``check`` shows it."""
 
 
 class MerklTable(TomlTable):

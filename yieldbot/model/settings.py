@@ -153,7 +153,8 @@ class ChainSettings:
     native_feed: Address | None
     """The native token's US dollar feed; None: there is none."""
     feeds: Mapping[Address, Address]
-    """US dollar feeds by token address: Chainlink-style contracts, or Pyth price accounts."""
+    """Price feeds by token address: Chainlink-style contracts, or Pyth price accounts. In US dollars, except those in
+    ``feed_units``."""
     tokens: Mapping[str, Token]
     """Tokens by symbol."""
     deployments: tuple[Deployment, ...]
@@ -190,6 +191,8 @@ class ChainSettings:
     """Exchanges where tokens can be swapped."""
     price_oracles: tuple[Deployment, ...] = ()
     """Price oracles in addition to the feeds (Solana; ``[[witnesses]]``)."""
+    feed_units: Mapping[Address, Address] = field(default_factory=dict)
+    """By feed that counts in another token (ETH for one wstETH): that token's US dollar feed."""
     pegged: frozenset[Address] = frozenset()
     """Tokens that are pegged to the US dollar."""
     symbols: Mapping[Address, frozenset[str]] = field(default_factory=dict)
@@ -200,6 +203,8 @@ class ChainSettings:
     """Where Merkl's rewards are read and claimed; None: Merkl is not used."""
     fee_kind: FeeKind = FeeKind.ETHEREUM
     """The kind of rollup, which determines the fee for data on L1 in addition to gas."""
+    unlisted: Mapping[str, str] = field(default_factory=dict)
+    """Rows whose addresses no public package lists, and where each comes from."""
 
     @property
     def family(self) -> Family:

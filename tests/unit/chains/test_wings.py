@@ -54,6 +54,8 @@ ONLY = {
         "rollups": "a rollup's transaction pays for its data too",
         "check_accounts": "Safes, and what was given up and can still be mined; on Solana it expires",
         "check_exchanges": "pools' factories and routers are contracts that the chain is asked about",
+        "check_feeds": "a feed is a contract that says what it prices; Pyth's accounts are checked in check.py",
+        "check_tables": "the contracts of one row name each other; Solana's rows name accounts of one program",
         "liquidity/*": "positions in pools are provided on EVM chains alone",
         "node/anvil": "the fork is a process of its own; LiteSVM runs inside ours",
         "node/submission": "transactions may be kept out of the public pool; Solana sends to every endpoint",

@@ -46,6 +46,18 @@ def test_a_feed_is_read() -> None:
     assert answered(feed_price(FEED, NOW), word(8), rounds(300_000_000_000, NOW - 5)) == Price(3000.0, NOW - 5)
 
 
+def test_a_feed_that_counts_in_another_token_is_multiplied_by_that_tokens_feed() -> None:
+    """1.25 ETH for one token at 3,000 dollars; the older of both is the price's time, and one that fails fails both."""
+    flow = feed_price(FEED, NOW, Address("0x" + "33" * 20))
+    ratio = (word(18), rounds(125 * 10**16, NOW - 60))
+    assert answered(flow, *ratio, word(8), rounds(300_000_000_000, NOW - 5)) == Price(3750.0, NOW - 60)
+    for bad in (rounds(0, NOW), b"", rounds(2**254, NOW)):
+        flow = feed_price(FEED, NOW, Address("0x" + "33" * 20))
+        next(flow)
+        with pytest.raises(MarketError):
+            flow.send([*ratio, word(8), bad])
+
+
 @pytest.mark.parametrize(
     ("places", "answer", "updated_at", "said"),
     [

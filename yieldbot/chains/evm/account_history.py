@@ -263,7 +263,7 @@ async def quotes_at(
     readable = {height: tokens for height, tokens in readable.items() if tokens}
     if len(readable) > AT_ONCE * 4:
         say(f"reading prices at {len(readable):,} blocks")
-    reads = [partial(_at, node, height, feeds, tokens) for height, tokens in readable.items()]
+    reads = [partial(_at, node, height, feeds, settings.feed_units, tokens) for height, tokens in readable.items()]
     found: dict[tuple[ChainId, int, Address], PriceQuote] = {}
     failed: list[str] = []
     for height, answers in zip(readable, await each(reads), strict=True):
@@ -282,11 +282,17 @@ def _feed(settings: ChainSettings, token: Token) -> Address | None:
 
 
 async def _at(
-    node: Node, height: int, feeds: Mapping[Token, Address], tokens: Sequence[Token]
+    node: Node,
+    height: int,
+    feeds: Mapping[Token, Address],
+    units: Mapping[Address, Address],
+    tokens: Sequence[Token],
 ) -> dict[Token, PriceQuote] | str:
     try:
         block = await node.block(height)
-        answers = await node.run([feed_price(feeds[token], block.timestamp) for token in tokens], block)
+        answers = await node.run(
+            [feed_price(feeds[token], block.timestamp, units.get(feeds[token])) for token in tokens], block
+        )
     except TransientError as gone:
         return str(gone)
     return {

@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.check_exchanges import exchanges
+from yieldbot.chains.evm.check_feeds import feeds
+from yieldbot.chains.evm.check_tables import fault_of
 from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.rollups import kind_fault, typical_fee
@@ -43,15 +45,11 @@ async def findings(chain: ChainSettings) -> list[Finding]:
             found.append(await _coded(node, f"{chain.name} Multicall3", chain.multicall3, block, "multicall3"))
             found.append(await _fee_kind(node, chain, block))
             found += [await _token(node, chain, token, block) for token in chain.tokens.values()]
-            feeds = {"[native] feed": chain.native_feed} | {
-                f"feed of {token.symbol}": chain.feeds.get(token.address) for token in chain.tokens.values()
-            }
-            for key, feed in feeds.items():
-                if feed is None:
-                    remedy = f"name it in chains/{chain.name}.toml: without it gas has no price"
-                    found.append(Finding(f"{chain.name} {key}", "is not named", remedy, MISCONFIGURED))
-                else:
-                    found.append(await _coded(node, f"{chain.name} {key}", feed, block, key))
+            found += [
+                Finding(f"{chain.name} {row}", f"in no public list: {source}")
+                for row, source in sorted(chain.unlisted.items())
+            ]
+            found += await feeds(node, chain, block)
             return found + await _markets(node, chain, block) + await exchanges(node, chain, block)
     except HttpRefused as refusal:
         return [Finding(what, refusal.what, refusal.remedy, FAILED)]
@@ -134,6 +132,10 @@ async def _markets(node: Node, chain: ChainSettings, block: BlockRef) -> list[Fi
         if missing or not markets:
             result = f"no contract at {missing[0].address}" if missing else "it lists no market for its assets"
             found.append(Finding(what, result, f"correct its table in chains/{chain.name}.toml", MISCONFIGURED))
+            continue
+        if (fault := await fault_of(node, deployment, block)) is not None:
+            key = f"correct {fault[1]} of its table in chains/{chain.name}.toml"
+            found.append(Finding(what, fault[0], key, MISCONFIGURED))
             continue
         flows = [known[m.protocol].observe(m, Address("0x" + "11" * 20), block) for m in markets]
         bad = [

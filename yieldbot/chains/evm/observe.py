@@ -120,6 +120,7 @@ async def _discover(
     """The job's markets, deployments that cannot be listed, balances and prices, and the pools."""
     deployments = [d for d in (*job.chain.deployments, _idle(job)) if set(job.assets) & set(d.assets)]
     native_feed, asset_feed = gas_feeds(job)
+    units = job.chain.feed_units
     rest = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
     # Rewards are any tokens, and go through any other.
     flows = Flows()
@@ -127,9 +128,12 @@ async def _discover(
     fee = flows.add(typical_fee())
     decimals = [(token, flows.add(decimals_of(token.address))) for token in job.assets]
     native_read, asset_read = (
-        flows.add(feed_price(address, block.timestamp)) if address else None for address in (native_feed, asset_feed)
+        flows.add(feed_price(address, block.timestamp, units.get(address))) if address else None
+        for address in (native_feed, asset_feed)
     )
-    feeds = [(token, flows.add(feed_price(address, block.timestamp))) for token, address in rest.items()]
+    feeds = [
+        (token, flows.add(feed_price(address, block.timestamp, units.get(address)))) for token, address in rest.items()
+    ]
     listed = add_listings(flows, job.chain, None if job.sale else job.assets) if job.swaps else Listings()
     of_pegs = add_lists(flows, job)
     lists = [(deployment, flows.add(adapters[deployment.protocol].discover(deployment))) for deployment in deployments]

@@ -71,13 +71,27 @@ def _price_of(reward: Reward, state: MarketState, around: Surroundings, own: Pri
     return usd.usd / own.usd if usd is not None and own is not None else None
 
 
-def feed_price(address: Address, now: int | None = None) -> Flow[Price]:
-    """A feed's price, in one round. now: the chain's own time, if known. Raises MarketError for an impossible price,
-    decimals or time (``model/bounds.py``).
+def feed_price(address: Address, now: int | None = None, unit: Address | None = None) -> Flow[Price]:
+    """A feed's price in US dollars, in one round. now: the chain's own time, if known. unit: the dollar feed of the
+    token that the feed counts in; None: it counts in dollars. The older of two feeds is the price's time. Raises
+    MarketError for an impossible price, decimals or time (``model/bounds.py``).
 
     Source: Chainlink AggregatorV3Interface, ``latestRoundData`` words 1 (answer) and 3 (updatedAt).
     """
-    decimals, data = yield [EthCall(address, DECIMALS), EthCall(address, LATEST_ROUND_DATA)]
+    named = (address,) if unit is None else (address, unit)
+    answers = yield [EthCall(feed, data) for feed in named for data in (DECIMALS, LATEST_ROUND_DATA)]
+    price, *others = (_parsed(feed, answers[2 * i], answers[2 * i + 1], now) for i, feed in enumerate(named))
+    for other in others:
+        try:
+            usd = bounds.price(price.usd * other.usd)
+        except (ValueError, OverflowError) as impossible:
+            raise MarketError(f"feed {address} by {unit}: {impossible}") from None
+        price = Price(usd, min(price.updated_at, other.updated_at))
+    return price
+
+
+def _parsed(address: Address, decimals: bytes, data: bytes, now: int | None) -> Price:
+    """One feed's price in its own unit. Raises MarketError."""
     if len(data) < 160:
         raise MarketError(f"{address} is not a price feed")
     answer = int.from_bytes(data[32:64], "big", signed=True)

@@ -31,7 +31,10 @@ async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> Quot
         await flows.run(node, block)
         flows, found = Flows(), listed.found
         fed = {token: chain.feeds[token.address] for token in pair if token.address in chain.feeds}
-        feeds = {token: flows.add(feed_price(address, block.timestamp)) for token, address in fed.items()}
+        feeds = {
+            token: flows.add(feed_price(address, block.timestamp, chain.feed_units.get(address)))
+            for token, address in fed.items()
+        }
         native_feed = flows.add(feed_price(chain.native_feed, block.timestamp)) if chain.native_feed else None
         fee = flows.add(typical_fee())
         await flows.run(node, block)

@@ -114,7 +114,10 @@ async def fetch_view(
     feeds = {token: address for token in tokens if (address := chain.feeds.get(token.address)) is not None}
     flows = Flows()
     reads = [(pool, flows.add(known[pool.protocol].observe(pool, deployments[pool.id]))) for pool in pools]
-    fed = {token: flows.add(feed_price(address, block.timestamp)) for token, address in feeds.items()}
+    fed = {
+        token: flows.add(feed_price(address, block.timestamp, chain.feed_units.get(address)))
+        for token, address in feeds.items()
+    }
     native_feed = flows.add(feed_price(chain.native_feed, block.timestamp)) if chain.native_feed else None
     fee = flows.add(typical_fee()) if beside is None else None
     await flows.run(node, block)

@@ -1,0 +1,65 @@
+"""Public lists of addresses, as npm packages have them: Aave's address book (with Chainlink's feeds), Morpho's,
+Uniswap's and Safe's, and Uniswap's token list."""
+
+import json
+import shutil
+import subprocess
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.kit import ROOT
+
+NPM = ROOT / "node_modules"
+READ = """
+import { createRequire } from 'node:module';
+import fs from 'node:fs';
+const npm = process.argv[1], require = createRequire(npm + '/');
+const book = await import(npm + '/@aave-dao/aave-address-book/dist/AaveAddressBook.mjs');
+const morpho = await import(npm + '/@morpho-org/morpho-ts/lib/esm/index.js');
+const uniswap = require('@uniswap/sdk-core');
+const tokens = require('@uniswap/default-token-list/build/uniswap-default.tokenlist.json').tokens;
+const called = JSON.parse(fs.readFileSync(npm + '/@aave-dao/aave-address-book/tokenlist.json')).tokens;
+const aave = {}, chainlink = {}, listed = {};
+const list = (chain, value) => {
+  if (typeof value === 'string') (listed[chain] ??= []).push(...(value.match(/\\b0x[0-9a-fA-F]{40}\\b/g) ?? []));
+  else if (value && typeof value === 'object') for (const inner of Object.values(value)) list(chain, inner);
+};
+for (const [name, b] of Object.entries(book)) {
+  if (name.startsWith('Chainlink')) chainlink[name.slice(9).toLowerCase()] = b;
+  if (!name.startsWith('AaveV3') || !b.POOL) continue;
+  aave[name.slice(6).toLowerCase()] = {
+    chain: b.CHAIN_ID, pool: b.POOL, data_provider: b.AAVE_PROTOCOL_DATA_PROVIDER, oracle: b.ORACLE,
+    rewards_controller: b.DEFAULT_INCENTIVES_CONTROLLER,
+    decimals: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.decimals])),
+    stata: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.STATA_TOKEN])),
+  };
+  list(b.CHAIN_ID, {...b, ASSETS: b.ASSETS});
+}
+for (const [chain, a] of Object.entries(morpho.addressesRegistry)) list(chain, a);
+for (const [name, map] of Object.entries(uniswap)) {
+  if (!name.endsWith('_ADDRESSES') || typeof map !== 'object') continue;
+  for (const [chain, a] of Object.entries(map)) list(chain, a);
+}
+for (const [chain, a] of Object.entries(uniswap.CHAIN_TO_ADDRESSES_MAP)) list(chain, a);
+for (const id of Object.values(uniswap.ChainId)) {
+  if (typeof id === 'number') list(id, uniswap.SWAP_ROUTER_02_ADDRESSES(id));
+}
+const safe = npm + '/@safe-global/safe-deployments/dist/assets/v1.4.1/multi_send_call_only.json';
+const multisend = JSON.parse(fs.readFileSync(safe)).networkAddresses;
+for (const token of tokens) list(token.chainId, token.address);
+console.log(JSON.stringify({aave, chainlink, listed, tokens, called, multisend}));
+"""
+
+
+@cache
+def lists() -> dict[str, Any]:
+    """``aave`` (markets by name), ``chainlink`` (feeds by chain and pair), ``listed`` (every address by chain id),
+    ``tokens`` (Uniswap's), ``called`` (what contracts call themselves, Aave's), ``multisend`` (Safe's, by chain id)."""
+    node = shutil.which("node")
+    packages = ("@aave-dao/aave-address-book", "@morpho-org/morpho-ts", "@uniswap/sdk-core")
+    if node is None or not all((NPM / name).is_dir() for name in packages):
+        pytest.skip("node or the npm packages that list addresses are not installed: run scripts/test")
+    words = [node, "--input-type=module", "-e", READ, str(NPM)]
+    return dict(json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout))
