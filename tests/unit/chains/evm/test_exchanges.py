@@ -36,7 +36,9 @@ def test_no_pool_is_asked_for_that_no_way_leads_through() -> None:
     every, quoted, one = asked(BASE), asked(BASE, "USDC", "DAI"), asked(BASE, "USDC")
     tokens = len(load_chain(BASE, read_toml(BASE), {}).tokens)
     pairs = tokens * (tokens - 1) // 2
-    assert [whole * (2 * tokens - 3) // pairs for whole in every] == quoted, "of six tokens, 9 of 15 pairs have one of two"
+    assert [whole * (2 * tokens - 3) // pairs for whole in every] == quoted, (
+        "of six tokens, 9 of 15 pairs have one of two"
+    )
     assert [whole * (tokens - 1) // pairs for whole in every] == one
 
 
