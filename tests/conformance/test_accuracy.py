@@ -26,6 +26,6 @@ async def test_predicted_growth_is_what_the_chain_pays(chain: Accuracy, capsys: 
         seen = [draw.utilisation_before for draw in exact if draw.kind == kind]
         several = any(draw.pools > 1 for draw in exact if draw.kind == kind)  # one of them is pressed at a time
         assert min(seen) < 0.9 and len(seen) >= DRAWS
-        assert max(seen) > 0.92 or several
+        assert max(seen) > 0.92 or several or not any(seen)  # none: a market without borrowers
     too_far = [draw for draw in exact if abs(draw.error_bp) > COMPUTED[draw.kind]]
     assert rows(too_far) == []

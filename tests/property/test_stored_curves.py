@@ -99,6 +99,7 @@ STORED = [
     ('{"kind":"supply_kinked","others":900.0,"borrowed":800.0,"points":[[0.0,0.0],[0.8,0.05],[1.0,0.9]]}', 0.05),
     ('{"kind":"adaptive","others":900.0,"borrowed":900.0,"fee":0.1,"rate_at_target":0.04}', 0.0324533186),
     ('{"kind":"constant","rate":0.07}', 0.07),
+    ('{"kind":"stated","rate":0.05,"held":100.0,"entry_cost":0.0}', 0.0501028806),
     ('{"kind":"diluted","others":900.0,"income_per_year":40.0}', 0.04),
     ('{"kind":"entered","others":900.0,"income_per_year":40.0,"held":100.0,"entry_cost":0.01}', 0.04),
     ('{"kind":"sampled","points":[[0.0,0.06],[200.0,0.04]]}', 0.05),

@@ -44,6 +44,7 @@ from yieldbot.math.curves import (
 from yieldbot.math.dilution import Dilution
 from yieldbot.math.liquidity_curve import LiquidityCurve
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
+from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
@@ -128,7 +129,7 @@ def is_nonincreasing(curve: YieldCurve) -> bool:
             return False  # while all is lent out, more supply makes the bad debt a smaller part of it
         case KinkedCurve() | SupplyKinkedCurve():
             return all(low[1] <= high[1] for low, high in pairwise(((0.0, 0.0), *curve.points)))
-        case AdaptiveCurve() | ConstantCurve():
+        case AdaptiveCurve() | ConstantCurve() | StatedCurve(entry_cost=0.0):
             return True
         case DilutedCurve():
             return curve.income_per_year >= 0.0
@@ -165,6 +166,7 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
             | EnteredCurve()
             | ConstantCurve()
             | SampledCurve()
+            | StatedCurve()
             | LiquidityCurve()
         ):
             return by_shape(

@@ -18,6 +18,7 @@ from yieldbot.backtest.paper_liquidity import SimulatedPosition, grown_position,
 from yieldbot.math.concentrated import Unswappable, V3Pool
 from yieldbot.math.curves import EnteredCurve, LookThroughCurve
 from yieldbot.math.liquidity_curve import LiquidityCurve
+from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.curve import YieldCurve
@@ -103,7 +104,7 @@ def rebased(curve: YieldCurve, held: float) -> YieldCurve:
     """The curve for somebody who already holds ``held`` whole tokens: entry fees apply only to what is added, and a
     vault has already invested this holding."""
     match curve:
-        case EnteredCurve() | StakeCurve():
+        case EnteredCurve() | StakeCurve() | StatedCurve():
             return replace(curve, held=held)
         case LiquidityCurve():
             return replace(curve, held=held, stays=curve.stays if curve.held else curve.enters)

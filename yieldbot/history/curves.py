@@ -30,6 +30,7 @@ from yieldbot.math.curves import (
 from yieldbot.math.jupiter_lend import WholeBpCurve
 from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
+from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
@@ -75,6 +76,7 @@ SHAPES = {
     "scaled": _shape(ScaledCurve, "base factor"),
     "rewarded": _shape(RewardedCurve, "base terms"),
     "reward_term": _shape(RewardTerm, "others value_per_year seconds_left claim_cost"),
+    "stated": _shape(StatedCurve, "rate held entry_cost"),
     "provided": _shape(LiquidityCurve, "stays enters held entry_cost"),
     "outlook": _shape(RangeOutlook, "fees others lost gas once"),
 }

@@ -16,6 +16,7 @@ from yieldbot.math.curves import (
     SampledCurve,
     SupplyKinkedCurve,
 )
+from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
@@ -100,7 +101,7 @@ def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
             return replace(curve, points=tuple((u, rate * factor) for u, rate in curve.points))
         case SampledCurve():
             return replace(curve, points=tuple((x, rate * factor) for x, rate in curve.points))
-        case ConstantCurve():
+        case ConstantCurve() | StatedCurve():
             return replace(curve, rate=curve.rate * factor)
         case DilutedCurve() | EnteredCurve():
             return replace(curve, income_per_year=curve.income_per_year * factor)

@@ -66,7 +66,7 @@ def shares_of(states: Iterable[MarketState]) -> dict[str, tuple[Address, ...]]:
     for state in states:
         market = state.market
         token = market.params.get("a_token") if market.protocol == "aave_v3" else market.address
-        if market.protocol in ("aave_v3", "compound_v3", "erc4626") and token:
+        if market.protocol in ("aave_v3", "compound_v3", "erc4626", "savings_rate") and token:
             found.setdefault(token_key(market.asset.address), []).append(checksum(str(token)))
     return {asset: tuple(dict.fromkeys(tokens)) for asset, tokens in found.items()}
 
@@ -118,6 +118,19 @@ def _vault(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
     return HeldBy(children=tuple(children.items()), idle=idle, unknown=unknown, asset=asset)
 
 
+def _savings(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    """sUSDS and sDAI hold what was deposited; sUSDC holds sUSDS; what Spark has taken out is lent where nothing on the
+    chain lists it."""
+    params = state.market.params
+    flavour = params.get("flavour")
+    if flavour in ("susdc", "susdc_l2"):
+        return HeldBy(children=((token_key(str(params["susds"])), 1.0),), asset=asset)
+    if flavour != "spark":
+        return HeldBy(idle=1.0, asset=asset)
+    there = min(1.0, state.liquidity.raw / state.supplied.raw) if state.supplied.raw else 1.0
+    return HeldBy(idle=there, unknown=1.0 - there, asset=asset, why="what Spark's liquidity layer has taken out")
+
+
 def _liquidity(state: MarketState, asset: str) -> HeldBy:
     """Both tokens of a pool, weighted by value; half each if the pool has no usable price."""
     pool = state.liquidity_market
@@ -139,6 +152,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "compound_v3": _comet,
     "erc4626": _vault,
     "morpho_blue": _blue,
+    "savings_rate": _savings,
 }
 """By adapter, the function that gives a market's direct holdings."""
 

@@ -110,7 +110,7 @@ def _listening(state: MarketState) -> Listening | None:
         token = checksum(str(params["a_token"]))
     elif market.protocol == "morpho_blue":
         second, rows = bytes.fromhex(str(params["id"]).removeprefix("0x")), BLUE
-    elif market.protocol == "erc4626":
+    elif market.protocol in ("erc4626", "savings_rate"):
         rows, token = VAULT, checksum(str(params.get("share", market.address)))
     elif market.protocol == "compound_v2":
         rows = CTOKEN

@@ -145,6 +145,30 @@ def _ctoken(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
         yield Dependency(Address(market.params["model"]), Part.RATE_MODEL, "rate model")
 
 
+def _savings(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params, flavour = market.params, market.params.get("flavour")
+    own = {"susds": ("ssr()",), "spark": ("vsr()", "minVsr()", "maxVsr()", "depositCap()")}.get(str(flavour), ())
+    yield Dependency(market.address, Part.POOL, "vault", tuple((name[:-2], _view(name)) for name in own))
+    if flavour == "sdai" and "vat" in params:
+        yield Dependency(Address(params["source"]), Part.INSIDE, "Pot", (("dsr", _view("dsr()")),))
+        yield Dependency(Address(params["vat"]), Part.INSIDE, "Vat")
+    if "psm" in params and "pocket" in params:
+        fees = (
+            (("pocket", _view("pocket()")),)
+            if flavour == "susdc_l2"
+            else (("tin", _view("tin()")), ("tout", _view("tout()")))
+        )
+        yield Dependency(Address(params["psm"]), Part.INSIDE, "PSM", fees)
+        yield Dependency(Address(params["pocket"]), Part.INSIDE, "PSM's pocket")
+        yield Dependency(
+            Address(params["susds"]), Part.INSIDE, "sUSDS", () if flavour == "susdc_l2" else (("ssr", _view("ssr()")),)
+        )
+    if flavour == "susdc_l2" and "source" in params:
+        yield Dependency(Address(params["source"]), Part.ORACLE, "SSR oracle", (("ssr", _view("getSSR()")),))
+    if "wrapper" in params:
+        yield Dependency(Address(params["wrapper"]), Part.INSIDE, "PSM's wrapper")
+
+
 def _view(signature: str, *words: int | str) -> bytes:
     """Calldata of a view function of static arguments."""
     numbers = (int(word, 16) if isinstance(word, str) else word for word in words)
@@ -157,6 +181,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "compound_v3": _comet,
     "erc4626": _vault,
     "morpho_blue": _blue,
+    "savings_rate": _savings,
     "uniswap_v2": _pool,
     "uniswap_v3": _pool,
     "uniswap_v4": _pool,
