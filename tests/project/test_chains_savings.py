@@ -25,6 +25,9 @@ REGISTRY = {
     "optimism": {
         ("susdc_l2", "0xCF9326e24EBfFBEF22ce1050007A43A3c0B6DB55", "0xe0F9978b907853F354d79188A3dEfbD41978af62")
     },
+    "unichain": {
+        ("susdc_l2", "0x14d9143BEcC348920b68D123687045db49a016C6", "0x7b42Ed932f26509465F7cE3FAF76FfCe1275312f")
+    },
     "avalanche": {("spark", "0x28B3a8fb53B741A8Fd78c0fb9A6B2393d896a43d", None)},
 }
 """By chain: flavour, vault and PSM (SUSDC, SUSDS, SDAI, SPARK_VAULT_V2_*, PSM, PSM3 of src/<Chain>.sol)."""
