@@ -45,7 +45,7 @@ def test_every_address_is_a_key_and_stands_once(described: dict[str, Any]) -> No
         for key in ("reserves", "banks", "pools")
         for address in row.get(key, ())
     ]
-    assert len(found) == len(set(found)) == 15
+    assert len(found) == len(set(found)) == 16
     assert all(len(key_bytes(Address(a))) == 32 for a in [*found, *(row["program"] for row in described["protocols"])])
 
 

@@ -124,6 +124,7 @@ STORED = [
         0.0658645021,
     ),
     ('{"kind":"undrained","base":{"kind":"diluted","others":900.0,"income_per_year":40.0},"least":200.0}', 40 / 1100),
+    ('{"kind":"less_fee","base":{"kind":"constant","rate":0.04},"fee":0.01}', 0.03),
     ('{"kind":"scaled","base":{"kind":"constant","rate":0.04},"factor":0.5}', 0.02),
     (
         '{"kind":"rewarded","base":{"kind":"constant","rate":0.05},"terms":[{"kind":"reward_term","others":900.0,'

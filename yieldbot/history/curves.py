@@ -28,6 +28,7 @@ from yieldbot.math.curves import (
     VaultSlot,
 )
 from yieldbot.math.jupiter_lend import WholeBpCurve
+from yieldbot.math.kamino_vault import LessFeeCurve
 from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.savings_rate import StatedCurve
@@ -73,6 +74,7 @@ SHAPES = {
     "whole_bp": _shape(WholeBpCurve, "others free borrowed points keep paying price"),
     "stake": _shape(StakeCurve, "others staked held growth fee epoch_seconds entry_cost"),
     "undrained": _shape(CappedCurve, "base least"),
+    "less_fee": _shape(LessFeeCurve, "base fee"),
     "scaled": _shape(ScaledCurve, "base factor"),
     "rewarded": _shape(RewardedCurve, "base terms"),
     "reward_term": _shape(RewardTerm, "others value_per_year seconds_left claim_cost"),

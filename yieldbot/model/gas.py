@@ -36,6 +36,7 @@ LEGS: Mapping[str, LegGas] = {
     "savings_rate/susdc": LegGas(420_000, 330_000),
     "savings_rate/susdc_l2": LegGas(270_000, 210_000),
     "kamino_lend": LegGas(150_000, 150_000),
+    "kamino_vault": LegGas(250_000, 350_000),
     "marginfi": LegGas(150_000, 200_000),
     "save": LegGas(90_000, 90_000),
     "spl_stake_pool": LegGas(60_000, 80_000),

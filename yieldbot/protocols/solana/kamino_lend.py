@@ -146,7 +146,7 @@ class KaminoLend:
             held=held,
             shares=held_shares,
             share_token=shares,
-            liquidity=Amount(market.asset, min(free, _withdrawable(fields, clock.timestamp))),
+            liquidity=Amount(market.asset, min(free, withdrawable(fields, clock.timestamp))),
             capacity=Amount(market.asset, max(0, fields["deposit_limit"] - supplied.raw - 1)),
             supplied=supplied,
             borrowed=Amount(market.asset, reserve.borrowed_sf // ONE),
@@ -237,7 +237,7 @@ def points_of(reserve: KaminoReserve) -> tuple[tuple[float, float], ...]:
     return with_steps(tuple(points), reserve.host_rate_bps / BPS)
 
 
-def _withdrawable(fields: dict[str, Any], now: int) -> int:
+def withdrawable(fields: dict[str, Any], now: int) -> int:
     """What the reserve's cap on withdrawals of an interval leaves, in base units (remaining_withdrawal_caps_amount)."""
     seconds = fields["withdrawal_interval_seconds"]
     if not seconds:

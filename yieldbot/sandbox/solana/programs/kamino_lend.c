@@ -1,9 +1,9 @@
 /* A double of Kamino's lending program (klend), for the sandbox and the tests: it is NOT the real program.
  *
  * It keeps to the real one's discriminators, account orders, layouts (Reserve of 8624 bytes, LendingMarket of 4664),
- * U68F60 rounding, interest by slots, withdrawal caps and error numbers for refresh_reserve, deposit_reserve_liquidity
- * and redeem_reserve_collateral. Left out: prices (a refresh only looks at the oracles' addresses), obligations,
- * borrowing (debt stands in the reserve from the start), farms, Token-2022, the cumulative borrow rate, time stamps of
+ * U68F60 rounding, interest by slots, withdrawal caps and error numbers for refresh_reserve, refresh_reserves_batch
+ * (without prices), deposit_reserve_liquidity and redeem_reserve_collateral. Left out: prices (a refresh only looks at
+ * the oracles' addresses), obligations, borrowing (debt stands in the reserve from the start), farms, Token-2022, the cumulative borrow rate, time stamps of
  * crossed limits. Source: klend 1.16.0, state/reserve.rs, lending_market/ and handlers/. */
 #include "svm.h"
 
@@ -144,6 +144,16 @@ FUNCTION u64 refresh(Input *in) {
   return refreshed(r, in->accounts[1].data);
 }
 
+/* refresh_reserves_batch without prices: pairs of a reserve and its market */
+FUNCTION u64 refresh_batch(Input *in) {
+  for (u64 i = 0; i < in->count; i += 2) {
+    if (i + 1 == in->count) return CUSTOM(INVALID_INPUT);
+    u64 failed = belong(in, &in->accounts[i], &in->accounts[i + 1]);
+    if (failed || (failed = refreshed(in->accounts[i].data, in->accounts[i + 1].data))) return failed;
+  }
+  return 0;
+}
+
 typedef struct { Account *owner, *reserve, *market, *authority, *mint, *vault, *collateral, *liquidity, *shares, *program; } Call;
 
 FUNCTION u64 check(Input *in, const Call *c) {
@@ -254,6 +264,7 @@ FUNCTION u64 redeem(Input *in, u64 shares) {
 }
 
 static const u8 REFRESH[8] = {0x02, 0xda, 0x8a, 0xeb, 0x4f, 0xc9, 0x19, 0x66};
+static const u8 REFRESH_BATCH[8] = {0x90, 0x6e, 0x1a, 0x67, 0xa2, 0xcc, 0xfc, 0x93};
 static const u8 DEPOSIT[8] = {0xa9, 0xc9, 0x1e, 0x7e, 0x06, 0xcd, 0x66, 0x44};
 static const u8 REDEEM[8] = {0xea, 0x75, 0xb5, 0x7d, 0xb9, 0x8e, 0xdc, 0x1d};
 
@@ -261,6 +272,7 @@ u64 entrypoint(u8 *input) {
   Input in;
   if (parse(input, &in) || in.size < 8) return CUSTOM(TOO_FEW);
   if (tagged(in.data, REFRESH)) return refresh(&in);
+  if (tagged(in.data, REFRESH_BATCH) && in.size == 9 && in.data[8]) return refresh_batch(&in);
   if (in.size != 16 || in.count < 12) return CUSTOM(TOO_FEW);
   u64 amount = get64(in.data + 8);
   if (tagged(in.data, DEPOSIT)) {

@@ -50,7 +50,9 @@ extern u64 sol_create_program_address(const Seed *, int, const Key *, Key *);
 #define STUCK 0
 #endif
 
+#ifndef MOST_ACCOUNTS
 #define MOST_ACCOUNTS 20
+#endif
 #define ROOM_TO_GROW 10240
 
 typedef struct {
@@ -138,8 +140,8 @@ INLINE u128 product(u64 a, u64 b) {
   return r;
 }
 
-/* floor(a * b / d), by 256 bits in between; 1 when it does not fit or d is 0. */
-FUNCTION int muldiv(const u128 *a, const u128 *b, const u128 *d, u128 *out) {
+/* floor(a * b / d) and what remains, by 256 bits in between; 1 when it does not fit or d is 0. */
+FUNCTION int muldivrem(const u128 *a, const u128 *b, const u128 *d, u128 *out, u128 *over) {
   if (is_zero(*d)) return 1;
   u64 w[4];
   u128 ll = product(a->low, b->low), lh = product(a->low, b->high);
@@ -168,8 +170,11 @@ FUNCTION int muldiv(const u128 *a, const u128 *b, const u128 *d, u128 *out) {
     }
   }
   *out = quotient;
+  *over = rest;
   return 0;
 }
+
+INLINE int muldiv(const u128 *a, const u128 *b, const u128 *d, u128 *out) { u128 rest; return muldivrem(a, b, d, out, &rest); }
 
 /* SPL Token: an instruction of three accounts (the last one signs) and an amount. */
 #define TOKEN_TRANSFER 3
