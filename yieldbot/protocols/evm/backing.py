@@ -14,6 +14,7 @@ from yieldbot.model.market import Kind, MarketState
 from yieldbot.protocols.backing import Root
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.protocols.evm.backing_pools import aave_key, oracle_key, token_key
+from yieldbot.protocols.evm.share_calls import SHARE_VAULTS
 
 
 def root_of(state: MarketState, where: Mapping[str, Any]) -> Root:
@@ -66,7 +67,7 @@ def shares_of(states: Iterable[MarketState]) -> dict[str, tuple[Address, ...]]:
     for state in states:
         market = state.market
         token = market.params.get("a_token") if market.protocol == "aave_v3" else market.address
-        if market.protocol in ("aave_v3", "compound_v3", "erc4626", "savings_rate") and token:
+        if market.protocol in (*SHARE_VAULTS, "aave_v3", "compound_v3") and token:
             found.setdefault(token_key(market.asset.address), []).append(checksum(str(token)))
     return {asset: tuple(dict.fromkeys(tokens)) for asset, tokens in found.items()}
 
@@ -131,6 +132,11 @@ def _savings(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy
     return HeldBy(idle=there, unknown=1.0 - there, asset=asset, why="what Spark's liquidity layer has taken out")
 
 
+def _share(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    """A vault whose own contract says what it rests on: ``backing_reads.py`` recognises it by its functions."""
+    return HeldBy(children=((token_key(state.market.address), 1.0),), asset=asset)
+
+
 def _liquidity(state: MarketState, asset: str) -> HeldBy:
     """Both tokens of a pool, weighted by value; half each if the pool has no usable price."""
     pool = state.liquidity_market
@@ -151,6 +157,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "compound_v2": _ctoken,
     "compound_v3": _comet,
     "erc4626": _vault,
+    "euler": _share,
     "morpho_blue": _blue,
     "savings_rate": _savings,
 }

@@ -46,7 +46,10 @@ CIRCLE = "it is controlled by what it controls"
 DELEGATES = b"\xef\x01\x00"
 """Prefix of the code of an EIP-7702 account: a key whose account runs a contract's code."""
 NOBODYS = ("0x" + "00" * 20, "0x" + "00" * 18 + "dead")
-BEHIND = ("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL", "authority")
+BEHIND = (
+    *("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL", "authority"),
+    *("governorAdmin", "upgradeAdmin"),
+)
 """View functions that name the controller of a contract; the first that names somebody counts."""
 TWO = {"pendingTimelock": "timelock seconds", "pendingGuardian": "guardian", "pendingDefaultAdmin": "default admin"}
 """Views that return (the announced value, unix seconds from which it may take effect)."""
@@ -182,7 +185,7 @@ def _upgrader(reading: Reading, readings: Readings, seen: tuple[Address, ...] = 
 
 def _owner(reading: Reading, readings: Readings) -> Controller:
     """Who may change a contract's settings."""
-    views = ("owner", "getOwner", "admin", "governor", "ADDRESSES_PROVIDER", "authority")
+    views = ("owner", "getOwner", "admin", "governor", "ADDRESSES_PROVIDER", "authority", "governorAdmin")
     return _first(reading, readings, views, (reading.address,)) or NO_ONE
 
 

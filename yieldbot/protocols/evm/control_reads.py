@@ -36,6 +36,8 @@ VIEWS = {
     "getOwner": "getOwner()",
     "admin": "admin()",
     "governor": "governor()",
+    "governorAdmin": "governorAdmin()",
+    "upgradeAdmin": "upgradeAdmin()",
     "pendingOwner": "pendingOwner()",
     "pendingAdmin": "pendingAdmin()",
     "guardian": "guardian()",
@@ -88,6 +90,7 @@ list (MINT_LISTS). ``nonsense`` is no contract's function: one that answers it a
 are not believed."""
 NAMES_NEXT = (
     *("owner", "getOwner", "admin", "governor", "guardian", "pauseGuardian", "curator", "getACLAdmin"),
+    *("governorAdmin", "upgradeAdmin"),
     *("ADDRESSES_PROVIDER", "POOL", "implementation", "comptrollerImplementation", "getPriceOracle"),
     *("oracle", "interestRateModel", "getACLManager", "getPoolConfigurator", "defaultAdmin", "authority"),
     *("manager", "globals", "poolDelegate", "withdrawalManager", "liquidity adapter", "masterMinter", "minter"),
@@ -97,6 +100,7 @@ MINT_LISTS = ("wards", "isMinter", "minters")
 """Views that say of one address whether it may mint, and of nobody who all of them are."""
 OF_CONTROLLERS = (
     *("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL"),
+    *("governorAdmin", "upgradeAdmin"),
     *("getPoolConfigurator", "getACLManager", "getPriceOracle", "defaultAdmin", "authority", "globals", "poolDelegate"),
 )
 """Views that are read of a contract that is read only because it controls another."""

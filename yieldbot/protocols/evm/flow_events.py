@@ -15,6 +15,7 @@ from yieldbot.model.market import MarketState
 from yieldbot.model.money_flows import MoneyFlow
 from yieldbot.model.reads import EthCall, EthLog
 from yieldbot.protocols.evm.abi import checksum
+from yieldbot.protocols.evm.share_calls import SHARE_VAULTS
 from yieldbot.protocols.evm.view_words import call, number
 
 MOST_RAW = 2**128
@@ -110,7 +111,7 @@ def _listening(state: MarketState) -> Listening | None:
         token = checksum(str(params["a_token"]))
     elif market.protocol == "morpho_blue":
         second, rows = bytes.fromhex(str(params["id"]).removeprefix("0x")), BLUE
-    elif market.protocol in ("erc4626", "savings_rate"):
+    elif market.protocol in SHARE_VAULTS:
         rows, token = VAULT, checksum(str(params.get("share", market.address)))
     elif market.protocol == "compound_v2":
         rows = CTOKEN

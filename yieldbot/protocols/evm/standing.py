@@ -13,7 +13,7 @@ from yieldbot.model.controls import CONFIGURATOR, Dependency, Part
 from yieldbot.model.ids import Address
 from yieldbot.model.look_through import Backing
 from yieldbot.model.market import Kind, Market
-from yieldbot.protocols.evm import comet_queue, maple, vault_v2
+from yieldbot.protocols.evm import comet_queue, maple, standing_credit, vault_v2
 from yieldbot.protocols.evm.abi import checksum, selector_of
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "compound_v2": _ctoken,
     "compound_v3": _comet,
     "erc4626": _vault,
+    "euler": standing_credit.euler,
     "morpho_blue": _blue,
     "savings_rate": _savings,
     "uniswap_v2": _pool,

@@ -1,0 +1,81 @@
+"""What lending vaults of several protocols do badly: caps, pauses, cash that is lent out, terms that were changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bench.accuracy import DAY, Accuracy
+from tests.evm.adapters.test_doubts import altered
+from tests.kit.evm.conformance import markets_of
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.look_through import HeldBy
+from yieldbot.model.market import Market, Status
+from yieldbot.protocols.evm.abi import abi, checksum
+from yieldbot.protocols.evm.backing import root_of
+from yieldbot.protocols.evm.standing import stands_on
+from yieldbot.sandbox.evm.artifacts import own
+from yieldbot.sandbox.evm.deployer import Contract
+
+NEEDS: tuple[str, ...] = ("euler",)
+USDC = 10**6
+
+
+async def named(chain: Accuracy, protocol: str, name: str) -> Market:
+    return next(market for market in await markets_of(chain, protocol) if market.name.endswith(name))
+
+
+def contract(market: Market, kind: str) -> Contract:
+    return Contract(market.address, own()[kind].abi)
+
+
+async def tell(chain: Accuracy, at: Contract, function: str, *args: object) -> None:
+    await chain.send(at.address, bytes.fromhex(at.data(function, *args)[2:]))
+
+
+async def test_euler_exits_are_bound_by_cash_and_its_settings_are_obeyed(chain: Accuracy) -> None:
+    market = await named(chain, "euler", "eUSDC-1")
+    vault = contract(market, "EulerVaultDouble")
+    await chain.deposit(market, 300_000 * USDC, chain.owner)
+    borrower = checksum((await chain.node.request("eth_accounts", []))[1])
+    await chain.send(vault.address, bytes.fromhex(vault.data("borrow", 499_000 * USDC, borrower)[2:]), borrower)
+    short = await chain.state(market)
+    assert short.liquidity.raw == 1_000 * USDC == short.withdrawable.raw < short.held.raw
+    assert {"thin-liquidity", "above-kink"} <= set(short.flags) and short.doubts == ()
+    (call,) = chain.adapters["euler"].withdraw(short, market.asset.amount(1_001 * USDC), chain.owner)
+    assert not await chain.try_send(call.to, call.data, chain.owner)
+    await tell(chain, vault, "setHooked", 4)
+    assert (await chain.state(market)).status is Status.PAUSED
+    await tell(chain, vault, "setHooked", 0)
+    hook = (market.address, abi("euler").selector("hookConfig"))
+    state = await altered(chain, market, {hook: lambda raw: int(chain.owner, 16)})
+    assert state.status is Status.ACTIVE  # no operation is hooked: whoever the hook is, it is not called
+    rate = (market.address, abi("euler").selector("interestRate"))
+    (doubt,) = (await altered(chain, market, {rate: lambda raw: raw * 2})).doubts
+    assert "its rate model says" in doubt
+    cash = (market.asset.address, abi("erc20").selector("balanceOf"))
+    (doubt,) = (await altered(chain, market, {cash: lambda raw: raw // 2})).doubts
+    assert "its account holds" in doubt
+    await tell(chain, contract(market, "EulerVaultDouble"), "touch")
+    other = await named(chain, "euler", "eUSDC-3")
+    assert "frozen" in (await chain.state(other)).flags
+
+
+async def test_euler_says_what_it_rests_on_and_who_controls_it(chain: Accuracy) -> None:
+    market = await named(chain, "euler", "eUSDC-1")
+    state = await chain.state(market)
+    (deployment,) = (d for d in chain.job.chain.deployments if d.protocol == "euler")
+    assert isinstance(deployment, Deployment)
+    root = root_of(state, deployment.params)
+    assert isinstance(root.held, HeldBy) and root.held.children == ((f"token:{market.address}", 1.0),)
+    parts = {one.name: one.address for one in stands_on(market, deployment.params)}
+    assert parts["credit vault"] == market.address and parts["rate model"] == market.params["model"]
+
+
+async def test_an_adaptive_rate_model_is_asked_for_its_line(chain: Accuracy) -> None:
+    market = await named(chain, "euler", "eUSDC-2")
+    state = await chain.state(market)
+    assert "rate-adapts" in state.flags and state.capacity is not None and 150_000 < float(state.capacity) < 200_000
+    await chain.wait(30 * DAY)
+    later = await chain.state(market)
+    assert later.quoted.value == pytest.approx(state.quoted.value, rel=1e-2)  # nobody used the vault: its rate stays
+    assert later.curve.apr(0.0, DAY) < 0.8 * state.curve.apr(0.0, DAY)  # its model has adapted meanwhile
