@@ -16,6 +16,7 @@ from yieldbot.app.approver_documents import ApproversDocument, Person, SignedPla
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.chains.evm.signing.typed import sign_approval
 from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.execution.halt import halted
 from yieldbot.execution.lock import only_one
 from yieldbot.execution.passphrases import passphrase_in
 from yieldbot.execution.persons import REGISTER, read_register, signers, to_approve
@@ -139,10 +140,11 @@ def person(
 def sign(request: SignRequest, context: Context) -> SignedPlanDocument:
     """Adds a person's signature to a plan that waits for approval.
 
-    Raises ConfigError for an unknown plan or person, SafetyError for a plan that no longer waits, or a signature that
-    this person did not make over this plan.
+    Raises ConfigError for an unknown plan or person, SafetyError for a plan that no longer waits, while a halt is in
+    force, or for a signature that this person did not make over this plan.
     """
     settings = context.settings
+    approvable(halted(settings.data_dir))
     stored = _waiting(request.plan_id, context)
     register = read_register(settings.data_dir)
     person = register.get(request.name)
@@ -165,6 +167,12 @@ def sign(request: SignRequest, context: Context) -> SignedPlanDocument:
     return SignedPlanDocument(
         plan_id=request.plan_id, signed_by=names, needed=needed, enough=bool(names) and len(names) >= needed
     )
+
+
+def approvable(halt: str | None) -> None:
+    """Raises SafetyError while a halt is in force. halt: its reason."""
+    if halt is not None:
+        raise SafetyError("HALTED", f"nothing can be approved while a halt is in force: {halt}")
 
 
 def _by_keystore(keystore: Path, request: SignRequest, asked: ToApprove, context: Context) -> str:

@@ -1,7 +1,6 @@
 """The server's state and operations: the newest documents, the journal, and use cases that callers start.
 
-Everything that reads a chain runs in a worker process (``workers.py``); this module reads only memory and the journal's
-file.
+Everything that reads a chain runs in a worker process (``workers.py``); here only memory and the journal are read.
 """
 
 from __future__ import annotations
@@ -300,6 +299,7 @@ class Service(StartedWork):
     async def sign(self, plan_id: str, name: str, signature: str) -> SignedPlanDocument:
         """Add a person's signature; the signer, or ``yieldbot approve --signed``, carries the plan out once enough have
         signed. Raises ConfigError, SafetyError."""
+        approvers.approvable(self.halted())
         request = approvers.SignRequest(plan_id=plan_id, name=name, signature=signature)
         found = await asyncio.to_thread(approvers.sign, request, self.context)
         if found.enough and self.signer is not None:

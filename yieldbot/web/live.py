@@ -1,4 +1,5 @@
-"""``/live``: says that something has changed, so that pages load their content again (server-sent events)."""
+"""``/live``: says that something has changed, so that pages load their content again (server-sent events);
+``/session``: whose session it is."""
 
 from __future__ import annotations
 
@@ -6,15 +7,17 @@ from collections.abc import AsyncIterator
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from yieldbot.app.events import LONGEST_SECONDS, Events, Stream, TooManyStreams
 from yieldbot.app.passkey_sign_in import registered
 from yieldbot.web.answering import caller_of, service_of, session_of, sessions_of
+from yieldbot.web.sessions import Session
 
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+NO_STORE = {"Cache-Control": "no-store"}
+HEADERS = {**NO_STORE, "X-Accel-Buffering": "no"}
 RETRY_MILLISECONDS = 5000
 """How long browsers wait before they connect again, in milliseconds."""
 
@@ -55,11 +58,18 @@ async def live(request: Request) -> Response:
             if not sessions.holds(session):  # a key's stream ends with the key too
                 return
             if isinstance(one, str):
-                yield f": {one}\n\n"
+                yield f"event: alive\ndata: {one}\n\n"  # scripts hear no comments, and a broken line is silent
             elif one.kind != "state":
                 yield f"event: changed\ndata: {one.kind}\n\n"
 
     return Sent(service.events, stream, body())
 
 
-ROUTES = (Route("/live", live),)
+async def whose(request: Request) -> Response:
+    """Whose session this is (null: nobody is signed in), and what its forms send back, for a page from before it."""
+    session: Session | None = getattr(request.state, "session", None)
+    found = {"name": session and session.caller.name, "token": session and session.token}
+    return JSONResponse(found, headers=NO_STORE)
+
+
+ROUTES = (Route("/live", live), Route("/session", whose, methods=["GET"]))

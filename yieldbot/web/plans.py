@@ -77,12 +77,8 @@ async def progress(request: Request) -> Response:
     """What has happened to a plan, as a part of its page; a page that shows another state is to be loaded again."""
     need(request, Scope.READ)
     row = await _row(request)
-    state = state_of(row, time.time())
     steps = await _steps(request, row)
-    response = page(request, "parts/progress.html", title="", row=_shown(row), steps=steps, state=state)
-    if request.query_params.get("was") != state:
-        response.headers["HX-Refresh"] = "true"
-    return response
+    return page(request, "parts/progress.html", title="", row=_shown(row), steps=steps, **_at(request, row))
 
 
 async def approve(request: Request) -> Response:
@@ -121,12 +117,21 @@ def state_of(row: Mapping[str, Any], now: float) -> str:
     return f"{status}-{len(row['signed_by'])}"
 
 
+def _at(request: Request, row: Mapping[str, Any]) -> dict[str, Any]:
+    """How a plan stands now: ``state``, by which a page knows that it shows an old one, whether it ``waits`` for a
+    signature, and whether it is ``final``: nothing more happens to it."""
+    state = state_of(row, time.time())
+    waits = state.startswith("queued")
+    halt = "-halted" if waits and service_of(request).halted() is not None else ""
+    return {"state": state + halt, "waits": waits, "final": not waits and row["status"] != "approved"}
+
+
 async def _plan(request: Request, row: Mapping[str, Any], why: str | None = None, status: int = 200) -> Response:
     view = await _view(request, row)
     now, doc = time.time(), view.model_dump(mode="json")
     approver = session_of(request).approver
-    state = state_of(row, now)
-    waits = state.startswith("queued")
+    at = _at(request, row)
+    state, waits, halted = at["state"], at["waits"], at["state"].endswith("-halted")
     signed = set(row["signed_by"])
     persons = [one for one in doc["persons"] if one["name"] not in signed]
     own = next((one for one in persons if approver is not None and one["name"] == approver.name), None)
@@ -139,9 +144,9 @@ async def _plan(request: Request, row: Mapping[str, Any], why: str | None = None
         why=why,
         row=_shown(row),
         view=doc,
-        state=state,
-        waits=waits,
-        signable=waits and bool(doc["needed"]) and len(signed) < doc["needed"],
+        now=now,
+        **at,
+        signable=waits and not halted and bool(doc["needed"]) and len(signed) < doc["needed"],
         persons=persons,
         own=own,
         signed_by_own=approver is not None and approver.name in signed,

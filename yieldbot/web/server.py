@@ -56,8 +56,10 @@ ROUTES = (
     *halting.ROUTES,
     *settings.ROUTES,
 )
-FOR_ANYBODY = frozenset(("/sign-in", "/sign-in/challenge", "/sign-in/passkey", "/passkey"))
+FOR_ANYBODY = frozenset(("/sign-in", "/sign-in/challenge", "/sign-in/passkey", "/passkey", "/session"))
 """Pages that need no session; files under ``/static`` neither."""
+FOR_SCRIPTS = frozenset(("/live", "/session"))
+"""What the scripts of an open page ask for: no page to sign in at comes in its place."""
 
 
 def pages(service: Service) -> Starlette:
@@ -107,7 +109,8 @@ async def _answered(request: Request, go_on: Callable[[Request], Awaitable[Respo
     if (session := _session(request)) is not None:
         request.state.session = session
     elif request.url.path not in FOR_ANYBODY:
-        if request.method in SAFE and request.headers.get("hx-request") != "true":
+        by_person = request.headers.get("hx-request") != "true" and request.url.path not in FOR_SCRIPTS
+        if request.method in SAFE and by_person:
             return to(sign_in.address(request))
         return failed(request, 401, "you are signed out: sign in again")
     return await go_on(request)
@@ -117,7 +120,8 @@ def _session(request: Request) -> object:
     """The session of the cookie, while the key behind it is valid, or the person is in the register of approvers."""
     service: Service = request.app.state.service
     session_id = request.cookies.get(cookie_name(request))
-    by_itself = request.url.path.endswith("/progress")  # asked for by an open page, not by a person
+    path = request.url.path
+    by_itself = path.endswith("/progress") or path in FOR_SCRIPTS  # asked for by an open page, not by a person
     if (session := sessions_of(request).find(session_id, counts=not by_itself)) is None:
         return None
     if not valid(session, service):

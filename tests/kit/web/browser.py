@@ -64,10 +64,10 @@ def chromium(width: int = 1280, height: int = 900, *, dark: bool = False, langua
 
 
 @contextmanager
-def serving(app: Any, **more: Any) -> Iterator[str]:
-    """An application on a free port of loopback; yields its origin, whose host is ``localhost``, to which passkeys may
-    belong without TLS."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none", **more)
+def serving(app: Any, port: int = 0, **more: Any) -> Iterator[str]:
+    """An application on a port of loopback (0: a free one); yields its origin, whose host is ``localhost``, to
+    which passkeys may belong without TLS."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none", **more)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()

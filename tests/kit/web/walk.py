@@ -16,7 +16,7 @@ from yieldbot.app.passkey_sign_in import caller
 from yieldbot.execution.persons import read_register
 from yieldbot.web.server import ROUTES
 
-NO_PAGES = frozenset(("/live", "/plans/{plan_id}/progress"))
+NO_PAGES = frozenset(("/live", "/session", "/plans/{plan_id}/progress"))
 """Streams, and parts of pages."""
 PAGES = tuple(
     one.path for one in ROUTES if isinstance(one, Route) and "GET" in (one.methods or ()) and one.path not in NO_PAGES

@@ -13,11 +13,16 @@ PERSON = Caller("anna (passkey)", frozenset((Scope.READ,)))
 
 
 def test_a_stream_needs_a_session_and_begins_with_hello(browsing: Browsing) -> None:
-    assert browsing.get("/live").status_code == 303
+    assert browsing.get("/live").status_code == 401
+    assert browsing.get("/session").json() == {"name": None, "token": None}
     browsing.sign_in()
     assert browsing.client.head("/live").status_code == 200 and not len(browsing.served.service.events)
     answer = browsing.get("/live")
     assert answer.headers["content-type"].startswith("text/event-stream") and "event: hello" in answer.text
+    whose = browsing.get("/session")
+    assert whose.json() == {"name": "read", "token": browsing.token()}
+    assert whose.headers["cache-control"] == "no-store"
+    assert whose.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 def test_a_persons_stream_lasts_as_long_as_the_session_although_no_key_is_behind_it(served: Served) -> None:

@@ -120,10 +120,24 @@ def test_what_is_closed_expired_or_replaced_says_so_and_cannot_be_signed(two: Br
     refused = two.post(f"/plans/{old.id}/approval", fields)
     assert refused.status_code == 409 and f'href="/plans/{newer.id}"' in refused.text
     assert "a newer plan replaced it" in refused.text and 'id="approve-form"' not in refused.text
-    part = two.get(f"/plans/{old.id}/progress?was=queued-0", headers={"HX-Request": "true"})
-    assert part.headers["hx-refresh"] == "true" and "hx-trigger" not in part.text
-    same = two.get(f"/plans/{newer.id}/progress?was=queued-0", headers={"HX-Request": "true"})
-    assert "hx-refresh" not in same.headers and "every 2s" in same.text
+    part = two.get(f"/plans/{old.id}/progress", headers={"HX-Request": "true"}).text
+    assert 'data-state="expired-0"' in part and "data-waits" not in part and "hx-trigger" not in part
+    same = two.get(f"/plans/{newer.id}/progress", headers={"HX-Request": "true"}).text
+    assert 'data-state="queued-0"' in same and "data-waits" in same and 'hx-trigger="changed from:body"' in same
+
+
+def test_while_a_halt_is_in_force_a_plan_can_be_rejected_alone(two: Browsing) -> None:
+    plan = waiting_plan(two.served)
+    seen = two.get(f"/plans/{plan.id}")
+    fields = {"digest": digest(seen), "approver": "anna", "signature": by_wallet(seen, ANNA)}
+    two.served.service.halt("the oracle looks wrong")
+    halted = two.get(f"/plans/{plan.id}").text
+    assert 'id="approve-form"' not in halted and 'id="elsewhere"' not in halted and 'id="reject"' in halted
+    assert 'data-state="queued-0-halted"' in two.get(f"/plans/{plan.id}/progress").text
+    refused = two.post(f"/plans/{plan.id}/approval", fields)
+    assert refused.status_code == 409 and "nothing can be approved while a halt is in force" in refused.text
+    two.served.service.resume()
+    assert two.post(f"/plans/{plan.id}/approval", fields).status_code == 303
 
 
 def test_a_rejected_plan_is_not_proposed_again_for_so_long(two: Browsing, context: Quiet) -> None:
@@ -192,4 +206,4 @@ def test_each_transaction_is_followed_to_its_end(two: Browsing) -> None:
     assert "sent and confirmed" in shown
     with Journal.open(two.served.service.journal_file) as journal:
         journal.append(TxSettled(other.chain, other.owner, Reverted("0xaa", BLOCK, 1, "no reason")))
-    assert '<li class="bad"><span>Transaction reverted' in two.get(f"/plans/{plan.id}/progress?was=approved-0").text
+    assert '<li class="bad"><span>Transaction reverted' in two.get(f"/plans/{plan.id}/progress").text

@@ -1,6 +1,6 @@
 "use strict";
-// Writes figures and times in the viewer's locale and zone, keeps what is shown up to date, and draws charts that answer
-// to the pointer. Pages work without it.
+// Writes figures and times in the viewer's locale and zone, and draws charts that answer to the pointer. Pages work without
+// it.
 (() => {
 const locale = navigator.languages;
 const formats = new Map();
@@ -132,75 +132,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   plots.clear();
   charts();
 });
-
-// What is shown stays up to date: the server says when something has changed, and the page loads its content again,
-// unless somebody is writing in it, has marked text or has loaded further rows.
-const live = document.getElementById("live");
-let source = null, waiting = false, heard = false, timer = 0;
-
-function filledIn() {
-  return document.querySelector("#content form[method=post]") !== null;
-}
-
-function busy() {
-  const content = document.getElementById("content"), active = document.activeElement;
-  return filledIn() || content.contains(active) && active.matches("input:not([type=checkbox]), textarea")
-    || (!getSelection().isCollapsed && content.contains(getSelection().anchorNode))
-    || document.querySelectorAll("#content tbody").length > 2 && scrollY > innerHeight;
-}
-
-function refreshed() {
-  waiting = busy();
-  if (waiting) { state("on", "New figures are there", true); return; }
-  const open = [...document.querySelectorAll("#content details")].map((one) => one.open);
-  document.addEventListener("htmx:after:settle", () => {
-    document.querySelectorAll("#content details").forEach((one, at) => { if (open[at]) one.open = true; });
-  }, { once: true });
-  htmx.trigger("#content", "live");
-  state("on", "Live");
-}
-
-function state(name, words, offer) {
-  live.className = `live ${name}`;
-  live.textContent = words;
-  if (!offer) return;
-  const button = document.createElement("button");
-  button.className = "link";
-  button.textContent = "show them";
-  button.addEventListener("click", () => {
-    if (filledIn()) { location.reload(); return; }
-    waiting = false;
-    scrollTo(0, 0);
-    htmx.trigger("#content", "live");
-    state("on", "Live");
-  });
-  live.append(" ", button);
-}
-
-function listen() {
-  if (source || document.hidden) return;
-  source = new EventSource("/live");
-  source.addEventListener("hello", () => {
-    state("on", "Live");
-    if (heard) refreshed();  // what happened meanwhile was not heard
-    heard = true;
-  });
-  source.addEventListener("changed", () => { clearTimeout(timer); timer = setTimeout(refreshed, 400); });
-  source.addEventListener("error", () => {
-    state("", source.readyState === EventSource.CLOSED ? "Not live: load the page again" : "Connecting");
-  });
-}
-
-if (live) {
-  listen();
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && !source) listen();
-    if (document.hidden && source) { source.close(); source = null; }
-  });
-  addEventListener("pagehide", () => { if (source) source.close(); source = null; });
-  addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
-  document.addEventListener("focusout", () => { if (waiting) setTimeout(() => busy() || refreshed(), 200); });
-}
 
 written(document);
 charts();

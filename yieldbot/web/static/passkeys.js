@@ -6,7 +6,7 @@ const hex = (buffer) => [...new Uint8Array(buffer)].map((one) => one.toString(16
 const by = (id) => document.getElementById(id);
 
 function say(place, words) {
-  place.textContent = words;
+  if (place.textContent !== words) place.textContent = words;
   place.hidden = !words;
 }
 
@@ -14,6 +14,7 @@ function reason(failure) {
   if (failure.name === "NotAllowedError") return "Nothing was done: it was cancelled, or took too long. Try again.";
   if (failure.name === "InvalidStateError") return "This device has such a passkey already.";
   if (failure.name === "SecurityError") return "Passkeys work only at the page's own name with https.";
+  if (failure instanceof TypeError) return "The server cannot be reached: nothing was done. Try again when the connection is back.";
   return failure.message || "It did not work: try again.";
 }
 
@@ -33,15 +34,21 @@ async function answer(challenge, credential) {
   });
 }
 
+// work: its answer is true where the page is being left; the button then stays as it is until an answer should have come.
+let occupied = false;
+
 async function busy(button, place, work) {
-  button.disabled = true;
+  button.disabled = occupied = true;
   say(place, "");
+  let left = false;
   try {
-    await work();
+    left = await work();
   } catch (failure) {
     say(place, reason(failure));
   }
-  button.disabled = false;
+  occupied = false;
+  if (left) setTimeout(() => { button.disabled = false; }, 15000);
+  else { button.disabled = false; button.focus({ preventScroll: true }); }
 }
 
 const able = Boolean(window.PublicKeyCredential && window.isSecureContext);
@@ -60,12 +67,13 @@ if (by("passkey-form")) {
       form.elements.assertion.value = await answer(bytes(challenge), "");
       form.elements.challenge.value = challenge;
       form.submit();
+      return true;
     });
   });
 }
 
 // Approve a plan: by passkey, or by a wallet in this browser.
-if (by("approve-form")) {
+if (by("approve-form")?.elements.approver) {  // none where the person has signed already
   const form = by("approve-form");
   const chosen = () => form.elements.approver.selectedOptions?.[0] ?? form.elements.approver;
   const shown = () => {
@@ -75,26 +83,27 @@ if (by("approve-form")) {
     if (by("with-wallet") && !window.ethereum) by("with-wallet").hidden = true;
     if (by("no-wallet")) by("no-wallet").hidden = kind !== "wallet" || Boolean(window.ethereum);
   };
-  const send = (signature) => {
+  const send = async (signature) => {
     form.elements.signature.value = signature;
-    form.submit();
+    return window.yieldbot.send(form);
   };
-  form.elements.approver.addEventListener?.("change", shown);
+  form.elements.approver.addEventListener("change", shown);
   shown();
   by("with-passkey")?.addEventListener("click", (event) => {
     event.preventDefault();
-    busy(by("with-passkey"), by("approve-why"), async () =>
-      send(await answer(bytes(form.dataset.challenge), chosen().dataset.credential)));
+    busy(by("with-passkey"), by("approve-why"), async () => await window.yieldbot.ready(form)
+      && send(await answer(bytes(form.dataset.challenge), chosen().dataset.credential)));
   });
   by("with-wallet")?.addEventListener("click", (event) => {
     event.preventDefault();
     busy(by("with-wallet"), by("approve-why"), async () => {
+      if (!(await window.yieldbot.ready(form))) return false;
       const accounts = await window.ethereum.request({ method: "eth_requestAccounts" });
       const wanted = chosen().dataset.address.toLowerCase();
       const account = accounts.find((one) => one.toLowerCase() === wanted);
       if (!account) throw new Error(`Your wallet does not show the account ${chosen().dataset.address}: choose it there.`);
       const typed = by("typed").value;
-      send(await window.ethereum.request({ method: "eth_signTypedData_v4", params: [account, typed] }));
+      return send(await window.ethereum.request({ method: "eth_signTypedData_v4", params: [account, typed] }));
     });
   });
 }
@@ -137,6 +146,7 @@ if (by("make-form")) {
       by("made").hidden = false;
       form.hidden = true;
       by("made").focus();
+      return true;
     });
   });
 }
@@ -170,17 +180,43 @@ function left(seconds) {
   return minutes ? `expires in ${minutes} min ${Math.floor(seconds) % 60} s` : `expires in ${Math.floor(seconds)} s`;
 }
 
+// A plan that is open in this page: what waits for a person ends when the plan does. The server's clock counts.
+const plan = document.querySelector("article.plan");
+const ahead = plan ? Number(plan.dataset.now) * 1000 - Date.now() : 0;
+let asked = 0;
+
+function ended(words) {
+  for (const one of document.querySelectorAll("[data-while-waits]")) one.hidden = true;
+  say(by("news"), words);
+}
+
 function count() {
   for (const one of document.querySelectorAll("[data-expires]")) {
-    const seconds = Number(one.dataset.expires) - Date.now() / 1000;
+    const seconds = Number(one.dataset.expires) - (Date.now() + ahead) / 1000;
     one.textContent = left(seconds);
     one.classList.toggle("soon", seconds < 600);
+    if (seconds > 0) continue;
+    ended("This plan has expired: nobody can sign it any more.");
+    if (asked++ % 5 === 1) htmx.trigger(document.body, "changed");  // the page is loaded again when the server agrees
   }
 }
 
-if (document.querySelector("[data-expires]")) {
+// The progress of the plan has come: if the page shows another state, it is loaded again, unless the person is at
+// something that they can still finish.
+function followed() {
+  const now = by("progress");
+  if (!plan || !now || now.dataset.state === plan.dataset.state) return;
+  const written = [...document.querySelectorAll("#reject input, #elsewhere textarea:not([readonly])")].some((one) => one.type !== "hidden" && one.value);
+  if (!now.dataset.waits) ended("This plan waits no more.");
+  if (!now.dataset.waits || !(occupied || written)) { location.reload(); return; }
+  say(by("news"), now.dataset.signed === plan.dataset.signed ? "Something has changed: see below." : "Somebody else has signed meanwhile.");
+}
+
+if (plan) {
   count();
   setInterval(count, 1000);
+  new MutationObserver(followed).observe(plan, { childList: true, subtree: true });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
 for (const one of document.querySelectorAll("[data-opens]")) {
   one.addEventListener("click", () => {
