@@ -173,9 +173,9 @@ async def test_usage_is_counted_by_version_and_in_the_metrics_and_a_spike_is_in_
     await asked("Is all well now?", say("It is."))
     await asked("And well now?", error(401, "authentication_error"))
     (one,) = asked.answers.usage().prompts
-    assert one.prompt == "system-1 answer-1" and one.requests == 2 and one.failures == {"key": 1}
+    assert one.prompt == "system-2 answer-1" and one.requests == 2 and one.failures == {"key": 1}
     text = asked.served.app.state.metrics.text().decode()
-    assert 'yieldbot_assistant_requests{model="claude-sonnet-5-5",outcome="key",prompt="system-1 answer-1"} 1.0' in text
+    assert 'yieldbot_assistant_requests{model="claude-sonnet-5-5",outcome="key",prompt="system-2 answer-1"} 1.0' in text
     assert "yieldbot_assistant_dollars" in text and "yieldbot_assistant_seconds" in text
     assert not [line for line in service.admission.taken() if line.outcome == "spike"]
     now = asked.answers._now()

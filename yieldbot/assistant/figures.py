@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
+from yieldbot.assistant.languages import in_english
+
 MOST_DIGITS = 40
 
 
@@ -73,13 +75,15 @@ _NUMBER = rf"{_GROUPED}|\d{{1,3}}(?:\.\d{{3}})+,\d+|\d+,\d{{1,2}}(?!\d)|\d+(?:\.
 _UNIT = r"%|percent(?:age points?)?|per ?cent|bps?|basis[ -]points?|thousand|million|billion|trillion|mn|mio|bn|k|m"
 _FIGURE = re.compile(
     rf"(?<![\w.])(?P<sign>[+\-]\s?)?(?P<money>[$€£]\s?|USD ?|US\$ ?)?(?P<number>{_NUMBER})"
-    rf"(?P<power>e[+\-]?\d{{1,2}}\b)?(?:[ \-]?(?P<unit>{_UNIT})(?![A-Za-z0-9]))?"
-    rf"(?:[ \-]?(?P<word>[A-Za-z$][A-Za-z0-9.₮]*))?",
+    rf"(?P<power>e[+\-]?\d{{1,2}}\b)?(?:[ \-]?(?P<unit>{_UNIT})(?!\w))?"
+    rf"(?:[ \-]?(?P<word>[A-Za-zÀ-ÿ$][A-Za-zÀ-ÿ0-9.₮]*))?",
     re.I,
 )
-_LETTERED = re.compile(r"[A-Za-z0-9_]*(?:[A-Za-z_]+[0-9]|[0-9]+[A-Za-z_])[A-Za-z0-9_]*(?:[-.~:/][A-Za-z0-9_]+)*")
+_LETTERED = re.compile(
+    r"(?<!\d[.,])(?<![A-Za-z0-9_])[A-Za-z0-9_]*(?:[A-Za-z_]+[0-9]|[0-9]+[A-Za-z_])[A-Za-z0-9_]*(?:[-.~:/][A-Za-z0-9_]+)*"
+)
 _JOINED = re.compile(r"\b[A-Za-z][A-Za-z0-9_]*(?:[-~:/][A-Za-z0-9_]+)*[-~:/][0-9]+(?:[-~:/.][A-Za-z0-9_]+)*\b")
-_RANGE = re.compile(rf"({_NUMBER})(\s?(?:-|to|and|or|/)\s?)(?=(?:{_NUMBER})\s?({_UNIT})(?![A-Za-z0-9]))", re.I)
+_RANGE = re.compile(rf"({_NUMBER})(\s?(?:-|to|and|or|/)\s?)(?=(?:{_NUMBER})\s?({_UNIT})(?!\w))", re.I)
 _ITEM = re.compile(r"^(\s*)(\d{1,2})([.)])(?=\s)", re.M)
 _ROUGH = {
     "about": r"about|around|roughly|approximately|approx\.?|circa|ca\.|some|~|≈|etwa|rund|environ",
@@ -96,15 +100,28 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _SPELLED = {word: value for value, word in enumerate(_ONES)} | {
     word: 10 * value for value, word in enumerate(_TENS, start=2)
 }
+_HALF = re.compile(r"\bhalf an? (?=basis|percent|per cent|hour|day|week|month|year|million|billion)", re.I)
+_RATIO = re.compile(
+    r"\b(?:twice|thrice|doubl(?:e|ed|ing|es)|tripl(?:e|ed|ing|es)|halv(?:e|ed|ing|es)|\w+fold|(?:a|one|two|three)[ -]"
+    r"(?:half|third|quarter|fifth|tenth)s?|half(?= (?:of|the|as|our|your))|(?:a )?dozens?|doppelt|halb|hälfte|"
+    r"verdoppelt|moitié|mitad|doble|metà|doppio)\b",
+    re.I,
+)
+"""Ratios in words: computed by whoever says them, unless a source says the same."""
 _SPELLED_TEXT = re.compile(
     r"\b(?:{0})(?:[ -](?:and[ -])?(?:{0}|hundred|thousand|million))*\b".format("|".join(_SPELLED)), re.I
 )
 
 
+_PARTS = {"½": ".5", "¼": ".25", "¾": ".75"}
+_HALVES, _SUPER = re.compile("[½¼¾]"), re.compile("[⁰¹²³⁴-⁹₀-₉]+")
+
+
 def plain(text: str) -> str:
     """A text with one form for each digit, space and minus sign, and without invisible characters."""
+    text = _HALVES.sub(lambda one: _PARTS[one[0]], re.sub(_SUPER, lambda one: f"^{one[0]}", text))
     text = unicodedata.normalize("NFKC", text)
-    return "".join(_plain(sign) for sign in text if unicodedata.category(sign) not in ("Cf", "Mn"))
+    return "".join(_plain(sign) for sign in text if unicodedata.category(sign) not in ("Cf", "Co", "Mn"))
 
 
 def _plain(sign: str) -> str:
@@ -123,15 +140,24 @@ def figures(text: str) -> list[Figure]:
     """Every number in a text."""
     text = plain(text)
     found = list[Figure]()
-    text = items(text)
+    text = in_english(items(text))
     for pattern in _DATES:
         text = _cut(text, pattern, lambda one: found.append(_date(one)))
     text = _cut(text, _CLOCK, lambda one: found.append(Figure(one[0], Kind.CLOCK, word=f"{int(one[1]):02}:{one[2]}")))
+    text = _cut(text, _RATIO, lambda one: found.append(Figure(one[0], Kind.WORD, word=one[0].lower())))
     text = _ranges(text)
     text = in_digits(text)
     text = _words(text, found)
     found += _numbers(text)
     return found
+
+
+def dates(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where a text has dates: where each begins and ends, and the day, as 2026-11-30, or 11-30 without a year."""
+    for pattern in _DATES:
+        for one in pattern.finditer(text):
+            yield one.start(), one.end(), _date(one).word
+        text = pattern.sub(lambda one: " " * len(one[0]), text)
 
 
 def items(text: str) -> str:
@@ -186,7 +212,7 @@ def in_digits(text: str) -> str:
                 total, part = total + part * (1000 if word == "thousand" else 10**6), 0
         return str(total + part)
 
-    return _SPELLED_TEXT.sub(one, text)
+    return _SPELLED_TEXT.sub(one, _HALF.sub("0.5 ", text))
 
 
 def _words(text: str, found: list[Figure]) -> str:
@@ -236,6 +262,8 @@ def _number(one: re.Match[str]) -> Figure | None:
     if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+|\d+,\d{1,2}|\d{1,3}(?: \d{3})+,\d+", written):
         written = written.replace(".", "").replace(" ", "").replace(",", ".")  # a decimal comma
     written = re.sub(r"[,' ]", "", written)[:MOST_DIGITS]
+    if re.fullmatch(r"0\d+", written):
+        return Figure(one[0], Kind.WORD, word=one["number"])  # a code such as 0600, and no amount
     try:
         value = Decimal(written + (one["power"] or ""))
     except InvalidOperation:

@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from yieldbot.assistant.figures import Figure, Kind, figures, in_digits, is_symbol, items, plain
-from yieldbot.assistant.sources import PAGE, SAID, Leaf, Of, Sources
+from yieldbot.assistant.languages import in_english
+from yieldbot.assistant.sayings import Sayings
+from yieldbot.assistant.sources import NOUNS, PAGE, SAID, Leaf, Of, Sources
 
 _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[^\d\s])|\n+")
 _UNITS = re.compile(r"%|\$|€|percent|per cent|\bap[yr]\b|\bbps?\b|usd|eur\b|basis|tokens?\b|million|billion", re.I)
@@ -21,16 +23,25 @@ _LONGEST_NAME_NUMBER = 2
 _MONEY = re.compile(r"\b(?:pays?|paid|yields?|earn\w*|returns?|ap[yr]|held|hold|safety|graded?)\b", re.I)
 _CLAUSE = re.compile(r"[,;:()]")
 _ROWS = re.compile(r"\s+(?:\w+\s)?(?:markets?|positions?|vaults?|pools?|plans?|transactions?|rows?)\b", re.I)
+_NOUN = re.compile(
+    r"\s+(?:(?:of|the|all|our|your|these|those|open|active|listed|queued|waiting|executed|rejected|confirmed|other|more"
+    rf"|(?-i:[A-Z]\w*[A-Z]\w*))\s+){{0,3}}({'|'.join(NOUNS)})s?\b",
+    re.I,
+)
+_OTHER_TIME = re.compile(r"\b(?:timelock|expires? after|reject\w*|live|cooldown|delay|wait\w*)\b", re.I)
+_AGO = re.compile(
+    r"\b(?:ago|since|been|old|left|remain\w*|expires?|(?:last|past)|vor|seit|il y a|hace|depuis|desde)\b", re.I
+)
+_EVENT = re.compile(r"\b(?:executed|signed|confirmed|sent|approved|rejected|alarm\w*|expires?|created|made)\b", re.I)
 _READING = re.compile(r"\b(?:readings?|read|as of)\b[^.;]{0,25}$", re.I)
 _GRADE = re.compile(r"(?:safety|grade|score|graded|rated)(?:\s+\w+){0,3}\s*[:=]?\s*$", re.I)
 _OUT_OF_100 = re.compile(r"\b(\d{1,3})\s?(?:/|out of|of|von|sur)\s?100(?![\d.,]*\d|\s?%)", re.I)
 _OF_SEVERAL = re.compile(r"\b(?:average\w*|altogether|combined|in total|in all|in sum|all together)\b", re.I)
 _SEVERAL = re.compile(r"mean|average|median|realised|predicted|sum|wealth|total(?!_apy)")
 _TOP = re.compile(r"\btop \d(?![\d.,]*\d|\s?%)", re.I)
-_SPAN = re.compile(
-    r"\b(?:from|to|until|since|now|today|yesterday|currently|than|after|before|by|between|and then)\b", re.I
-)
 _OUTGOING = re.compile(r"cost|loss|lost|gas|fee|spent|impact|given|amount|change")
+MARKS = 0xE000
+"""The first of the characters that stand for names in a sentence (no text may hold them: they are for private use)."""
 COMMON = frozenset(("erc-20", "erc-4626", "erc-7540", "erc-7730", "eip-712", "eip-1559", "24/7", "utf-8", "24h", "x"))
 """Words with digits that say nothing of the user's money."""
 
@@ -63,27 +74,35 @@ def sentences(answer: str) -> list[str]:
 
 
 def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
-    text, named = _without_names(sentence, sources)
-    text = _TOP.sub("top", _OUT_OF_100.sub(r"score \1", in_digits(text)))
+    text, named, marks = _without_names(sentence, sources)
+    text = _TOP.sub("top", _OUT_OF_100.sub(r"score \1", in_digits(in_english(text))))
     of_several = not named and _OF_SEVERAL.search(text) is not None
     found = figures(text)
-    days = [one.word for one in found if one.kind is Kind.DATE]
-    day = days[0] if len(days) == 1 and _SPAN.search(text) is None else ""
+    said = Sayings(text, found, sources, marks)
     for figure in found:
         if figure.kind is Kind.WORD:
             yield Found(figure, _word(figure, sources))
             continue
         close = [leaf for leaf in sources.leaves if _fits(figure, leaf, text, sources)]
-        money = named or _MONEY.search(text) is not None
+        money = bool(named) or _MONEY.search(text) is not None
         own = [
             leaf
             for leaf in close
-            if (not leaf.owners or not named or leaf.owners & named)
+            if _of_named(leaf, named, sources)
+            and said.may_be(figure, leaf)
             and not (money and PAGE in leaf.owners)
-            and sources.days.get((leaf.source, leaf.path[: leaf.path.rfind("]") + 1]), day).endswith(day)
             and not (of_several and _of_one_of_several(leaf, sources))
         ]
         yield Found(figure, min(own, key=_rank, default=None))
+
+
+def _of_named(leaf: Leaf, named: frozenset[str], sources: Sources) -> bool:
+    """Whether a number is of one of the rows that a sentence names: of its markets, and of its plans."""
+    for kind in (leaf.owners & sources.ids, leaf.owners - sources.ids):
+        there = named & sources.ids if kind & sources.ids else named - sources.ids
+        if kind and there and not kind & there:
+            return False
+    return True
 
 
 def _of_one_of_several(leaf: Leaf, sources: Sources) -> bool:
@@ -99,10 +118,10 @@ def _rank(leaf: Leaf) -> int:
     return (Of.NUMBER, Of.TIME, Of.TEXT, Of.COUNT).index(leaf.of)
 
 
-def _without_names(sentence: str, sources: Sources) -> tuple[str, frozenset[str]]:
-    """The sentence without the names that it quotes, and those of them that are rows' names. A name whose number could
-    be taken for a figure stays."""
-    text, named = sentence, set[str]()
+def _without_names(sentence: str, sources: Sources) -> tuple[str, frozenset[str], dict[str, str]]:
+    """The sentence without the names that it quotes, those of them that are rows' names, and the names by the marks
+    that stand for them. A name whose number could be taken for a figure stays."""
+    text, named, marks = sentence, set[str](), dict[str, str]()
     for name in sorted(sources.names | sources.rows, key=len, reverse=True):
         if len(name) < 3 or name not in text.lower():
             continue
@@ -113,8 +132,10 @@ def _without_names(sentence: str, sources: Sources) -> tuple[str, frozenset[str]
             named.add(name)
         if any(sign.isdigit() for sign in in_digits(name)):
             between = re.compile(rf"[\"“„«`']{re.escape(name)}[\"”“»`']", re.I)  # who reads it sees that it is a name
-            text = (pattern if _harmless(name) else between).sub(" | ", text)
-    return text, frozenset(named)
+            mark = f" {chr(MARKS + len(marks))} "
+            marks[mark.strip()] = name
+            text = (pattern if _harmless(name) else between).sub(mark, text)
+    return text, frozenset(named), marks
 
 
 def _harmless(name: str) -> bool:
@@ -132,7 +153,9 @@ def _fits(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool:
     if figure.sign and not _signed(figure, leaf):
         return False
     if leaf.figure is not None:
-        return _fits_text(figure, leaf.figure)
+        of_day = figure.kind is Kind.DATE and leaf.key == "day"
+        said = not of_day or (_EVENT.search(text) is None and _of_reading(figure, leaf, text))
+        return said and _fits_text(figure, leaf.figure)
     match figure.kind:
         case Kind.FRACTION:
             return leaf.fraction is not None and _close(figure, leaf.fraction)
@@ -142,14 +165,22 @@ def _fits(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool:
             there = leaf.of is Of.TIME and datetime.fromtimestamp(int(leaf.value), UTC).strftime("%H:%M") == figure.word
             return there and _of_reading(figure, leaf, text)
         case Kind.SECONDS:
-            if leaf.of is Of.TIME and sources.now:
-                return abs(abs(sources.now - leaf.value) - figure.value) < figure.unit
+            if leaf.horizon and _OTHER_TIME.search(text) is not None:
+                return False
+            if leaf.of is Of.TIME:
+                return bool(sources.now) and _since(figure, leaf, text, sources.now)
             seconds = leaf.seconds()
             return seconds is not None and _close(figure, seconds, exact=False)
         case Kind.DOLLARS:
             return leaf.of is Of.NUMBER and ("usd" in leaf.key or leaf.symbol == "USD") and _close(figure, leaf.value)
         case _:
             return _fits_plain(figure, leaf, text, sources)
+
+
+def _since(figure: Figure, leaf: Leaf, text: str, now: int) -> bool:
+    """Whether a length of time is the one from a moment until now, or from now to a moment, if the sentence says so."""
+    said = _AGO.search(text) is not None and _OTHER_TIME.search(text) is None and _of_reading(figure, leaf, text)
+    return said and abs(abs(now - leaf.value) - figure.value) < figure.unit
 
 
 def _signed(figure: Figure, leaf: Leaf) -> bool:
@@ -170,6 +201,12 @@ def _fits_plain(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool
     if leaf.of is Of.NUMBER and not leaf.symbol and leaf.fraction is not None and leaf.fraction == leaf.value:
         return figure.unit < 1 and _close(figure, leaf.value)
     before, _, behind = text.partition(figure.text)
+    if leaf.of is Of.NUMBER and leaf.fraction is not None and not text.startswith("|"):
+        return False  # basis points and percent are said with their unit, but for cells of tables
+    noun = _NOUN.match(behind)
+    rows = leaf.key == "total" or (noun is not None and noun[1].lower() in leaf.key)
+    if leaf.of is Of.NUMBER and noun is not None and figure.unit == 1 and not (rows or leaf.symbol):
+        return False  # so many rows are no other number
     if leaf.of is Of.NUMBER and is_symbol(figure.word) and not leaf.symbol and leaf.value.as_tuple().exponent == 0:
         return False  # a count is no amount
     if (leaf.of is Of.COUNT or (leaf.key == "total" and not leaf.symbol)) and not any(
@@ -189,6 +226,9 @@ def _fits_plain(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool
 
 def _counts(leaf: Leaf, word: str, before: str, behind: str, sources: Sources) -> bool:
     """Whether a count is of what the part of the sentence around it speaks of."""
+    noun = _NOUN.match(behind)
+    if noun is not None and leaf.noun and leaf.noun != noun[1].lower():
+        return False
     around = (_CLAUSE.split(before)[-1] + f" {word} " + _CLAUSE.split(behind)[0]).lower()
     if leaf.says:
         return any(word in around for word in leaf.says.split("/"))

@@ -77,7 +77,8 @@ class Question:
         if isinstance(sent, str):
             self._sources.add_text(source, sent)
         else:
-            self._sources.add_document(source, sent, given if isinstance(given, Mapping) else {})
+            given = given if isinstance(given, Mapping) else {}
+            self._sources.add_document(source, sent, given, name.partition(" ")[0] if kind == "tool" else "")
             self._find(document)
         return data_block(source, self._listed[-1].name, sent)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -45,6 +45,8 @@ SPANS = ("days", "horizon_days", "limit")
 """Inputs of tools that say how much was asked for."""
 SAID = {"queued": "wait", "legs": "step", "calls": "step"}
 """Values and lists for which sentences have another word."""
+NOUNS = ("market", "position", "plan", "transaction", "signal")
+"""What rows of documents are: words in the names of tools and in sentences."""
 MOST_DEPTH = 40
 
 
@@ -83,6 +85,15 @@ class Leaf:
     """Of a count of some of the rows: a word that a sentence about them has; empty: any sentence may be."""
     figure: Figure | None = None
     """The number as it is written in a text; None: it comes from a field of its own."""
+    day: str = ""
+    """The day of the row that it stands in, as 2026-11-30; empty: the row has none."""
+    horizon: str = ""
+    """The horizon of the row that it stands in, in days; empty: the row has none, or its list has no other."""
+    aspect: str = ""
+    """The aspect of the row that it stands in, in lower case; empty: the row has none."""
+    noun: str = ""
+    """Of a count of a document's rows: what they are, as market, or else the tool that gave them; empty: neither is
+    known."""
 
     @property
     def is_rate(self) -> bool:
@@ -129,22 +140,53 @@ class Sources:
     """Texts of foreign fields, in lower case: an answer may quote them."""
     rows: set[str] = field(default_factory=set)
     """Names of rows, in lower case."""
-    days: dict[tuple[str, str], str] = field(default_factory=dict)
-    """The day of each row that has one, as 2026-11-30, by source and path."""
+    ids: set[str] = field(default_factory=set)
+    """Those of them that are identifiers, as plans have, and no names."""
+    aspects: set[str] = field(default_factory=set)
+    """What rows judge, as liquidity."""
+    horizons: set[str] = field(default_factory=set)
+    """Horizons of rows, in days."""
     words: set[str] = field(default_factory=set)
     """Words that hold digits, in lower case."""
 
-    def add_document(self, source: str, document: Any, given: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Add a document as JSON values. given: the input that a model chose for it: numbers that the document merely
-        repeats support nothing, unless a source had them before; lengths of time and counts of rows do."""
+    def add_document(
+        self, source: str, document: Any, given: Mapping[str, Any] = MappingProxyType({}), of: str = ""
+    ) -> None:
+        """Add a document as JSON values.
+
+        given: the input that a model chose for it: numbers that the document merely repeats support nothing, unless a
+        source had them before; lengths of time and counts of rows do. of: the tool that gave it, whose name says what
+        its rows are.
+        """
         before = {leaf.value for leaf in self.leaves}
         chosen = {one for name, value in given.items() if name not in SPANS for one in _values(value)} - before
         known = len(self.leaves)
         self._walk(source, document, "", "", "", frozenset(), 0)
+        noun = next((one for one in NOUNS if one in of), of)
+        self.leaves[known:] = list(self._labelled(self.leaves[known:], document, noun))
         self.leaves[known:] = [leaf for leaf in self.leaves[known:] if leaf.value not in chosen]
         for name, value in given.items():
             if name in SPANS and isinstance(value, int | float):
                 self.leaves.append(Leaf(Decimal(str(value)), Of.NUMBER, source, f"input.{name}", name))
+
+    def _labelled(self, leaves: Sequence[Leaf], document: Any, noun: str) -> Iterator[Leaf]:
+        """The numbers with the day, horizon and aspect of their rows; counts of rows with what these are."""
+        rows = dict(_rows(document, ""))
+        for leaf in leaves:
+            at, found = leaf.path.rfind("]") + 1, dict[str, str]()
+            while at > 0:
+                for name, label in rows.get(leaf.path[:at], {}).items():
+                    found.setdefault(name, label)
+                at = leaf.path.rfind("]", 0, at - 1) + 1
+            self.horizons |= {found["horizon"]} if "horizon" in found else set()
+            self.aspects |= {found["aspect"]} if "aspect" in found else set()
+            yield replace(
+                leaf,
+                day=found.get("day", ""),
+                horizon=found.get("horizon", ""),
+                aspect=found.get("aspect", ""),
+                noun=noun if (leaf.of is Of.COUNT and "[" not in leaf.path) or leaf.path == "total" else "",
+            )
 
     def add_text(self, source: str, text: str, path: str = "") -> None:
         """Add a text of ours or of the user."""
@@ -169,13 +211,12 @@ class Sources:
             own = value.get("name") or value.get("market_name")
             if not own and _ID.fullmatch(str(value.get("id"))):
                 own = value["id"]  # a plan has no other name
+                self.ids.add(plain(own).lower())
             if isinstance(own, str) and own:
                 owners = owners | {plain(own).lower()}
                 self.rows.add(plain(own).lower())
             if value.keys() == {"place", "text"}:
                 owners = owners | {PAGE}
-            if isinstance(value.get("day"), str):
-                self.days[source, path] = value["day"][:10]
             money = value.get("symbol")
             money = money if isinstance(money, str) and "text" in value else symbol if key == "money" else ""
             for name, part in value.items():
@@ -241,6 +282,29 @@ class Sources:
             self.leaves.append(Leaf(Decimal(number), Of.COUNT, source, where, key, "", owners, says))
             if says and "[" not in path:
                 self.said |= set(says.split("/"))
+
+
+def _rows(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, dict[str, str]]]:
+    """The path of each row of each list, with what its numbers are of."""
+    if depth > MOST_DEPTH:
+        return
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            if name not in HIDDEN:
+                yield from _rows(part, f"{path}.{name}" if path else str(name), depth + 1)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        several = len({row.get("days") for row in value if isinstance(row, Mapping)}) > 1
+        for index, row in enumerate(value):
+            if isinstance(row, Mapping):
+                labels = dict[str, str]()
+                if isinstance(row.get("day"), str):
+                    labels["day"] = row["day"][:10]
+                if several and isinstance(row.get("days"), int):
+                    labels["horizon"] = str(row["days"])
+                if isinstance(row.get("aspect"), str):
+                    labels["aspect"] = plain(row["aspect"]).lower()
+                yield f"{path}[{index}]", labels
+            yield from _rows(row, f"{path}[{index}]", depth + 1)
 
 
 def _values(value: Any) -> set[Decimal]:

@@ -26,7 +26,7 @@ def _wrong(answer: dict[str, Any], recorded: dict[str, Any] = RECORDED) -> list[
         if isinstance(value, str):
             sources.add_text(name, value)
         else:
-            sources.add_document(name, value)
+            sources.add_document(name, value, of=name)
     return unsupported(grounded(answer["text"], sources))
 
 
@@ -126,6 +126,86 @@ def test_numbers_of_other_days_are_not_taken_for_those_of_the_named_one() -> Non
     assert unsupported(grounded("On 28 November One paid 5.2 %. On Nov 29 it paid 5.2 %.", sources)) == ["5.2 %"]
     assert unsupported(grounded("It rose from 4.1 % on 28 November to 5.2 %.", sources)) == []
     assert unsupported(grounded("The top two days make 70.5 DAI in One.", sources)) == []
+
+
+PAIR = {
+    "items": [
+        {"name": "Blue Vault", "apy": 0.0603, "safety": 83, "cost": 1.84},
+        {"name": "Red Pool", "apy": 0.0538, "safety": 76, "cost": 2.91},
+    ]
+}
+HORIZONS = {
+    "name": "Blue Vault",
+    "horizons": [
+        {"days": 1, "mean": 0.0668, "low": 0.059, "high": 0.0741},
+        {"days": 7, "mean": 0.0631, "low": 0.0488, "high": 0.0779},
+        {"days": 30, "mean": 0.0586, "low": 0.0372, "high": 0.0804},
+    ],
+    "components": [{"aspect": "liquidity", "score": 58}, {"aspect": "control", "score": 84}],
+    "timelock": "2 days",
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ("Blue Vault pays 6.03 % and Red Pool 5.38 %.", []),
+        ("Blue Vault pays 5.38 % and Red Pool 6.03 %.", ["5.38 %", "6.03 %"]),
+        ("Of the two, Blue Vault is safer (83 versus 76 for Red Pool).", []),
+        ("It is 6.03 % at Blue Vault, compared with 5.38 % at Red Pool.", []),
+        ("It is 5.38 % at Blue Vault, compared with 6.03 % at Red Pool.", ["5.38 %", "6.03 %"]),
+        ("Blue Vault and Red Pool pay 6.03 % and 5.38 %.", []),
+        ("Blue Vault costs 1.84.", []),
+        ("Blue Vault costs 83.", ["83"]),
+    ],
+)
+def test_each_number_of_a_sentence_with_two_names_is_its_own_markets(answer: str, wrong: list[str]) -> None:
+    sources = Sources()
+    sources.add_document("S1", PAIR, of="list_markets")
+    assert unsupported(grounded(answer, sources)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ("Over 30 days it is expected to pay 5.86 %, between 3.72 % and 8.04 %.", []),
+        ("Over 30 days it is expected to pay 6.31 %.", ["6.31 %"]),
+        ("Tomorrow: 6.68 %, in a week: 6.31 %, in a month: 5.86 %.", []),
+        ("Tomorrow: 6.31 %, in a week: 6.68 %.", ["6.31 %", "6.68 %"]),
+        ("It falls from 6.68 % over 1 day to 5.86 % over 30 days.", []),
+        ("It falls from 5.86 % over 1 day to 6.68 % over 30 days.", ["5.86 %", "6.68 %"]),
+        ("In 30 Tagen werden 5,86 % erwartet, in einer Woche 6,31 %.", []),
+        ("Liquidity has 58 and control 84.", []),
+        ("Liquidity has 84 and control 58.", ["84", "58"]),
+        ("The timelock is 2 days.", []),
+        ("The timelock is 7 days.", ["7 days."]),
+        ("There are three horizons: 1, 7 and 30 days.", []),
+    ],
+)
+def test_a_number_of_another_horizon_or_aspect_is_not_the_one_that_is_named(answer: str, wrong: list[str]) -> None:
+    sources = Sources()
+    sources.add_document("S1", HORIZONS, of="get_forecast")
+    assert unsupported(grounded(answer, sources)) == wrong
+
+
+def test_so_many_rows_are_counted_in_their_own_document() -> None:
+    sources = Sources()
+    sources.add_document("S1", PAIR, of="list_markets")
+    sources.add_document("S2", {"items": [{"id": "k3wd", "attempts": 4}] * 3, "total": 3}, of="list_plans")
+    assert unsupported(grounded("There are 2 markets and 3 plans.", sources)) == []
+    assert unsupported(grounded("There are 3 markets. There are 4 plans. Two open plans wait.", sources)) == [
+        "3",
+        "4",
+        "2",
+    ]
+
+
+def test_a_ratio_in_words_is_computed_by_who_says_it() -> None:
+    sources = Sources()
+    sources.add_document("S1", PAIR)
+    assert unsupported(grounded("Blue Vault pays twice as much as Red Pool.", sources)) == ["twice"]
+    sources.add_text("S2", "It pays twice as much.")
+    assert unsupported(grounded("It pays twice as much.", sources)) == []
 
 
 def test_what_a_model_gave_to_a_tool_supports_nothing_when_it_comes_back() -> None:
