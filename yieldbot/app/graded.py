@@ -53,13 +53,18 @@ def with_grades(
     (``risk/issuance.growth_of``). reward_ends: as ``Look.reward_ends``. priced: ``risk/oracle_prices.checked``.
     """
     facts = facts_of(snapshot, data_dir, say, controls, holders, lost, growth, reward_ends, priced)
+    snapshot = graded_by(snapshot, facts, policy)
+    _remember(snapshot, facts, data_dir / FOLDER, policy, say)
+    return snapshot
+
+
+def graded_by(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy) -> Snapshot:
+    """The snapshot with the grades that follow from these facts; they are written nowhere."""
     states = {
         key: replace(state, grade=grade(state, facts[key], _reward_share(state, policy))) if key in facts else state
         for key, state in snapshot.states.items()
     }
-    snapshot = replace(snapshot, states=states)
-    _remember(snapshot, facts, data_dir / FOLDER, policy, say)
-    return snapshot
+    return replace(snapshot, states=states)
 
 
 def _remember(

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from yieldbot.books.chain_record import ChainRecord, HandedOver
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
+    from yieldbot.chains.discovered import Discovered
     from yieldbot.chains.findings import Finding
     from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.execution.approvals import Approval
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import LegResult, Proposed
     from yieldbot.execution.world import Wiring
+    from yieldbot.history.found_store import FoundStore
     from yieldbot.journal.fold import Record, StoredTx
     from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.controls import Dependency, Look
@@ -220,6 +222,11 @@ class Chain(Protocol):
     async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
         """Findings about signed transactions of the account that were given up but could still be mined. transactions:
         all of the account's, from the journal."""
+
+    async def discover(self, store: FoundStore, now: int, say: Callable[[str], None]) -> Discovered:
+        """Read every registry of the chain's file at one block, and store what they list. now: unix seconds. say:
+        called with lines of progress. Raises TransientError if the chain cannot be read, ConfigError if the store
+        cannot be used."""
 
     async def check(self) -> list[Finding]:
         """Check that nodes, tokens, feeds, markets and exchanges are as the chain's file says."""

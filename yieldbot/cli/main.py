@@ -52,6 +52,10 @@ COMMANDS = {
         "watch": "show who may change the contracts that our markets depend on, and what has changed since the "
         "last time"
     },
+    "discover": {
+        "discover": "markets that contracts register on chain: what is there, new or gone; --pin adds some to the "
+        "chain's file"
+    },
     "memory": {"observe": "read every market and store the readings; nothing is decided"},
     "history": {"history": "what was planned, approved, signed and confirmed; recorded rates of markets"},
     "forecast": {"forecast": "what each market is expected to pay over 1 to 30 days, and how good each forecaster was"},

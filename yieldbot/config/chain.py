@@ -10,15 +10,17 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from yieldbot.config.chain_schema import ChainTable, ExchangeTable, ProtocolTable, SvmChainTable
+from yieldbot.config.chain_schema import ChainTable, ExchangeTable, ProtocolTable, RegistryTable, SvmChainTable
 from yieldbot.config.messages import config_error, did_you_mean, key_path, of_validation
 from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.discovery import Registry
 from yieldbot.model.families import EVM, SOLANA, Family, family_of, native_of
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.settings import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
+from yieldbot.protocols.registries import registries, svm_registries
 
 NOUNS = {"exchanges": "exchange", "witnesses": "price oracle"}
 """What messages call a row of each table."""
@@ -65,6 +67,7 @@ def _evm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         tokens=tokens,
         deployments=tuple(_deployment(path, index, row, chain, tokens) for index, row in enumerate(table.protocols)),
         exchanges=tuple(_exchange(path, index, row, chain, tokens) for index, row in enumerate(table.exchanges)),
+        registries=tuple(_registry(path, index, row, chain) for index, row in enumerate(table.registries)),
         max_fee_gwei=table.max_fee_gwei,
         priority_fee_gwei=table.priority_fee_gwei,
         fee_kind=FeeKind(table.fee_kind),
@@ -148,6 +151,7 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         price_oracles=tuple(
             _exchange(path, index, row, chain, tokens, "witnesses") for index, row in enumerate(table.witnesses)
         ),
+        registries=tuple(_registry(path, index, row, chain) for index, row in enumerate(table.registries)),
         pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),
         svm=SvmLimits(
             max_unit_price_micro_lamports=table.max_unit_price_micro_lamports,
@@ -240,6 +244,29 @@ def _exchange(
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens.values()))
 
 
+def _registry(path: Path, index: int, row: RegistryTable, chain: ChainId) -> Registry:
+    """The registry of a [[registries]] table."""
+    at = ("registries", index)
+    known = REGISTRIES[family_of(chain)]()
+    if row.kind not in known:
+        hint = did_you_mean(row.kind, known)
+        raise config_error(path, key_path((*at, "kind")), f"unknown registry {row.kind!r}: {hint}")
+    reader = known[row.kind]
+    try:
+        params = reader.params.model_validate(row.model_extra or {}).model_dump(mode="python")
+    except ValidationError as failure:
+        raise of_validation(path, failure, reader.params, at) from None
+    CHECKS[family_of(chain)](path, at, params)
+    if bool(getattr(reader, "topics", ())) is not (row.from_block is not None):
+        remedy = (
+            "this registry is read without events: remove it"
+            if row.from_block is not None
+            else "is missing: write the block in which the registry was deployed, or a later one"
+        )
+        raise config_error(path, key_path((*at, "from_block")), remedy)
+    return Registry(row.kind, chain, row.name, params, Address(params[reader.address_key]), row.from_block)
+
+
 def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
     """Check that every text beginning with 0x is an address with its checksum, or 32 bytes."""
     if isinstance(value, Mapping):
@@ -283,6 +310,8 @@ EXCHANGES: Mapping[tuple[Family, str], Callable[[], Mapping[str, Any]]] = {
     (SOLANA, "witnesses"): svm_price_oracles,
 }
 """Adapters of exchanges and price oracles, by family and table."""
+REGISTRIES: Mapping[Family, Callable[[], Mapping[str, Any]]] = {EVM: registries, SOLANA: svm_registries}
+"""Readers of [[registries]], by family."""
 CHECKS: Mapping[Family, Callable[[Path, tuple[str | int, ...], Any], None]] = {
     EVM: _check_addresses,
     SOLANA: _check_keys,

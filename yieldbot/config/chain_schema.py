@@ -116,6 +116,20 @@ class ExchangeTable(BaseModel):
     """Where its addresses come from if no public package lists them; ``check`` shows it."""
 
 
+class RegistryTable(BaseModel):
+    """A [[registries]] table: a contract or program that lists markets. Its other keys are validated by its reader's
+    ``params`` class."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    kind: str
+    """Name of the reader."""
+    name: Name
+    """Name of the registry in tables."""
+    from_block: Annotated[int, Field(ge=0)] | None = None
+    """The block from which its events are read; None: its list is read from the contract."""
+
+
 class MerklTable(TomlTable):
     """[merkl]: where Merkl's rewards are read and claimed."""
 
@@ -170,6 +184,8 @@ class ChainTable(TomlTable):
     """Lending, vault and staking protocols."""
     exchanges: list[ExchangeTable] = Field(default_factory=list)
     """Exchanges where tokens can be swapped."""
+    registries: list[RegistryTable] = Field(default_factory=list)
+    """Contracts that list markets, for ``yieldbot discover``."""
     safe_service_url: UrlText | None = None
     """URL of Safe's transaction service, from which the watch reads the transactions that Safes behind our markets
     prepare."""
@@ -224,3 +240,5 @@ class SvmChainTable(TomlTable):
     """Exchanges where tokens can be swapped."""
     witnesses: list[ExchangeTable] = Field(default_factory=list)
     """Price oracles in addition to the feeds."""
+    registries: list[RegistryTable] = Field(default_factory=list)
+    """Programs whose accounts are markets, for ``yieldbot discover``."""

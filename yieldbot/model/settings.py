@@ -10,6 +10,7 @@ from pathlib import Path
 from yieldbot.model.amounts import Token
 from yieldbot.model.assistance import Assistance
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.discovery import Registry
 from yieldbot.model.families import Family, family_of, family_of_address
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.notices import Channel, NoticeTimes
@@ -189,6 +190,8 @@ class ChainSettings:
     """URL of Safe's transaction service, from which the watch reads prepared transactions; None: it is not used."""
     exchanges: tuple[Deployment, ...] = ()
     """Exchanges where tokens can be swapped."""
+    registries: tuple[Registry, ...] = ()
+    """Contracts that list markets; what they list is shown and never paid (docs/discovery.md)."""
     price_oracles: tuple[Deployment, ...] = ()
     """Price oracles in addition to the feeds (Solana; ``[[witnesses]]``)."""
     feed_units: Mapping[Address, Address] = field(default_factory=dict)

@@ -20,6 +20,7 @@ BOTH = {
         "check",
         "controls",
         "decode",
+        "discover",
         "exits",
         "exposure",
         "observe",

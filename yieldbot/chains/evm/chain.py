@@ -11,6 +11,7 @@ from yieldbot.chains.evm import account_history, allowances, check_accounts
 from yieldbot.chains.evm import check as checks
 from yieldbot.chains.evm.archive import open_archive
 from yieldbot.chains.evm.decode import describer
+from yieldbot.chains.evm.discover import discover
 from yieldbot.chains.evm.execution.clear import KnownNames
 from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
+    from yieldbot.chains.discovered import Discovered
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.findings import Finding
     from yieldbot.chains.ports import AccountHistoryRequest, ArchiveWatch, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.execution.world import Wiring
+    from yieldbot.history.found_store import FoundStore
     from yieldbot.journal.fold import StoredTx
     from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.ids import Address
@@ -80,6 +83,9 @@ class Chain:
 
     async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
         return await check_accounts.given_up(self.settings, owner, transactions)
+
+    async def discover(self, store: FoundStore, now: int, say: Callable[[str], None]) -> Discovered:
+        return await discover(self.settings, store, now, say)
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)

@@ -11,6 +11,7 @@ from yieldbot.chains.solana import account_history
 from yieldbot.chains.solana import check as checks
 from yieldbot.chains.solana.allowances import find
 from yieldbot.chains.solana.archive import open_archive
+from yieldbot.chains.solana.discover import discover
 from yieldbot.chains.solana.execution.clear import KnownNames
 from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
 from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revocations, revoke
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
+    from yieldbot.chains.discovered import Discovered
     from yieldbot.chains.findings import Finding
     from yieldbot.chains.ports import AccountHistoryRequest, ArchiveWatch, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.chains.solana.execution.account import Account
     from yieldbot.execution.world import Wiring
+    from yieldbot.history.found_store import FoundStore
     from yieldbot.journal.fold import StoredTx
     from yieldbot.model.amounts import Token
     from yieldbot.model.ids import Address
@@ -79,6 +82,9 @@ class Chain:
 
     async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
         return []  # what is given up expires
+
+    async def discover(self, store: FoundStore, now: int, say: Callable[[str], None]) -> Discovered:
+        return await discover(self.settings, store, now, say)
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)

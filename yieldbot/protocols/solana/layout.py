@@ -137,6 +137,10 @@ class Layout:
             raise MarketError(f"these {len(data)} bytes are no {account} ({kind['size']} bytes)")
         return {name: _field(data, at, kind_) for name, (at, kind_) in kind["fields"].items()}
 
+    def fields(self, account: str) -> dict[str, int]:
+        """Offset of each field of an account."""
+        return {name: at for name, (at, _) in self._accounts[account]["fields"].items()}
+
     def size(self, account: str) -> int:
         """Bytes of an account."""
         return int(self._accounts[account]["size"])

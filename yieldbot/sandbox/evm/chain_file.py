@@ -60,7 +60,8 @@ def chain_toml(market: SandboxMarket) -> str:
     lines = head
     protocols = [{"assets": ["USDC"], **table} for protocol in market.protocols for table in protocol.tables]
     exchanges = [table for exchange in market.exchanges for table in exchange.tables]
-    for kind, tables in (("protocols", protocols), ("exchanges", exchanges)):
+    registries = [table for protocol in market.protocols for table in protocol.registries]
+    for kind, tables in (("protocols", protocols), ("exchanges", exchanges), ("registries", registries)):
         for table in tables:
             lines += ["", f"[[{kind}]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"

@@ -23,6 +23,8 @@ class Deployed:
     an exchange."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """Contracts by a short name."""
+    registries: Sequence[Mapping[str, Any]] = ()
+    """``[[registries]]`` tables for chains/sandbox.toml."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

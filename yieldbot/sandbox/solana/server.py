@@ -139,7 +139,12 @@ class Methods:
 
     def on_getProgramAccounts(self, program: str, options: Any = None) -> Any:
         found = self.cluster.program_accounts(_key(program))
-        return [{"pubkey": key, "account": encoded(image)} for key, image in found.items()]
+        filters = (options or {}).get("filters") or ()
+        return [
+            {"pubkey": key, "account": encoded(image)}
+            for key, image in found.items()
+            if all(_passes(image.data, one) for one in filters)
+        ]
 
     def on_getTokenAccountsByOwner(self, owner: str, which: Any, options: Any = None) -> Any:
         programs = [which["programId"]] if "programId" in which else TOKEN_PROGRAMS
@@ -303,6 +308,16 @@ def _key(text: str) -> Address:
     from solders.pubkey import Pubkey
 
     return Address(str(Pubkey.from_string(text)))
+
+
+def _passes(data: bytes, wanted: Any) -> bool:
+    """Whether an account's data passes a filter of getProgramAccounts. A ``memcmp`` is of a public key here."""
+    from solders.pubkey import Pubkey
+
+    if "dataSize" in wanted:
+        return len(data) == int(wanted["dataSize"])
+    at = int(wanted["memcmp"]["offset"])
+    return data[at : at + 32] == bytes(Pubkey.from_string(wanted["memcmp"]["bytes"]))
 
 
 def _bytes(raw: str, options: Any) -> bytes:

@@ -126,6 +126,7 @@ async def deploy(site: Site) -> Deployed:
             {"protocol": "morpho_blue", "name": "Morpho Blue", **at, "markets": markets},
             {"protocol": "erc4626", **vault, **at},
         ],
+        registries=[{"kind": "morpho_blue", "name": "Morpho Blue", "from_block": 0, **at}],
         addresses=at
         | {"morpho_oracle": suite.oracle.address, "metamorpho": suite.vault.address}
         | {f"morpho_market_{letter}": one for letter, one in zip("ab", markets, strict=True)},

@@ -1,0 +1,77 @@
+"""The document of ``discover``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+
+
+class DiscoveredMarket(Part):
+    """One market that a registry lists and its contract confirms."""
+
+    key: str = Field(description="the market's id or address, which identifies it")
+    registry: str = Field(description="name of the registry that lists it")
+    protocol: str | None = Field(description="adapter that would read it; null: none does")
+    name: str = Field(description="the name that its contract states, or what it lends against: anybody may choose it")
+    asset: str = Field(description="symbol of its asset in the chain's file")
+    supplied: float = Field(description="what is supplied to it, in whole tokens")
+    state: str = Field(description="listed (in the chain's file), found (not in it), or gone")
+    new: bool = Field(description="whether it was first confirmed since the last complete reading before this one")
+    block: int | None = Field(description="block of the event that listed it; null: the list has no events")
+    age_days: float | None = Field(
+        description="about how many days ago it was created; of a list without events: how long it has been known here"
+    )
+    first_seen: int | None = Field(description="unix seconds at which it was first confirmed here")
+    gone_since: int | None = Field(description="unix seconds since which it is gone; null: it is there")
+    collateral: str | None = Field(description="address of its only collateral")
+    collateral_symbol: str | None = Field(description="symbol that the collateral's contract states")
+    collateral_limit: float | None = Field(
+        description="loan to value at which its borrowers are liquidated, as a fraction"
+    )
+    curator: str | None = Field(description="address that decides where its money lies")
+    quoted: float | None = Field(description="its yield a year now, as a fraction; null: it was not read in full")
+    liquidity: float | None = Field(description="what could be taken out now, in whole tokens; null: as quoted")
+    safety: int | None = Field(
+        description="its safety grade from 0 to 100, without a look at who controls it; null: as quoted"
+    )
+    letter: str | None = Field(description="the grade's letter")
+    flags: tuple[str, ...] = Field(description="what is odd about it, as phrases")
+    unfit: str | None = Field(description="why it cannot be pinned; null: it can")
+
+
+class DiscoveredRegistry(Part):
+    """One registry."""
+
+    name: str = Field(description="its name in the chain's file")
+    kind: str = Field(description="name of its reader")
+    address: str = Field(description="its contract or program")
+    entries: int = Field(description="markets that it lists, of any asset")
+    shown: int = Field(description="its markets in this document")
+    since_block: int | None = Field(description="block from which its events were read; null: it has a list")
+    cut: str | None = Field(description="why its list is not complete; null: it is")
+    previous_run: int | None = Field(description="unix seconds of the last complete reading before this one")
+    notes: tuple[str, ...] = Field(description="what is odd: events that it cannot have emitted, events left out")
+    failure: str | None = Field(description="why it could not be read; null: it was")
+
+
+class DiscoveredChain(Part):
+    """One chain."""
+
+    chain: str = Field(description="its name")
+    block: int | None = Field(description="block at which contracts were read; null: the chain was skipped")
+    registries: tuple[DiscoveredRegistry, ...] = Field(description="its registries")
+    markets: tuple[DiscoveredMarket, ...] = Field(description="the markets that pass the filters, the largest first")
+    hidden: int = Field(description="markets that do not pass the filters")
+    skipped: str | None = Field(description="why the chain was skipped; null: it was not")
+
+
+class DiscoverDocument(Document):
+    """What there is on each chain, what is new, and what is gone."""
+
+    SCHEMA: ClassVar[str] = "discover"
+
+    chains: tuple[DiscoveredChain, ...] = Field(description="the chains")
+    exit_code: int = Field(description="1 where a chain or a registry could not be read, else 0")

@@ -1,0 +1,149 @@
+"""``yieldbot discover``: the markets that registries list on chain; ``--pin`` writes some into a chain's file."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.app import discover as app
+from yieldbot.app.discover import MOST_FULL, DiscoverRequest
+from yieldbot.app.pin import pin
+from yieldbot.cli.flags import add_job_flags, decimal, filter_of, natural
+from yieldbot.cli.prompts import confirmed
+from yieldbot.cli.tables import TextTable
+from yieldbot.errors import ConfigError
+from yieldbot.model.text import clipped
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.app.discover_documents import DiscoveredChain, DiscoveredMarket
+    from yieldbot.app.pin import Change
+    from yieldbot.cli.main import CommandList
+    from yieldbot.cli.screen import Screen
+
+MOST_NAME = 48
+"""Most characters of a registry's and a market's name together."""
+
+
+def register(listed: CommandList) -> None:
+    parser = listed.add_parser("discover")
+    add_job_flags(parser)
+    parser.add_argument(
+        "--min-supplied", default="", metavar="AMOUNT", help="only markets with at least this supplied, in whole tokens"
+    )
+    parser.add_argument(
+        "--min-age", type=decimal, default=0.0, metavar="DAYS", help="only markets that are at least this old"
+    )
+    parser.add_argument(
+        "--min-safety", type=natural, metavar="N", help="only markets of this grade (0 to 100) or better"
+    )
+    parser.add_argument("--curator", default="", metavar="ADDRESS", help="only markets of this curator")
+    parser.add_argument(
+        "--collateral", default="", metavar="TOKEN", help="only markets with this collateral, by symbol or address"
+    )
+    parser.add_argument("--new", action="store_true", help="only what is new since the last time")
+    parser.add_argument(
+        "--full",
+        type=natural,
+        default=MOST_FULL,
+        metavar="N",
+        help=f"how many markets of each asset are read in full, the largest first (default: {MOST_FULL})",
+    )
+    parser.add_argument(
+        "--pin",
+        nargs="+",
+        default=[],
+        metavar="KEY",
+        help="write these markets into the chain's file, after you have read the change and agreed; only then may "
+        "money go there",
+    )
+    parser.set_defaults(command="discover", handler=discover)
+
+
+def discover(args: argparse.Namespace, context: Screen) -> int:
+    request = DiscoverRequest(
+        jobs=filter_of(args),
+        min_supplied=args.min_supplied,
+        min_age_days=args.min_age,
+        min_safety=args.min_safety,
+        curator=args.curator,
+        collateral=args.collateral,
+        new=args.new,
+        full=args.full,
+        keys=tuple(args.pin),
+    )
+    answer = app.discover(request, context)
+    if args.pin:
+        return _pin(args.pin, answer.markets, context)
+    document = answer.document
+    context.show(document.as_json(), *(partial(_chain, one) for one in document.chains))
+    return document.exit_code
+
+
+def _pin(keys: list[str], found: Any, context: Screen) -> int:
+    def ask() -> bool:
+        if not sys.stdin.isatty():
+            raise ConfigError("--pin: nothing is written without a person: run it on a terminal and agree there")
+        return confirmed("Write this? From then on money may go there")
+
+    written = pin(keys, found, context, partial(_change, context), ask)
+    for path in written:
+        context.say(f"written: {path}: `yieldbot check` compares it with the chain")
+    if not written:
+        context.say("nothing was written")
+    return 0 if written else 1
+
+
+def _change(context: Screen, change: Change) -> None:
+    for line in change.lines:
+        context.say(line)
+    for warning in change.warnings:
+        context.say(f"  look at this: {warning}")
+
+
+def _chain(chain: DiscoveredChain) -> Any:
+    if chain.skipped is not None:
+        return Text(f"{chain.chain} skipped: {chain.skipped}", style="yellow")
+    if not chain.registries:
+        return Text(f"{chain.chain}: its file names no registries")
+    parts = list[Any]()
+    if chain.markets:
+        title = f"{chain.chain}, block {chain.block:,}: {len(chain.markets)} markets"
+        sheet = TextTable(title, "Market", ">Supplied", ">Quoted", ">Safety", ">Age", "Collateral", "State")
+        for one in chain.markets:
+            sheet.add_row(*_row(one))
+        parts.append(sheet)
+    else:
+        parts.append(Text(f"{chain.chain}, block {chain.block:,}: no market passes"))
+    if chain.hidden:
+        parts.append(Text(f"{chain.hidden} more do not pass the filters"))
+    for registry in chain.registries:
+        since = "" if registry.since_block is None else f" since block {registry.since_block:,}"
+        head = f"{registry.name} ({registry.kind} {registry.address}): {registry.entries:,} markets of any asset{since}"
+        if registry.failure is not None:
+            parts.append(Text(f"{registry.name}: not read: {registry.failure}", style="red"))
+            continue
+        parts.append(Text(head + ("" if registry.previous_run else ", read for the first time")))
+        if registry.cut is not None:
+            parts.append(Text(f"  incomplete: {registry.cut}", style="yellow"))
+        parts += [Text(f"  {note}", style="yellow") for note in registry.notes]
+    return Group(*parts)
+
+
+def _row(one: DiscoveredMarket) -> tuple[str, ...]:
+    state = [one.state, *(["new"] if one.new else []), *one.flags, *([f"unfit: {one.unfit}"] if one.unfit else [])]
+    limit = "" if one.collateral_limit is None else f" {one.collateral_limit:.1%}"
+    return (
+        f"{clipped(f'{one.registry} {one.name}'.strip(), MOST_NAME)}\n{one.key}",
+        f"{one.supplied:,.0f} {one.asset}",
+        "-" if one.quoted is None else f"{one.quoted:.2%}",
+        "-" if one.safety is None else f"{one.safety} {one.letter}",
+        "-" if one.age_days is None else f"{one.age_days:,.0f} d",
+        f"{one.collateral_symbol or one.collateral[:10]}{limit}" if one.collateral else "-",
+        "; ".join(state),
+    )

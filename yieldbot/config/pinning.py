@@ -1,0 +1,188 @@
+"""Adds found markets to the text of a chain's file: every other line, comments included, stays as it is. The loader
+reads the new text before anything is written."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yieldbot.config.chain import load_chain
+from yieldbot.config.held import text_of
+from yieldbot.config.load import chain_names
+from yieldbot.errors import ConfigError
+from yieldbot.model.discovery import PinnedRow
+from yieldbot.resources import folder, why
+
+_HEADER = re.compile(r"^\[\[\s*protocols\s*\]\]\s*(?:#.*)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One market to be pinned."""
+
+    row: PinnedRow
+    """Where it is written."""
+    symbol: str
+    """Symbol of its asset in the chain's file."""
+    comment: str
+    """What stands behind it, in ASCII without line ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A chain's file as it would be."""
+
+    source: Path
+    """The file that was read."""
+    target: Path
+    """The file to write: ``source``, or a copy of the file that comes with yieldbot beside yieldbot.toml."""
+    before: str
+    """The text that was read."""
+    after: str
+    """The text to write."""
+
+
+def draft(config: Path, chain: str, pins: Sequence[Pin], environ: Mapping[str, str]) -> Draft:
+    """The chain's file with the markets added. config: yieldbot.toml. Raises ConfigError if the file has a form in
+    which nothing can be added, or the loader refuses the result."""
+    source = chain_names(config).get(chain)
+    if source is None:
+        raise ConfigError(f"chain {chain}: there is no chains/{chain}.toml")
+    own = config.expanduser().absolute().parent / "chains" / f"{chain}.toml"
+    target = source if source.resolve().parent != folder("chains").resolve() or source == own else own
+    before = text_of(source)
+    text = before if before.endswith("\n") or not before else before + "\n"
+    wanted = tomllib.loads(text)
+    for pin in pins:
+        text = _added(text, wanted, pin)
+    if tomllib.loads(text) != wanted:
+        raise ConfigError(f"{source}: its tables are written in a way that nothing can be added to: add it by hand")
+    load_chain(target, wanted, environ)
+    return Draft(source, target, before, text)
+
+
+def write(made: Draft) -> None:
+    """Write a draft, whole or not at all. Raises ConfigError if the file has changed since, or cannot be written."""
+    if text_of(made.source) != made.before or (made.target != made.source and made.target.exists()):
+        raise ConfigError(f"{made.source} has changed meanwhile: nothing was written; try again")
+    target = made.target.resolve()
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+        with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "w", encoding="utf-8") as file:
+            file.write(made.after)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    except OSError as failure:
+        raise ConfigError(f"{target}: nothing was written ({why(failure, target)})") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _added(text: str, tables: dict[str, Any], pin: Pin) -> str:
+    """The text with one market added; ``tables`` gets it too."""
+    rows = tables.setdefault("protocols", [])
+    fitting = (at for at, one in enumerate(rows) if not pin.row.own_table and _fits(one, pin))
+    place = next(fitting, None)
+    if place is None:
+        return _new_table(text, rows, pin)
+    lines, row = text.split("\n"), pin.row
+    start, end = _span(lines, place)
+    if row.listed_in is not None and row.value.lower() not in [str(one).lower() for one in rows[place][row.listed_in]]:
+        lines = _with_value(lines, start, end, row.listed_in, row.value, pin.comment)
+        rows[place][row.listed_in].append(row.value)
+        start, end = _span(lines, place)
+    if pin.symbol not in rows[place]["assets"]:
+        lines = _with_value(lines, start, end, "assets", pin.symbol, "")
+        rows[place]["assets"].append(pin.symbol)
+    return "\n".join(lines)
+
+
+def _fits(table: Mapping[str, Any], pin: Pin) -> bool:
+    """Whether a [[protocols]] table is the one to which a market is added."""
+    row = pin.row
+    if table.get("protocol") != row.protocol or (row.listed_in is not None and row.listed_in not in table):
+        return False
+    return all(str(table.get(key, "")).lower() == value.lower() for key, value in row.same.items())
+
+
+def _new_table(text: str, rows: list[Any], pin: Pin) -> str:
+    row = pin.row
+    table: dict[str, Any] = {"protocol": row.protocol, "name": row.name, **row.same, **row.extra}
+    lines = ["", f"[[protocols]]{_comment('' if row.listed_in else pin.comment)}"]
+    lines += [f"{key} = {_toml(value)}" for key, value in table.items()]
+    if row.listed_in is not None:
+        table[row.listed_in] = [row.value]
+        lines += [f"{row.listed_in} = [", f"  {_toml(row.value)},{_comment(pin.comment)}", "]"]
+    table["assets"] = [pin.symbol]
+    lines += [f"assets = {_toml([pin.symbol])}", ""]
+    rows.append(copy.deepcopy(table))
+    return text + "\n".join(lines)
+
+
+def _span(lines: Sequence[str], place: int) -> tuple[int, int]:
+    """First line of a [[protocols]] table and the line behind its last one. Raises ConfigError if it is not found."""
+    starts = [at for at, line in enumerate(lines) if _HEADER.match(line.strip())]
+    if place >= len(starts):
+        raise ConfigError("[[protocols]] tables are written in a way that nothing can be added to: add it by hand")
+    begin = starts[place]
+    end = next((at for at in range(begin + 1, len(lines)) if _opens(lines[at])), len(lines))
+    return begin, end
+
+
+def _opens(line: str) -> bool:
+    """Whether a line begins another table: a bracket that begins an array's element does not."""
+    return bool(re.match(r"^\[{1,2}[A-Za-z0-9_.\"' -]+\]{1,2}\s*(?:#.*)?$", line))
+
+
+def _with_value(lines: Sequence[str], start: int, end: int, key: str, value: str, comment: str) -> list[str]:
+    """The lines with a value added at the end of a key's array."""
+    head = next((at for at in range(start, end) if re.match(rf"^\s*{re.escape(key)}\s*=\s*\[", lines[at])), None)
+    if head is None:
+        raise ConfigError(
+            f"{key} of a [[protocols]] table is written in a way that nothing can be added to: add it by hand"
+        )
+    changed = list(lines)
+    one = re.match(r"^(.*\[)(.*)(\]\s*(?:#.*)?)$", changed[head])
+    if one is not None:
+        inner = one[2].strip().rstrip(",")
+        changed[head] = f"{one[1]}{inner + ', ' if inner else ''}{_toml(value)}{one[3]}"
+        return changed
+    close = next((at for at in range(head + 1, end) if re.match(r"^\s*\]", changed[at])), None)
+    if close is None:
+        raise ConfigError(
+            f"{key} of a [[protocols]] table is written in a way that nothing can be added to: add it by hand"
+        )
+    last = next((at for at in range(close - 1, head, -1) if re.match(r'^\s*"', changed[at])), None)
+    indent = "  "
+    if last is not None:
+        element = re.match(r'^(\s*)("[^"]*")(\s*)(,?)(.*)$', changed[last])
+        if element is not None:
+            indent = element[1]
+            changed[last] = f"{element[1]}{element[2]},{element[3]}{element[5]}" if not element[4] else changed[last]
+    changed.insert(close, f"{indent}{_toml(value)},{_comment(comment)}")
+    return changed
+
+
+def _comment(text: str) -> str:
+    return f" # {text}" if text else ""
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    if isinstance(value, int | float):
+        return str(value)
+    if not re.fullmatch(r"[ !#-\[\]-~]*", str(value)):  # a quote, a backslash or a sign that is not ASCII
+        raise ConfigError(f"{value!r} cannot be written into a chain's file")
+    return f'"{value}"'

@@ -1,0 +1,1 @@
+"""Readers of EVM registries: events or lists, and the reads that confirm what they name."""

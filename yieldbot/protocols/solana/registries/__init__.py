@@ -1,0 +1,1 @@
+"""Readers of Solana registries: programs whose accounts are markets."""
