@@ -26,6 +26,7 @@ from yieldbot.protocols.evm.base import YieldAdapter
 DAY = 86_400
 DAYS_30 = 30 * DAY
 MINT, ALLOW = bytes.fromhex("40c10f19"), bytes.fromhex("095ea7b3")  # mint and approve(address,uint256)
+TERMS, ACCRUE = bytes.fromhex("2c3c9157"), bytes.fromhex("151c1ade")  # idToMarketParams and accrueInterest of Morpho
 CROWD = Address("0x00000000000000000000000000000000C0FFEe01")
 """Whoever deposits beside us."""
 HOURS = itertools.count(3600)
@@ -146,6 +147,7 @@ class Accuracy:
         adapter, amount = self.adapters[market.protocol], market.asset.amount(amount_raw)
         (call,) = adapter.deposit(before, amount, self.owner)
         await self.allow(call, self.owner)
+        await self.touch(market)
         # The deposit is mined one second after the state that predicts it: rates that adapt do so in seconds, too.
         before = await self.state(market)
         predicted = before.curve.apr(float(before.held) + float(amount), DAYS_30)
@@ -168,6 +170,13 @@ class Accuracy:
             predicted=Apy.from_growth(predicted * DAYS_30 / SECONDS_PER_YEAR, DAYS_30).value,
             accrued=Apy.from_growth(growth, elapsed).value,
         )
+
+    async def touch(self, market: Market) -> None:
+        """Let interest accrue in the Morpho markets of a Vault V2, as every user of theirs does: a deposit into the
+        vault touches one of them only, and adaptive rates depend on when they were last used."""
+        for market_id in market.params.get("markets", ()):
+            terms = await self.node.call(market.params["morpho"], TERMS + bytes.fromhex(market_id))
+            await self.send(market.params["morpho"], ACCRUE + terms)
 
     async def random_draw(self, market: Market, seed: int) -> Draw | None:
         """A deposit of random size into a market at a random utilisation; None where it does not take it.

@@ -12,6 +12,9 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 AMOUNT_RAW = 5_000 * 10**6
 DAY = 86_400
+DEEPER = {"morpho_vault_v2": 2}
+"""More rounds that discovery takes where contracts name contracts that name others: a Vault V2 its adapters, these
+their markets or a MetaMorpho vault, and that its own."""
 
 
 async def balance_raw(chain: Accuracy) -> int:
@@ -35,7 +38,8 @@ async def test_states_are_whole(chain: Accuracy, protocol: str) -> None:
         assert state.borrowed is None or 0 < state.borrowed.raw <= state.supplied.raw
         assert state.cash is not None and state.exit.kind is ExitKind.INSTANT
         assert state.pools and state.gas_deposit > 21_000 and state.gas_withdraw > 21_000
-        assert state.curve.apr(0.0, DAY) >= state.curve.apr(1e9, DAY) >= 0.0
+        most = 1e9 if state.capacity is None else float(state.capacity)
+        assert state.curve.apr(0.0, DAY) >= state.curve.apr(most, DAY) >= 0.0
         assert state.quoted.value > 0
         assert ("above-kink" in state.flags) <= (state.borrowed is not None)
         if state.status is not Status.ACTIVE:
@@ -140,13 +144,14 @@ async def test_a_closed_market_takes_nothing_and_says_why(chain: Accuracy, proto
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_few_rounds(chain: Accuracy, protocol: str) -> None:
-    """Discovery in at most two rounds, observation in one (where it looks back: two more requests, at once)."""
+    """Discovery in at most two rounds (DEEPER: more), observation in one (where it looks back: two more requests,
+    at once)."""
     await chain.history()
     adapter, node = chain.adapters[protocol], chain.node
     for deployment in (d for d in chain.job.chain.deployments if d.protocol == protocol):
         block, start = await node.block(), node.round_trips
         (found,) = await node.run([adapter.discover(deployment)], block)
-        assert node.round_trips - start <= 2
+        assert node.round_trips - start <= 2 + DEEPER.get(protocol, 0)
         assert not isinstance(found, MarketError)
         start = node.round_trips
         await node.run([adapter.observe(market, chain.owner, block) for market in found], block)
@@ -161,7 +166,8 @@ async def test_a_whole_snapshot_takes_three_rounds(chain: Accuracy) -> None:
     markets = [market for part in found if not isinstance(part, MarketError) for market in part]
     states = await node.run([chain.adapters[m.protocol].observe(m, chain.owner, block) for m in markets], block)
     assert all(isinstance(state, MarketState) for state in states) and len(states) >= 9
-    assert node.round_trips - start <= 5  # two to discover, one to observe, two for the blocks looked back to, at once
+    # Two to discover, one to observe, two for the blocks looked back to, at once.
+    assert node.round_trips - start <= 5 + max(DEEPER.values())
 
 
 async def test_the_wallet_is_a_market(chain: Accuracy) -> None:

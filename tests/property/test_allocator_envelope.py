@@ -82,7 +82,14 @@ def vault(draw: st.DrawFn) -> LookThroughCurve:
         slots.append(VaultSlot(curve, held, room, curve.others * draw(st.floats(0.0, 0.4))))
     total = sum(slot.held for slot in slots) * draw(st.floats(1.0, 1.1)) + 1.0
     ours = total * draw(st.sampled_from([0.0, 0.3]))
-    return LookThroughCurve(total - ours, ours, 0.1, tuple(slots), (2, 0, 1))
+    of_v2 = draw(st.sampled_from([0.0, 0.01])), draw(st.sampled_from([math.inf, 0.05])), total * draw(st.just(0.001))
+    terms = draw(st.sampled_from([(), of_v2]))
+    found = LookThroughCurve(total - ours, ours, 0.1, tuple(slots), (2, 0, 1), *terms)
+    if not draw(st.booleans()):
+        return found
+    room = draw(st.sampled_from([0.0, 0.3 * total]))  # a vault in a vault
+    slot = VaultSlot(found, ours, room, ours / 2)
+    return LookThroughCurve(ours * 0.9 + 1.0, ours * 0.1, 0.1, (slot, slots[0]), (0,), *terms)
 
 
 @st.composite

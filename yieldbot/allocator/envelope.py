@@ -179,7 +179,7 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
         case AdaptiveCurve() | KinkedCurve():
             return _by_chord(curve, a, b, horizon_seconds)
         case LookThroughCurve():
-            return _vault_bound(curve, a, b, horizon_seconds)
+            return _kept_bound(curve, _vault_bound(curve, a, b, horizon_seconds), horizon_seconds)
         case _:
             top = max(curve.apr(x, horizon_seconds) for x in (a, (a + b) / 2, b))
             return [(a, a * top), (b, b * top)]
@@ -283,10 +283,11 @@ def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_se
 
 
 def _vault_bound(curve: LookThroughCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
-    """Bound of a vault's income: the bound of the one inner market whose holding changes, times our fraction of the
-    vault."""
-    before, after = curve.holdings(a), curve.holdings(b)
-    rest, changing = 0.0, []
+    """Bound of a vault's income before what ``_kept_bound`` takes off: the bound of the one inner market whose holding
+    changes, times our fraction of the vault."""
+    before, after, keep = curve.holdings(a), curve.holdings(b), _keep(curve, horizon_seconds)
+    released = curve.unreleased * SECONDS_PER_YEAR / horizon_seconds if curve.unreleased else 0.0
+    rest, changing = released, []
     for index, (low, high) in enumerate(zip(before, after, strict=True)):
         if high - low > INSIDE * (b - a):
             changing.append(index)
@@ -294,7 +295,7 @@ def _vault_bound(curve: LookThroughCurve, a: float, b: float, horizon_seconds: f
             rest += high * curve.slots[index].curve.apr(high, horizon_seconds)
     if len(changing) > 1:  # no cell between breakpoints does this, but for rounding: the first-order bound
         top = sum(h * s.curve.apr(low, horizon_seconds) for h, low, s in zip(after, before, curve.slots, strict=True))
-        most = top * (1.0 - curve.fee) / (curve.others + a)
+        most = (released + top) * keep / (curve.others + a)
         return [(a, a * most), (b, b * most)]
     inner = [(a, rest), (b, rest)]
     if changing:
@@ -303,7 +304,7 @@ def _vault_bound(curve: LookThroughCurve, a: float, b: float, horizon_seconds: f
         stretch = (b - a) / (after[at] - before[at])
         inner = [(a + (held - before[at]) * stretch, rest + income) for held, income in lines]
         inner = [(a, inner[0][1]), *inner[1:-1], (b, inner[-1][1])]
-    keep, others = 1.0 - curve.fee, curve.others
+    others = curve.others
     vertices: Vertices = []
     for (x0, y0), (x1, y1) in pairwise(inner):
         if x1 <= x0:
@@ -320,6 +321,25 @@ def _vault_bound(curve: LookThroughCurve, a: float, b: float, horizon_seconds: f
 
         vertices += by_shape(value, slope, x0, x1)
     return vertices
+
+
+def _keep(curve: LookThroughCurve, horizon_seconds: float) -> float:
+    """The fraction of a vault's income that its holders get, but for the yearly fee on what there is now."""
+    return 1.0 - curve.fee - curve.yearly_fee * horizon_seconds / SECONDS_PER_YEAR
+
+
+def _kept_bound(curve: LookThroughCurve, vertices: Vertices, horizon_seconds: float) -> Vertices:
+    """The bound of a vault's income, after the most by which the vault lets itself grow, and its yearly fee."""
+    if math.isfinite(curve.max_rate):
+        most, found = curve.max_rate * _keep(curve, horizon_seconds), vertices[:1]
+        for (x0, y0), (x1, y1) in pairwise(vertices):
+            over, under = y0 - x0 * most, y1 - x1 * most
+            if over * under < 0.0:  # where the line and the bound cross
+                at = x0 + (x1 - x0) * over / (over - under)
+                found.append((at, at * most))
+            found.append((x1, y1))
+        vertices = [(x, min(y, x * most)) for x, y in found]
+    return [(x, y - curve.yearly_fee * x) for x, y in vertices] if curve.yearly_fee else vertices
 
 
 def _inflections(curve: KinkedCurve) -> list[float]:

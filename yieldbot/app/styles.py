@@ -67,7 +67,7 @@ STYLES: Mapping[str, Style] = {
             ("stop_at_loss_bps", "50", "a holding that lost half a percent stops the account until you look"),
             ("cooldown_hours", "72", "a market that was left is left alone for three days"),
         ),
-        try_first=("erc4626", "morpho_blue"),
+        try_first=("erc4626", "morpho_blue", "morpho_vault_v2"),
         alarms=_lines(
             ("utilisation", "0.92", "leave early: a lock follows within a day in 4 of 100 hours above it"),
             ("cash_multiple", "2", "leave while the cash is still twice our holding"),

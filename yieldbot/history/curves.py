@@ -68,7 +68,7 @@ SHAPES = {
     "diluted": _shape(DilutedCurve, "others income_per_year"),
     "entered": _shape(EnteredCurve, "others income_per_year held entry_cost"),
     "sampled": _shape(SampledCurve, "points"),
-    "look_through": _shape(LookThroughCurve, "others ours fee slots withdraw_order"),
+    "look_through": _shape(LookThroughCurve, "others ours fee slots withdraw_order yearly_fee max_rate unreleased"),
     "vault_slot": _shape(VaultSlot, "curve held room liquidity pool"),
     "slots": _shape(SlotCurve, "others borrowed points keep slot_seconds compounds fixed fees"),
     "whole_bp": _shape(WholeBpCurve, "others free borrowed points keep paying price"),

@@ -309,6 +309,12 @@ class LookThroughCurve:
     """Its markets, in the order that deposits are put into them."""
     withdraw_order: tuple[int, ...]
     """Indexes of slots, in the order in which withdrawals are taken from them."""
+    yearly_fee: float = 0.0
+    """Fraction of its assets that the vault keeps each year, whatever they earn (Morpho Vault V2)."""
+    max_rate: float = math.inf
+    """The most by which the vault lets its assets grow, as a simple annual fraction (Morpho Vault V2)."""
+    unreleased: float = 0.0
+    """What its markets hold beyond the vault's assets, because ``max_rate`` held it back, in whole tokens."""
 
     def holdings(self, x: float) -> tuple[float, ...]:
         """The vault's holding in each slot when our holding is ``x``, in whole tokens."""
@@ -336,7 +342,14 @@ class LookThroughCurve:
             held * slot.curve.apr(held, horizon_seconds)
             for slot, held in zip(self.slots, self.holdings(x), strict=True)
         )
-        return income * (1.0 - self.fee) / total
+        if self.unreleased:
+            income += self.unreleased * SECONDS_PER_YEAR / horizon_seconds
+        return self.kept(min(income / total, self.max_rate), horizon_seconds)
+
+    def kept(self, rate: float, horizon_seconds: float) -> float:
+        """What holders get of a growth of the vault's assets: both are simple annual fractions."""
+        whole = 1.0 + rate * horizon_seconds / SECONDS_PER_YEAR if self.yearly_fee else 1.0
+        return rate * (1.0 - self.fee) - self.yearly_fee * whole
 
     def marginal(self, x: float, horizon_seconds: float) -> float:
         return _forward_slope(self, x, self.others + x, horizon_seconds)

@@ -3,10 +3,13 @@ found by their position in a list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from yieldbot.model.reads import Flow, Read
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,3 +64,27 @@ class Reads:
         answers = yield [handle.read for handle in self.handles]
         for handle, answer in zip(self.handles, answers, strict=True):
             handle.kept.append(answer)
+
+
+def side_by_side(flows: Sequence[Flow[T]]) -> Flow[list[T]]:
+    """Several flows as one, whose rounds are made together; the results in the order of the flows."""
+    found: dict[int, T] = {}
+    wanted: dict[int, Sequence[Read]] = {}
+
+    def step(place: int, answers: Sequence[bytes] | None) -> None:
+        try:
+            wanted[place] = flows[place].send(answers)  # type: ignore[arg-type]  # None starts a generator
+        except StopIteration as done:
+            wanted.pop(place, None)
+            found[place] = done.value
+
+    for place in range(len(flows)):
+        step(place, None)
+    while wanted:
+        asked = list(wanted.items())
+        answers = yield [read for _, reads in asked for read in reads]
+        at = 0
+        for place, reads in asked:
+            step(place, answers[at : at + len(reads)])
+            at += len(reads)
+    return [found[place] for place in range(len(flows))]

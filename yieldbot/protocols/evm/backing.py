@@ -28,12 +28,13 @@ def root_of(state: MarketState, where: Mapping[str, Any]) -> Root:
 
 
 def _oracles(state: MarketState) -> tuple[str, ...]:
-    """Keys of the oracles of a Morpho market, or of the markets of a MetaMorpho's queue."""
+    """Keys of the oracles of a Morpho market, or of the markets of a MetaMorpho's queue or of a Vault V2."""
     params, asset = state.market.params, state.market.asset.address
     pairs = [(params.get("oracle"), params.get("collateral"))]
     named = params.get("oracles") or {}
     collaterals = {pool.rpartition("0x")[2]: token for pool, token in (params.get("collaterals") or {}).items()}
-    queue = dict.fromkeys((*params.get("supply_queue", ()), *params.get("withdraw_queue", ())))
+    lists = (params.get(name, ()) for name in ("supply_queue", "withdraw_queue", "markets"))
+    queue = dict.fromkeys(i for one in lists if isinstance(one, tuple) for i in one)
     pairs += [(named.get(i), collaterals.get(i)) for i in queue]
     return tuple(
         dict.fromkeys(
@@ -160,6 +161,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "euler": _share,
     "morpho_blue": _blue,
     "savings_rate": _savings,
+    "morpho_vault_v2": _vault,
 }
 """By adapter, the function that gives a market's direct holdings."""
 

@@ -138,6 +138,21 @@ def _vault(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
             yield Dependency(Address(params["a_token"]), Part.INSIDE, "aToken")
 
 
+def _vault_v2(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    yield Dependency(market.address, Part.POOL, "vault", vault_v2.ASKED)
+    if "unfit" in params:
+        return
+    yield Dependency(Address(params["morpho"]), Part.INSIDE, "Morpho")
+    yield Dependency(Address(params["irm"]), Part.RATE_MODEL, "rate model")
+    for one in params["adapters"]:
+        yield Dependency(one.address, Part.INSIDE, f"adapter {one.address[:6]}…")
+        if one.vault is not None:
+            yield from _vault(one.vault, where)
+    for i, oracle in params["oracles"].items():
+        yield Dependency(Address(oracle), Part.ORACLE, f"oracle of market 0x{i[:8]}…")
+
+
 def _ctoken(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
     yield Dependency(market.address, Part.POOL, "cToken")
     yield Dependency(Address(where.get("comptroller") or market.params["comptroller"]), Part.ADMIN, "Comptroller")
@@ -183,6 +198,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "euler": standing_credit.euler,
     "morpho_blue": _blue,
     "savings_rate": _savings,
+    "morpho_vault_v2": _vault_v2,
     "uniswap_v2": _pool,
     "uniswap_v3": _pool,
     "uniswap_v4": _pool,

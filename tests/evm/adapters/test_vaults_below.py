@@ -1,0 +1,102 @@
+"""Vaults whose investments are read: what stops a deposit or an exit, and what a vault says that is not so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.bench.accuracy import DAY, DAYS_30, Accuracy
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Market, Status
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.sandbox.evm.artifacts import own
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox
+
+NEEDS = ("morpho_vault_v2",)
+M = 10**12
+NOBODY = "0x" + "00" * 20
+
+
+async def named(chain: Accuracy, name: str) -> Market:
+    return next(market for market in await chain.markets() if market.name.endswith(name))
+
+
+class Site:
+    """A contract of the sandbox, and a sender that may do anything with its doubles."""
+
+    def __init__(self, chain: Accuracy, sandbox: Sandbox) -> None:
+        accounts = [Address(one) for one in sandbox.rpc("eth_accounts")]
+        self.d, self.at = Deployer(chain.node, accounts), sandbox.addresses
+
+    def contract(self, name: str, made: str) -> Contract:
+        return Contract(self.at[name], own()[made].abi)
+
+    async def send(self, name: str, made: str, function: str, *args: Any) -> None:
+        await self.d.send(self.contract(name, made), function, *args)
+
+
+@pytest.fixture
+def site(chain: Accuracy, own_sandbox: Sandbox) -> Site:
+    return Site(chain, own_sandbox)
+
+
+async def test_a_vault_v2_is_bound_by_caps_gates_and_the_cash_of_one_market(chain: Accuracy, site: Site) -> None:
+    async def change(function: str, *args: Any) -> None:
+        await site.send("vault_v2", "VaultV2Double", function, *args)
+
+    market = await named(chain, "v2USDC")
+    await chain.deposit(market, M // 100, chain.owner)
+    state = await chain.state(market)
+    views = abi("erc4626")
+    for name in ("maxDeposit", "maxRedeem", "maxWithdraw"):  # 0 by design: they say nothing
+        assert not any(await chain.node.call(market.address, views.encode(name, chain.owner)))
+    assert state.capacity is not None and state.withdrawable == state.held
+    assert 1.38 * M < state.capacity.raw < 1.4 * M, "the cap of 2,000,000 less what lies there"
+    assert state.liquidity.raw < 0.72 * M < state.supplied.raw, "the other market's cash is none of the vault's"
+    assert "forceDeallocate" in state.exit.limit and "for 1 % of it" in state.exit.limit
+
+    # The relative cap goes by what the vault had before the deposit.
+    data = bytes.fromhex(site.at["vault_v2_adapter"][2:]).rjust(32, b"\0")
+    whole = (64).to_bytes(32, "big") + data + (4).to_bytes(32, "big") + b"this".ljust(32, b"\0")
+    await change("setCaps", whole, 2**127, 95 * 10**16)
+    state = await chain.state(market)
+    assert state.capacity is not None and abs(state.capacity.raw - 0.0495 * M) < 0.001 * M
+
+    await change("setMaxRate", 0)  # the vault lets itself grow no more: nothing is earned, but for the yearly fee
+    await chain.wait(30 * DAY)
+    state = await chain.state(market)
+    assert "rate-held-back" in state.flags and -0.0011 < state.curve.apr(float(state.held), DAYS_30) < 0.0
+
+    gate = await site.d.deploy(own()["GateDouble"])
+    await change("setGate", 3, gate.address)  # on sending assets
+    assert (await chain.state(market)).status is Status.FROZEN
+    await change("setGate", 1, gate.address)  # on sending shares: keeps depositors in
+    state = await chain.state(market)
+    assert state.status is Status.PAUSED and "gate-on-exits" in state.flags and not state.withdrawable
+    await site.d.send(gate, "set", chain.owner, True)
+    assert (await chain.state(market)).status is Status.ACTIVE
+
+    await change("setLiquidityAdapterAndData", NOBODY, b"")  # deposits stay idle, exits are paid from what is idle
+    state = await chain.state(await named(chain, "v2USDC"))
+    assert state.capacity is None and state.liquidity.raw == 0.1 * M
+    elsewhere = (market.address, gate.address, site.at["irm"])  # it lends in another Morpho
+    await change("addAdapter", (await site.d.deploy(own()["MarketAdapterDouble"], *elsewhere)).address)
+    (doubt,) = (await chain.state(await named(chain, "v2USDC"))).doubts
+    assert "of no known kind" in doubt
+
+
+async def test_an_adapter_of_a_vault_v2_that_says_more_than_there_is(chain: Accuracy, site: Site) -> None:
+    """A stranger's adapter counts shares that Morpho does not have: what is held is Morpho's number."""
+    market = await named(chain, "v2USDC")
+    from eth_abi.abi import encode
+    from eth_utils.crypto import keccak
+
+    key = keccak(encode(["bytes32", "uint256"], [bytes.fromhex(market.params["markets"][0]), 1]))
+    at, place = site.at["vault_v2_adapter"], f"0x{key.hex()}"
+    there = int(await chain.node.request("eth_getStorageAt", [at, place, "latest"]), 16)
+    await chain.node.request("anvil_setStorageAt", [at, place, f"0x{2 * there:064x}"])
+    await chain.wait(1)
+    state = await chain.state(market)
+    assert any("its markets hold" in doubt and "totalAssets says" in doubt for doubt in state.doubts)
