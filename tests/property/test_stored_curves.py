@@ -100,6 +100,10 @@ STORED = [
     ('{"kind":"adaptive","others":900.0,"borrowed":900.0,"fee":0.1,"rate_at_target":0.04}', 0.0324533186),
     ('{"kind":"constant","rate":0.07}', 0.07),
     ('{"kind":"stated","rate":0.05,"held":100.0,"entry_cost":0.0}', 0.0501028806),
+    (
+        '{"kind":"vesting","others":900.0,"income_per_year":50.0,"seconds_left":1296000.0,"later_per_year":30.0}',
+        0.04,
+    ),
     ('{"kind":"diluted","others":900.0,"income_per_year":40.0}', 0.04),
     ('{"kind":"entered","others":900.0,"income_per_year":40.0,"held":100.0,"entry_cost":0.01}', 0.04),
     ('{"kind":"sampled","points":[[0.0,0.06],[200.0,0.04]]}', 0.05),

@@ -47,6 +47,7 @@ from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.stake_pool import StakeCurve
+from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -131,7 +132,7 @@ def is_nonincreasing(curve: YieldCurve) -> bool:
             return all(low[1] <= high[1] for low, high in pairwise(((0.0, 0.0), *curve.points)))
         case AdaptiveCurve() | ConstantCurve() | StatedCurve(entry_cost=0.0):
             return True
-        case DilutedCurve():
+        case DilutedCurve() | VestingCurve():
             return curve.income_per_year >= 0.0
         case StakeCurve():
             return curve.growth >= 0.0
@@ -167,6 +168,7 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
             | ConstantCurve()
             | SampledCurve()
             | StatedCurve()
+            | VestingCurve()
             | LiquidityCurve()
         ):
             return by_shape(

@@ -35,6 +35,7 @@ from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
+from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.json_text import loads
 
@@ -79,6 +80,7 @@ SHAPES = {
     "rewarded": _shape(RewardedCurve, "base terms"),
     "reward_term": _shape(RewardTerm, "others value_per_year seconds_left claim_cost"),
     "stated": _shape(StatedCurve, "rate held entry_cost"),
+    "vesting": _shape(VestingCurve, "others income_per_year seconds_left later_per_year"),
     "provided": _shape(LiquidityCurve, "stays enters held entry_cost"),
     "outlook": _shape(RangeOutlook, "fees others lost gas once"),
 }

@@ -19,6 +19,7 @@ from yieldbot.math.curves import (
 from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
+from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
 
 LineOfRates = KinkedCurve | SupplyKinkedCurve | SlotCurve
@@ -105,6 +106,9 @@ def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
             return replace(curve, rate=curve.rate * factor)
         case DilutedCurve() | EnteredCurve():
             return replace(curve, income_per_year=curve.income_per_year * factor)
+        case VestingCurve():
+            now, later = curve.income_per_year * factor, curve.later_per_year * factor
+            return replace(curve, income_per_year=now, later_per_year=later)
         case StakeCurve():  # as if so much more earned: fees of entering stay what they are
             return replace(curve, staked=curve.staked * factor)
         case ScaledCurve():

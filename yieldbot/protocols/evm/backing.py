@@ -138,6 +138,11 @@ def _share(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
     return HeldBy(children=((token_key(state.market.address), 1.0),), asset=asset)
 
 
+def _ethena(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    """sUSDe holds USDe and nothing else; what is behind USDe is the asset's own risk."""
+    return HeldBy(idle=1.0, asset=asset)
+
+
 def _liquidity(state: MarketState, asset: str) -> HeldBy:
     """Both tokens of a pool, weighted by value; half each if the pool has no usable price."""
     pool = state.liquidity_market
@@ -158,6 +163,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "compound_v2": _ctoken,
     "compound_v3": _comet,
     "erc4626": _vault,
+    "ethena": _ethena,
     "euler": _share,
     "morpho_blue": _blue,
     "savings_rate": _savings,

@@ -184,6 +184,11 @@ def _savings(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
         yield Dependency(Address(params["wrapper"]), Part.INSIDE, "PSM's wrapper")
 
 
+def _ethena(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    yield Dependency(market.address, Part.POOL, "staking", (("cooldown", _view("cooldownDuration()")),))
+    yield Dependency(Address(market.params["silo"]), Part.INSIDE, "silo of the cooldown")
+
+
 def _view(signature: str, *words: int | str) -> bytes:
     """Calldata of a view function of static arguments."""
     numbers = (int(word, 16) if isinstance(word, str) else word for word in words)
@@ -195,6 +200,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "compound_v2": _ctoken,
     "compound_v3": _comet,
     "erc4626": _vault,
+    "ethena": _ethena,
     "euler": standing_credit.euler,
     "morpho_blue": _blue,
     "savings_rate": _savings,
