@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.evm.test_quote_aggregator import server
 from tests.kit.program import yieldbot
 from yieldbot.sandbox.solana.node import SvmSandbox, running
 
@@ -117,10 +119,41 @@ def test_check_says_what_can_be_swapped_in_and_who_says_at_which_price(tmp_path:
         assert f"account {sandbox.addresses['usdc']} belongs to" in bad.out
 
 
+def jupiter(asked: dict[str, str]) -> tuple[int, bytes]:
+    """A hand-made answer of Jupiter's form: 150 USDC a SOL, whatever is asked."""
+    out = int(asked["amount"]) * 150 // 1000
+    answer = {
+        "inputMint": asked["inputMint"],
+        "inAmount": asked["amount"],
+        "outputMint": asked["outputMint"],
+        "outAmount": str(out),
+        "otherAmountThreshold": str(out * 995 // 1000),
+        "routePlan": [{"swapInfo": {"label": "Whirlpool"}}, {"swapInfo": {"label": "Raydium CLMM"}}],
+    }
+    return 200, json.dumps(answer).encode()
+
+
+def test_jupiters_quote_stands_beside_ours_and_decides_nothing(sandbox: SvmSandbox, tmp_path: Path) -> None:
+    """A server of ours in Jupiter's place; when it fails, ours stands alone."""
+    with server(jupiter) as url:
+        document = quote(sandbox, tmp_path, "SOL", "USDC", "2", "--aggregator", url).document
+        other = document["aggregator"]
+        assert (other["name"], other["tool"]) == ("Jupiter", "Whirlpool + Raydium CLMM")
+        assert other["given"]["raw"] == "300000000" and other["least"]["raw"] == "298500000"
+        assert document["given"]["raw"] != other["given"]["raw"]
+        assert [price["source"] for price in document["prices"]] == [MEAN, "the feeds"]
+        shown = yieldbot("--config", sandbox.config, "quote", "SOL", "USDC", "2", "--aggregator", url, cwd=tmp_path)
+        assert "Jupiter: 300 USDC by Whirlpool + Raydium CLMM, 298.5 USDC at least; " in " ".join(shown.out.split())
+    with server(lambda asked: (401, b"an API key is needed")) as url:
+        document = quote(sandbox, tmp_path, "SOL", "USDC", "2", "--aggregator", url).document
+        assert document["declined"] is None and document["parts"]
+        assert "HTTP 401 an API key is needed" in document["aggregator"]["error"]
+
+
 def test_what_is_not_there_is_told_in_a_line(sandbox: SvmSandbox, tmp_path: Path) -> None:
     none = quote(sandbox, tmp_path, "SOL", "USDT", "1")
     assert none.code == 1 and "no pool leads from SOL to USDT" in none.line
-    asked = quote(sandbox, tmp_path, "SOL", "USDC", "1", "--aggregator")
-    assert asked.code == 2 and "LI.FI is only asked for EVM chains" in asked.line
+    asked = quote(sandbox, tmp_path, "SOL", "USDC", "--out", "1", "--aggregator")
+    assert asked.code == 2 and "Jupiter is only asked for an exact input" in asked.line
     most = quote(sandbox, tmp_path, "USDC", "USDT", "900000000")
     assert most.code == 1 and "900,000,000 USDC for USDT on solana-sandbox" in most.line

@@ -1,6 +1,7 @@
 """``quote``: what a swap would bring now, computed from the pools' state, and over which pools.
 
-An aggregator's quote (LI.FI's, for bridging too) can be shown with it; it decides nothing and is never signed.
+An aggregator's quote (LI.FI's, for bridging too; on Solana Jupiter's) can be shown with it; it decides nothing and is
+never signed.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from yieldbot.app.quote_documents import (
     SwapWay,
 )
 from yieldbot.app.yields import number
-from yieldbot.bridges import lifi
-from yieldbot.bridges.lifi import NAME, Quoted
+from yieldbot.bridges import jupiter, lifi
+from yieldbot.bridges.answers import Quoted
 from yieldbot.chains.open import chain_of
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
@@ -58,7 +59,7 @@ class QuoteRequest:
     chain: str | None = None
     """The chain's name; None: the one chain that has jobs."""
     aggregator: str | None = None
-    """The URL of an aggregator with LI.FI's API; empty: LI.FI's own; None: no aggregator is asked for a quote."""
+    """The URL of an aggregator with LI.FI's API (on Solana Jupiter's); empty: its own; None: no aggregator is asked."""
     to_chain: str | None = None
     """The chain of ``wanted``, if it is a different one: asks for a quote for bridging."""
 
@@ -149,12 +150,22 @@ def _aggregated(
     request: QuoteRequest, context: Context, chain: ChainSettings, given: Amount, wanted: Token
 ) -> Quoted | YieldbotError:
     """The aggregator's quote, or why there is none; our own quote does not depend on it."""
-    if not lifi.serves(chain.chain):
-        raise ConfigError("--aggregator: LI.FI is only asked for EVM chains")
+    if jupiter.serves(chain.chain):
+        return _jupiters(request, given, wanted)
     owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)
     try:
         url = lifi.request(given, wanted, owner, request.slippage_bps, request.aggregator or lifi.URL)
         return lifi.answered(get(url), given, wanted, owner)
+    except (TransientError, MarketError) as failure:
+        return failure
+
+
+def _jupiters(request: QuoteRequest, given: Amount, wanted: Token) -> Quoted | YieldbotError:
+    if request.out is not None:
+        raise ConfigError("--aggregator: Jupiter is only asked for an exact input: name AMOUNT and no --out")
+    try:
+        url = jupiter.request(given, wanted, request.slippage_bps, request.aggregator or jupiter.URL)
+        return jupiter.answered(get(url), given, wanted)
     except (TransientError, MarketError) as failure:
         return failure
 
@@ -243,17 +254,24 @@ def _document(
             for part in found.parts
         ),
         unread=tuple(read.unread),
-        aggregator=None if other is None else _aggregator(other),
+        aggregator=None if other is None else _aggregator(chain, other),
     )
 
 
-def _aggregator(found: Quoted | YieldbotError) -> AggregatorQuote | AggregatorFault:
-    return _quoted(found) if isinstance(found, Quoted) else AggregatorFault(name=NAME, error=str(found))
+def aggregator_name(chain: ChainSettings) -> str:
+    """The aggregator that is asked for swaps on this chain."""
+    return jupiter.NAME if jupiter.serves(chain.chain) else lifi.NAME
+
+
+def _aggregator(chain: ChainSettings, found: Quoted | YieldbotError) -> AggregatorQuote | AggregatorFault:
+    if isinstance(found, Quoted):
+        return _quoted(found)
+    return AggregatorFault(name=aggregator_name(chain), error=str(found))
 
 
 def _quoted(found: Quoted) -> AggregatorQuote:
     return AggregatorQuote(
-        name=NAME,
+        name=found.name,
         tool=found.tool,
         given=Money.of(found.given),
         least=Money.of(found.least),

@@ -9,7 +9,7 @@ from yieldbot.allocator.across import across
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.market_curve import value
 from yieldbot.books.export_text import day
-from yieldbot.bridges.lifi import NAME, Quoted
+from yieldbot.bridges.answers import Quoted
 from yieldbot.risk.prices import FairOutput
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from yieldbot.history.holdings import MeasuredPosition, UnreadHolding
 
 __all__ = [
-    "NAME",
     "Across",
     "FairOutput",
     "LiquidityView",

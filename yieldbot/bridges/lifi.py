@@ -8,10 +8,10 @@ judge. Its prices are shown beside our quote and decide nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from yieldbot.bridges.answers import Quoted, not_believed, raw_amount, short
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.families import family_of
@@ -19,28 +19,6 @@ from yieldbot.model.ids import Address, ChainId, evm_number
 
 NAME = "LI.FI"
 URL = "https://li.quest/v1/quote"
-LONGEST_NAME = 40
-"""Most characters of LI.FI's own text that are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """A quote from LI.FI, by its own statements."""
-
-    tool: str
-    """The exchange or bridge that it would use."""
-    taken: Amount
-    """What goes in, exactly."""
-    given: Amount
-    """What it expects to come out."""
-    least: Amount
-    """The minimum out in its transaction."""
-    seconds: float
-    """How long it expects the transfer to take."""
-    fees_usd: float
-    """Fees in US dollars; LI.FI does not state whether they are deducted from ``given`` already."""
-    gas_usd: float
-    """Gas in US dollars."""
 
 
 def serves(chain: ChainId) -> bool:
@@ -76,20 +54,20 @@ def answered(document: object, given: Amount, wanted: Token, owner: Address) -> 
     }
     for key, value in requested.items():
         if str(action.get(key)) != str(value):
-            raise _wrong(f"it is for {key} {_short(action.get(key))}, not {value}")
+            raise _wrong(f"it is for {key} {short(action.get(key))}, not {value}")
     for key, token in (("fromToken", given.token), ("toToken", wanted)):
         address = _part(action, key).get("address")
         if str(address).lower() != token.address.lower():
-            raise _wrong(f"its {key} is {_short(address)}, not {token.address}")
+            raise _wrong(f"its {key} is {short(address)}, not {token.address}")
     if str(action.get("toAddress", owner)).lower() != owner.lower():
-        raise _wrong(f"it would pay {_short(action.get('toAddress'))}, not {owner}")
-    out, least = _raw(estimate, "toAmount"), _raw(estimate, "toAmountMin")
+        raise _wrong(f"it would pay {short(action.get('toAddress'))}, not {owner}")
+    out, least = raw_amount(NAME, estimate, "toAmount"), raw_amount(NAME, estimate, "toAmountMin")
     if not 0 < least <= out:
         raise _wrong(f"its least output {least} does not lie between nothing and its output {out}")
     seconds = _number(estimate.get("executionDuration", 0))
     costs = [sum(_number(one.get("amountUSD", 0)) for one in _list(estimate, key)) for key in ("feeCosts", "gasCosts")]
     tool = document.get("tool") if isinstance(document, Mapping) else None
-    return Quoted(_short(tool), given, Amount(wanted, out), Amount(wanted, least), seconds, *costs)
+    return Quoted(short(tool), given, Amount(wanted, out), Amount(wanted, least), seconds, costs[0], costs[1], NAME)
 
 
 def _part(document: object, key: str) -> Mapping[str, Any]:
@@ -106,27 +84,15 @@ def _list(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     return found
 
 
-def _raw(document: Mapping[str, Any], key: str) -> int:
-    value = document.get(key)
-    if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 78:
-        raise _wrong(f"its {key!r} is no amount: {_short(value)}")
-    return int(value)
-
-
 def _number(value: object) -> float:
     try:
         found = float(value if isinstance(value, str | int | float) else "none")
     except (ValueError, OverflowError):
-        raise _wrong(f"{_short(value)} is no number") from None
+        raise _wrong(f"{short(value)} is no number") from None
     if not 0.0 <= found < 1e15:
-        raise _wrong(f"{_short(value)} is no cost and no time")
+        raise _wrong(f"{short(value)} is no cost and no time")
     return found
 
 
-def _short(value: object) -> str:
-    """LI.FI's own text made fit for display: printable ASCII, at most LONGEST_NAME characters."""
-    return "".join(sign for sign in str(value) if " " <= sign <= "~")[:LONGEST_NAME] or "?"
-
-
 def _wrong(why: str) -> MarketError:
-    return MarketError(f"{NAME}'s answer is not believed: {why}")
+    return not_believed(NAME, why)

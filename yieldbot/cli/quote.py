@@ -1,7 +1,7 @@
 """``yieldbot quote FROM TO AMOUNT``: what a swap would bring now, computed from the pools' state, and over which pools.
 
-With ``--out AMOUNT``: the input for an exact output. With ``--aggregator``: also LI.FI's quote, with ``--to-chain``
-also for bridging; it is only shown, decides nothing and is never signed.
+With ``--out AMOUNT``: the input for an exact output. With ``--aggregator``: also LI.FI's quote (on Solana Jupiter's),
+with ``--to-chain`` also for bridging; it is only shown, decides nothing and is never signed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from yieldbot.app import quotes
 from yieldbot.app.quotes import BridgeQuote, Quote, QuoteRequest
-from yieldbot.app.results import NAME, FairOutput, Quoted
+from yieldbot.app.results import FairOutput, Quoted
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.tables import TextTable
 
@@ -44,8 +44,11 @@ def register(listed: CommandList) -> None:
         help="largest slippage, from which the minimum out follows (default 50)",
     )
     parser.add_argument("--chain", metavar="NAME", help="the chain, if several have jobs")
-    lifi = "also ask LI.FI (it learns the amount and your address); its quote is shown and never signed"
-    parser.add_argument("--aggregator", nargs="?", const="", metavar="URL", help=lifi)
+    other = (
+        "also ask LI.FI (it learns the amount and your address; on Solana Jupiter, which learns the amount); its quote "
+    )
+    other += "is shown and never signed"
+    parser.add_argument("--aggregator", nargs="?", const="", metavar="URL", help=other)
     parser.add_argument(
         "--to-chain", metavar="NAME", help="with --aggregator: the chain of TO, for the quote of a bridge"
     )
@@ -77,8 +80,10 @@ def _aggregated(other: Quoted | YieldbotError, ours: Route | None = None) -> str
     """The aggregator's quote in one line, compared with our own if there is one."""
     if not isinstance(other, Quoted):
         return str(other)
-    text = f"{other.given} by {other.tool}, {other.least} at least, in {other.seconds:,.0f} s"
-    text += f"; it says that fees are {other.fees_usd:,.2f} and gas {other.gas_usd:,.2f} US dollars"
+    text = f"{other.given} by {other.tool}, {other.least} at least"
+    if other.seconds or other.fees_usd or other.gas_usd:  # Jupiter states none of these
+        text += f", in {other.seconds:,.0f} s"
+        text += f"; it says that fees are {other.fees_usd:,.2f} and gas {other.gas_usd:,.2f} US dollars"
     if ours is None:
         return f"{text}; not checked, and never signed"
     more = (other.given.raw / ours.given.raw - 1.0) * 100
@@ -104,7 +109,7 @@ def _table(quoted: Quote) -> Group:
     lines += [
         f"certificate: no split over these routes {_bounded(found)}; gap {found.gap_bps:.4f} bp",
         f"minimum out: {judged.least}" if isinstance(judged, FairOutput) else f"REFUSED {judged.code}: {judged.reason}",
-        *([f"{NAME}: {_aggregated(other, found)}"] if other is not None else []),
+        *([f"{quotes.aggregator_name(chain)}: {_aggregated(other, found)}"] if other is not None else []),
         *(f"not read: {why}" for why in read.unread),
     ]
     return Group(sheet, *(Text(line) for line in lines))
