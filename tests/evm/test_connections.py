@@ -44,6 +44,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 ASKED = b"GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n"
+ONCE = ASKED.replace(b"Host", b"Connection: close\r\nHost")
 
 
 @contextlib.asynccontextmanager
@@ -201,16 +202,37 @@ async def test_a_caller_that_takes_no_answer_is_left() -> None:
         writer.close()
 
 
-async def test_idle_connections_keep_nobody_out_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "IDLE_SECONDS", 1.0)
-    async with listening(app, most=5) as port:
-        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+async def test_a_new_caller_takes_the_place_of_an_idle_connection_of_whoever_has_the_most() -> None:
+    async with listening(app, most=6) as port:
+        friend = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+        friend[1].write(ASKED)
+        assert (await friend[0].readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        idle = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.3", 0)) for _ in range(5)]
         await asyncio.sleep(0.1)
-        assert await said(port, ASKED) == b"", "there is no room"
-        await asyncio.sleep(1.2)
-        assert (await said(port, ASKED)).startswith(b"HTTP/1.1 200")
-        for _, writer in idle:
+        assert (await said(port, ONCE)).startswith(b"HTTP/1.1 200"), "it is let in at once"
+        assert await _ended(idle[0][0]), "in place of the oldest of five idle ones"
+        more = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.3", 0)) for _ in range(20)]
+        assert all(await asyncio.gather(*(_ended(reader) for reader, _ in (*idle[1:], *more[:14]))))
+        friend[1].write(ASKED)
+        assert (await friend[0].readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200"), "who has one keeps it"
+        for _, writer in (*idle, *more, friend):
             writer.close()
+
+
+async def test_where_every_connection_is_being_answered_one_more_is_closed() -> None:
+    going = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await going.wait()
+        await app(scope, receive, send)
+
+    async with listening(slow, most=3) as port:
+        asked = [asyncio.create_task(said(port, ONCE)) for _ in range(3)]
+        await asyncio.sleep(0.2)
+        assert await said(port, ONCE) == b"", "none of the three gives way"
+        going.set()
+        for one in asked:
+            assert (await one).startswith(b"HTTP/1.1 200")
 
 
 async def test_a_flood_of_hostile_connections_keeps_no_job_waiting(

@@ -114,3 +114,52 @@ def test_systemd_takes_the_units(unit: Path, tmp_path: Path) -> None:
     ours = [line for line in done.stderr.splitlines() if unit.name in line]
     assert not ours, done.stderr
     assert all(f"\n{name}=" in f"\n{unit.read_text()}" for name in ("NoNewPrivileges",)) or unit.suffix == ".timer"
+
+
+FIRES = """
+rule_files: [alerts.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - { series: 'yieldbot_last_reading_age_seconds', values: '0+60x60' }
+      - { series: 'yieldbot_alarms{code="ORACLE"}', values: '0x20 1x40' }
+      - { series: 'yieldbot_alarms{code="SPIKE"}', values: '1x60' }
+      - { series: 'yieldbot_halted', values: '1x70' }
+      - { series: 'yieldbot_jobs_total{job="plan",outcome="failed"}', values: '0+1x60' }
+      - { series: 'yieldbot_rpc_request_duration_seconds_count{provider="a",outcome="ok"}', values: '0+1x60' }
+      - { series: 'yieldbot_rpc_request_duration_seconds_count{provider="a",outcome="error"}', values: '0+1x60' }
+    alert_rule_test:
+      - { eval_time: 10m, alertname: YieldbotSilent, exp_alerts: [] }
+      - eval_time: 40m
+        alertname: YieldbotSilent
+        exp_alerts: [{ exp_labels: { severity: page }, exp_annotations: { summary: SILENT } }]
+      - { eval_time: 10m, alertname: YieldbotAlarm, exp_alerts: [] }
+      - eval_time: 30m
+        alertname: YieldbotAlarm
+        exp_alerts: [{ exp_labels: { severity: page, code: ORACLE }, exp_annotations: { summary: ALARM } }]
+      - eval_time: 40m
+        alertname: YieldbotJobsFail
+        exp_alerts: [{ exp_labels: { severity: ticket }, exp_annotations: { summary: FAIL } }]
+      - eval_time: 60m
+        alertname: YieldbotRpcErrors
+        exp_alerts: [{ exp_labels: { severity: ticket, provider: a }, exp_annotations: { summary: RPC } }]
+      - { eval_time: 50m, alertname: YieldbotHalted, exp_alerts: [] }
+"""
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian's package prometheus) is not there")
+def test_prometheus_takes_the_rules_and_the_boards_queries_and_alerts_fire(tmp_path: Path) -> None:
+    (tmp_path / "alerts.yml").write_text(RULES)
+    tests = FIRES
+    for word, alert in {"SILENT": "Silent", "ALARM": "Alarm", "FAIL": "JobsFail", "RPC": "RpcErrors"}.items():
+        summary = re.search(r'summary: ("[^"]+")', RULES.partition(f"alert: Yieldbot{alert}\n")[2])
+        assert summary is not None
+        tests = tests.replace(f"summary: {word} ", f"summary: {summary[1]} ")
+    (tmp_path / "fires.yml").write_text(tests)
+    board = "".join(f"  - record: board:query{at}\n    expr: {json.dumps(one)}\n" for at, one in enumerate(queries()))
+    board = board.replace("$__rate_interval", "5m").replace("$__range", "1d")
+    (tmp_path / "board.yml").write_text(f"groups:\n- name: board\n  rules:\n{board}")
+    for words in (["check", "rules", "alerts.yml", "board.yml"], ["test", "rules", "fires.yml"]):
+        done = subprocess.run(["promtool", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr

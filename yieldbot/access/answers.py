@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yieldbot.access.database import begin, usable
+from yieldbot.access.database import begin, engine_of, usable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -33,9 +33,9 @@ class Answers:
     database, and InvariantError if it cannot be used."""
 
     def __init__(self, url: str) -> None:
-        from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, create_engine
+        from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text
 
-        self._engine: Engine = create_engine(url)
+        self._engine: Engine = engine_of(url, server=True)
         self._table = Table(
             "answers",
             MetaData(),
@@ -61,7 +61,7 @@ class Answers:
         with begin(self._engine) as connection:
             connection.execute(table.delete().where(table.c.at < now - KEPT_SECONDS))
         try:
-            with usable(IntegrityError), self._engine.begin() as connection:
+            with begin(self._engine, IntegrityError) as connection:
                 connection.execute(table.insert().values(**row))
         except IntegrityError:
             with begin(self._engine) as connection:

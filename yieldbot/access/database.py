@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from yieldbot.errors import ConfigError, DiskFull, InvariantError, KeysHeld
 from yieldbot.resources import why
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 FILE = "access.sqlite3"
+SERVER_WAITS, HELD_WAITS = 0.5, 0.02
+"""Seconds for which a server waits for a program that holds the database, and for which it waits again within
+HELD_SECONDS: each wait stops all other requests too."""
+HELD_SECONDS = 2.0
+_held = WeakKeyDictionary["Engine", float]()
+"""When each server's engine last found its database held, by ``time.monotonic``."""
 
 
 def url_of(data_dir: Path) -> str:
@@ -34,12 +42,31 @@ def url_of(data_dir: Path) -> str:
     return f"sqlite:///{path}"
 
 
+def engine_of(url: str, server: bool) -> Engine:
+    """An engine. server: whether it waits only SERVER_WAITS for a program that holds the database, else 5 seconds."""
+    from sqlalchemy import create_engine
+
+    found = create_engine(url)
+    if server and found.dialect.name == "sqlite":
+        _held[found] = -HELD_SECONDS
+    return found
+
+
 @contextmanager
-def begin(engine: Engine) -> Iterator[Connection]:
-    """One transaction. Raises KeysHeld while another program holds the database, InvariantError if it cannot be
-    used."""
-    with usable(), engine.begin() as connection:
-        yield connection
+def begin(engine: Engine, but: type[Exception] | tuple[type[Exception], ...] = ()) -> Iterator[Connection]:
+    """One transaction. Raises KeysHeld while another program holds the database, InvariantError if it cannot be used,
+    and errors of type ``but`` as they are."""
+    try:
+        with usable(but), engine.begin() as connection:
+            if engine in _held:
+                again = time.monotonic() - _held[engine] < HELD_SECONDS
+                waits = HELD_WAITS if again else SERVER_WAITS
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(waits * 1000)}")
+            yield connection
+    except KeysHeld:
+        if engine in _held:
+            _held[engine] = time.monotonic()
+        raise
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.access.caller import Scope
-from yieldbot.access.database import begin, url_of, usable
+from yieldbot.access.database import begin, engine_of, url_of, usable
 from yieldbot.access.keys import NAME, PREFIX_BYTES, SECRET_BYTES, StoredKey, digest, made
 from yieldbot.errors import ConfigError
 from yieldbot.model.json_text import loads
@@ -29,11 +29,12 @@ class KeyRing:
     """All API keys. Every method may raise KeysHeld while another program holds the database, and InvariantError if it
     cannot be used."""
 
-    def __init__(self, url: str, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
-        from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, create_engine
+    def __init__(self, url: str, random: Callable[[int], bytes] = secrets.token_bytes, *, server: bool = False) -> None:
+        """server: whether others wait while it waits for the database (``database.engine_of``)."""
+        from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text
 
         self._random = random
-        self._engine: Engine = create_engine(url)
+        self._engine: Engine = engine_of(url, server)
         self._watch: sqlite3.Connection | None = None
         self._watches = 0
         self._lock = threading.Lock()

@@ -63,6 +63,13 @@ NOT_AGAIN_FOR = {
     "description": f"as `12h`, `7d` or `2w`, at most {MOST_NOT_AGAIN_DAYS} days: the same steps are not proposed again "
     "for so long; exits always are",
 }
+REASON, LONGEST_REASON = "reason", 500
+WHY = {
+    "name": REASON,
+    "in": "query",
+    "schema": {"type": "string", "maxLength": LONGEST_REASON},
+    "description": "why it is rejected, in one line; stored in the journal and shown with the plan",
+}
 
 
 class HealthDocument(BaseModel):
@@ -295,17 +302,19 @@ async def approve(request: Request, plan_id: str, body: SignatureBody) -> Respon
 
 @router.delete(
     "/plans/{plan_id}/approval",
-    dependencies=[Depends(needs(Scope.APPROVE, (NOT_AGAIN,)))],
+    dependencies=[Depends(needs(Scope.APPROVE, (NOT_AGAIN, REASON)))],
     response_model=RejectDocument,
     responses=CLOSED | SEEN,
-    openapi_extra={"parameters": [NOT_AGAIN_FOR]},
+    openapi_extra={"parameters": [NOT_AGAIN_FOR, WHY]},
 )
 async def reject(request: Request, plan_id: str) -> Response:
     """Reject a plan that waits. With `If-Match`: only while nobody changed what the caller saw."""
-    seconds = _not_again(request)
+    seconds, reason = _not_again(request), request.query_params.get(REASON, "")
+    if len(reason) > LONGEST_REASON:
+        raise Problem(400, "BAD_PARAMETER", f"{REASON}: write at most {LONGEST_REASON} characters")
     one_of(request, await service_of(request).journalled("plans"), plan_id, "id")
     await _as_seen(request, plan_id)
-    done = await service_of(request).reject(plan_id, "", f"key {caller_of(request).name}", seconds)
+    done = await service_of(request).reject(plan_id, reason, f"key {caller_of(request).name}", seconds)
     return written(done.as_json())
 
 

@@ -27,9 +27,6 @@ class Handshake(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         """See ``asyncio.Protocol``."""
-        if self._entrance.full(self._http):
-            transport.abort()
-            return
         transport.pause_reading()  # until the TLS layer reads
         self._entrance.begin(transport)
         self._task = asyncio.get_running_loop().create_task(self._secured(transport))
@@ -68,8 +65,8 @@ class Entrance:
     """Makes a protocol for each connection to a server with TLS."""
 
     def __init__(self, context: ssl.SSLContext, http: Callable[..., Any], most: int) -> None:
-        """context: the server's; http: makes uvicorn's protocol; most: connections at the same time, handshakes
-        included."""
+        """context: the server's; http: makes uvicorn's protocol; most: connections at the same time; so many
+        handshakes beside them, at most MOST_HANDSHAKES."""
         self.context, self._http, self._most = context, http, most
         self.waiting = dict[Any, None]()
         """Transports whose handshake is not complete, the oldest first."""
@@ -79,15 +76,11 @@ class Entrance:
 
     def begin(self, transport: Any) -> None:
         """A handshake begins."""
-        if len(self.waiting) >= MOST_HANDSHAKES:
+        if len(self.waiting) >= min(MOST_HANDSHAKES, self._most):
             oldest = next(iter(self.waiting))
             del self.waiting[oldest]
             oldest.abort()
         self.waiting[transport] = None
-
-    def full(self, http: Any) -> bool:
-        """Whether one more connection is too many."""
-        return len(self.waiting) + len(http.connections) >= self._most
 
     def close(self) -> None:
         """End all handshakes."""

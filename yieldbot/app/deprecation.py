@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 LEAST_DAYS = 180
 """How long old and new both work, at least."""
@@ -45,4 +46,22 @@ def dated(*, since: str, until: str, instead: str) -> Deprecated:
 def going(description: str, said: Deprecated, **more: Any) -> Any:
     """A document's or body's field that will go: a pydantic ``Field`` whose description and schema say so. more: as
     ``Field`` takes it."""
-    return Field(description=f"{description}. {said.words()}", json_schema_extra=said.mark(), **more)
+    field = Field(description=f"{description}. {said.words()}", json_schema_extra=said.mark(), **more)
+    field.metadata.append(said)
+    return field
+
+
+def used(form: Any, value: Any) -> Iterator[Deprecated]:
+    """What is said of those fields of a body that will go and that a value, as JSON, has."""
+    if not (isinstance(form, type) and issubclass(form, BaseModel)):
+        for part in get_args(form):
+            yield from used(part, value)
+    elif isinstance(value, list | tuple):
+        for row in value:
+            yield from used(form, row)
+    elif isinstance(value, dict):
+        for name, field in form.model_fields.items():
+            given = field.alias or name
+            if given in value:
+                yield from (one for one in field.metadata if isinstance(one, Deprecated))
+                yield from used(field.annotation, value[given])

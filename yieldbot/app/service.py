@@ -121,7 +121,7 @@ class Service(StartedWork):
         self.jobs = ServerJobs(self, lambda: self._now())
         self.events = Events(self)
         url = url_of(self.context.settings.data_dir)
-        self.admission, self.answers = Admission(KeyRing(url)), Answers(url)
+        self.admission, self.answers = Admission(KeyRing(url, server=True)), Answers(url)
         self.answers.drop_unanswered()
         if self.socket is not None:
             self.signer = SignerLink(self.context, self.socket)

@@ -186,11 +186,13 @@ def test_who_rejects_may_say_not_again_for_a_time(waiting: Served, url: str) -> 
         assert (refused.status_code, refused.json()["code"]) == (400, "BAD_PARAMETER"), bad
     assert waiting.client.delete(f"{url}?for=7d", headers=key).status_code == 400
     assert waiting.client.get(f"{url}?not_again_for=7d", headers=waiting.key("read")).status_code == 400
+    assert waiting.client.delete(url, headers=key, params={"reason": "x" * 501}).json()["code"] == "BAD_PARAMETER"
     before = int(time.time())
-    assert waiting.client.delete(f"{url}?not_again_for=7d", headers=key).json()["status"] == "rejected"
+    said = {"not_again_for": "7d", "reason": "too near\nthe limit"}
+    assert waiting.client.delete(url, headers=key, params=said).json()["status"] == "rejected"
     with Journal.read(waiting.service.journal_file) as journal:
         mark = [one.entry for one in journal.history() if isinstance(one.entry, PlanMarked)][-1]
-    assert mark.status is PlanStatus.REJECTED and mark.by == "key approve"
+    assert mark.status is PlanStatus.REJECTED and mark.by == "key approve" and mark.reason == "too near the limit"
     assert before + 7 * 86_400 <= mark.not_before <= int(time.time()) + 7 * 86_400
 
 

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import BaseModel, Field
 from starlette.testclient import TestClient
 
 from tests.docs.json_reference import _table
@@ -72,6 +72,42 @@ def test_an_old_parameter_says_so_where_it_is_used_and_in_the_description(
     (sort,) = (one for one in found if one["name"] == "sort")
     assert sort["deprecated"] is True and sort["x-sunset"] == "2027-07-01" and sort["description"].endswith(WORDS)
     assert [one["name"] for one in found if one.get("deprecated")] == ["sort"]
+
+
+class Inner(BaseModel):
+    """A part of a body."""
+
+    old: int = going("its number", OLD, default=0)
+
+
+class Body(BaseModel):
+    """A body."""
+
+    new: int = 0
+    older: int = going("its number", dated(since="2026-11-01", until="2027-05-05", instead="`new`"), default=0)
+    parts: tuple[Inner, ...] | None = None
+
+
+def test_an_old_field_of_a_body_says_so_where_it_is_used(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    router = APIRouter()
+
+    @router.put("/thing")
+    async def thing(body: Body | None = None) -> dict[str, str]:
+        """A route."""
+        return {}
+
+    monkeypatch.setattr(server, "ROUTERS", (*server.ROUTERS, router))
+    client, key = TestClient(server.application(served.service)), served.key("read")
+    for body, ends in (
+        ({"new": 1}, None),
+        ({"older": 1}, "Wed, 05 May 2027 00:00:00 GMT"),
+        ({"new": 1, "parts": [{}, {"old": 3}]}, "Thu, 01 Jul 2027 00:00:00 GMT"),
+        ({"older": "no number", "parts": [{"old": 3}]}, "Wed, 05 May 2027 00:00:00 GMT"),
+    ):
+        answer = client.put("/v1/thing", headers=key, json=body)
+        assert answer.headers.get("Sunset") == ends and ("Deprecation" in answer.headers) is (ends is not None), body
+    nonsense = client.put("/v1/thing", headers=key | {"Content-Type": "application/json"}, content=b"{")
+    assert nonsense.status_code in (400, 422) and "Deprecation" not in nonsense.headers
 
 
 def test_an_old_field_says_so_in_its_schema_and_in_the_reference() -> None:
