@@ -48,9 +48,10 @@ async def test_exits_alerts_and_settings_wait_and_a_person_carries_them_out(aske
     assert len(alerts.list_(context).alerts) == 1
     proposals.accept(kinds["setting"].id, context, lambda row: True)
     assert "max_share_market = 0.25" in context.config.read_text()
-    assert " exit " in str(proposals.accept(kinds["exit"].id, context, lambda row: True).done)
+    row = next(one for one in proposals.list_(context).proposals if one.id == kinds["exit"].id)
+    assert (row.market_id, row.wallet, row.chain) == (position["id"], position["wallet"], position["chain"])
     with pytest.raises(ConfigError, match="is accepted"):
-        proposals.reject(kinds["exit"].id, context)
+        proposals.reject(kinds["alert"].id, context)
 
 
 async def test_a_setting_that_changed_since_is_not_written_over(asked: Asked) -> None:

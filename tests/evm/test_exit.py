@@ -18,6 +18,9 @@ from tests.kit.evm.cash import NAME, aave_id, cash, leave_cash, put_in
 from tests.kit.evm.home import Home, number_after
 from tests.kit.evm.two_steps import DAY, HELD_RAW, held_in
 from tests.kit.evm.world import transactions
+from yieldbot.access.caller import Caller, Scope
+from yieldbot.app import proposals
+from yieldbot.app.context import Context
 from yieldbot.model.alarm_limits import CODES
 from yieldbot.sandbox.evm.node import Sandbox
 
@@ -176,6 +179,21 @@ def test_a_no_on_the_terminal_takes_nothing_out_and_lifts_the_order(home: Home) 
     assert home.run("exit", "--list").out.strip() == "no exit was ordered"
 
 
+def proposed(home: Home) -> None:
+    """An exit that the assistant proposed and a person accepts: its plan waits, even where exits need no approval."""
+    context = Context(home.sandbox.directory / "yieldbot.toml")
+    (named,) = home.json("positions")["jobs"]
+    asks = Caller("robot", frozenset((Scope.READ, Scope.PLAN)))
+    where = {"id": aave_id(home.sandbox), "wallet": named["wallet"], "chain": named["chain"]}
+    row = proposals.propose_exit(context, asks, where, ("take everything out",))
+    before = transactions(home.sandbox)
+    done = str(proposals.accept(row.id, context, lambda shown: shown == row).done)
+    assert done.startswith("ordered; its plan waits: ") and transactions(home.sandbox) == before
+    (plan,) = home.json("history", "--waiting")["plans"]
+    assert plan["id"] in done and "EXIT_ORDERED" in str(home.json("history", "--plans"))
+    assert home.run("exit", NAME, "--stop").code == 0 and home.run("reject", plan["id"]).code == 0
+
+
 def test_what_is_not_understood_is_said_in_one_line(home: Home) -> None:
     put_in(home.sandbox, 200)
     unknown = home.run("exit", "Aave v4")
@@ -203,6 +221,7 @@ def test_what_is_not_understood_is_said_in_one_line(home: Home) -> None:
     halted = home.run("exit", "all")
     assert halted.code == 4 and "HALTED" in halted.line and "yieldbot resume" in halted.line
     home.run("resume")
+    proposed(home)
     last = home.json("exit", "all")
     assert out(last)[NAME] >= 200 * USDC - 2 and job(last)["ordered"] == ["all"], "but for what rounding takes"
     assert home.run("exit", "all", "--stop").code == 0

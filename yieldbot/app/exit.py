@@ -15,9 +15,10 @@ from yieldbot.app.parts import Money
 from yieldbot.app.run import Consent, cycles
 from yieldbot.app.run_log import RunLog
 from yieldbot.app.safe_proposals import deliver
-from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
+from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, named_jobs
 from yieldbot.decision.orders import ALL, all_of, order_of, proceeds
 from yieldbot.errors import ConfigError
+from yieldbot.execution.approvals import Queue
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.fold import fold_orders
 from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.cycle import Ordering, Report
     from yieldbot.app.results import Proposal, UnreadHolding
-    from yieldbot.execution.world import Wiring
+    from yieldbot.execution.approvals import Approver
+    from yieldbot.execution.world import SignerOf, Wiring
     from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.settings import Job
+    from yieldbot.model.settings import Job, Wallet
 
 BY = "terminal"
 MOST_FURTHER = 2
@@ -53,6 +55,8 @@ class ExitRequest:
     """See ``RunRequest.approve``."""
     into: str | None = None
     """Symbol of the jobs' asset that the proceeds are swapped into; None: they are not swapped."""
+    by: str = BY
+    """Who orders it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +77,32 @@ def leave(
     Every later cycle goes on with what stays in. If a person says no to the plan, an order made by this call is lifted
     again. Raises ConfigError if no market of the jobs has the name, and YieldbotError if another run is in progress.
     """
+    how = Consent(request.approve, context, show, ask)
+    return _left(request, context, how.approver, None, asks=how.asks, opens=how.opens)
+
+
+def queued(request: ExitRequest, context: Context, *, settles: bool = True) -> ExitAnswer:
+    """Order the exit; its plan waits for a person, whatever the policy or the request says of approval, and no key is
+    read. settles: see ``Wiring``. Raises as ``leave``."""
+
+    def approver(journal: Journal) -> Approver:
+        return Queue(journal, context.program, context.settings.notice_times.link)
+
+    return _left(request, context, approver, Keyless, settles=settles)
+
+
+def _left(
+    request: ExitRequest,
+    context: Context,
+    approver: Callable[[Journal], Approver],
+    signer_of: SignerOf | None,
+    *,
+    asks: bool = False,
+    opens: Callable[[Wallet], bool] = lambda wallet: False,
+    settles: bool = True,
+) -> ExitAnswer:
     jobs = jobs_of(request.jobs, context)
     _can_be_swapped(request, jobs)
-    how = Consent(request.approve, context, show, ask)
     matched, seen = set[str](), dict[str, None]()
     further: dict[int, list[Report]] = {}
 
@@ -92,7 +119,7 @@ def leave(
             world.say("the order is lifted again: nothing is taken out")
         return report
 
-    ended = cycles(jobs, context, how.approver, None, how.asks, how.opens, one, RunLog(context, "exit"))
+    ended = cycles(jobs, context, approver, signer_of, asks, opens, one, RunLog(context, "exit"), settles)
     found = tuple(each for each in ended if not isinstance(each, tuple))
     _nobody(request, found, matched, seen)
     for each in ended:
@@ -180,7 +207,7 @@ def _ordering(
             ids = {market.id: market.name for market in meant if market.id in held or market.id in lost}
             wanted = [market.id for market in meant]
         orders = [
-            ExitOrdered(chain=chain, owner=owner, market_id=key, name=called, by=BY, into=into, time=time)
+            ExitOrdered(chain=chain, owner=owner, market_id=key, name=called, by=request.by, into=into, time=time)
             for key, called in ids.items()
             if key not in stands or (into and stands[key].into != into)
         ]

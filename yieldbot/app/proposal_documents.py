@@ -37,6 +37,8 @@ class ProposalRow(Part):
     expires_at: int = Field(description="until when it can be accepted, in unix seconds")
     lines: tuple[str, ...] = Field(description="the proposal in words, made by yieldbot and not by a model")
     market_id: str | None = Field(default=None, description="of an exit: the market; null: another kind")
+    wallet: str | None = Field(default=None, description="of an exit: the wallet whose money leaves; null: every one")
+    chain: str | None = Field(default=None, description="of an exit: the chain's name; null: every one")
     alert: AlertWish | None = Field(default=None, description="of an alert: the alert; null: another kind")
     setting: SettingWish | None = Field(default=None, description="of a setting: the change; null: another kind")
     accounts: tuple[str, ...] | None = Field(

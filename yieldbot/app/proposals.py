@@ -1,5 +1,5 @@
 """``proposal``: what an assistant proposes beside plans (an exit, an alert, a change of one setting) waits here until a
-person accepts or rejects it at the terminal. Nothing in it takes effect by itself."""
+person accepts or rejects it, at the terminal or on the page. Nothing in it takes effect by itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,11 @@ MOST_KEPT = 200
 _ROWS = TypeAdapter(tuple[ProposalRow, ...])
 
 
-def propose_exit(context: Context, caller: Caller, market_id: str, lines: tuple[str, ...]) -> ProposalRow:
-    """Propose to leave a market. Raises ConfigError where too many proposals wait."""
-    return _add(context, caller, ProposalRow(kind="exit", lines=lines, market_id=market_id, **_head(caller)))
+def propose_exit(context: Context, caller: Caller, position: Mapping[str, Any], lines: tuple[str, ...]) -> ProposalRow:
+    """Propose to leave a market. position: the row of what is held there. Raises ConfigError where too many proposals
+    wait."""
+    where = {"market_id": str(position["id"]), "wallet": position["wallet"], "chain": position["chain"]}
+    return _add(context, caller, ProposalRow(kind="exit", lines=lines, **where, **_head(caller)))
 
 
 def propose_alert(context: Context, caller: Caller, wish: AlertWish, known: Known | None) -> ProposalRow:
@@ -57,39 +59,74 @@ def propose_setting(context: Context, caller: Caller, wish: SettingWish) -> Prop
     return _add(context, caller, ProposalRow(kind="setting", lines=lines, setting=wish, **_head(caller)))
 
 
-def list_(context: Context) -> ProposalsDocument:
-    """All proposals, the newest first. Raises ConfigError where they cannot be read."""
-    return ProposalsDocument(proposals=tuple(reversed(_load(context.settings.data_dir / FILE))))
+def list_(context: Context, accounts: frozenset[str] | None = None) -> ProposalsDocument:
+    """All proposals, the newest first. accounts: the only ones that whoever asks may see; None: all. Raises ConfigError
+    where they cannot be read."""
+    rows = [row for row in _load(context.settings.data_dir / FILE) if _of_all(row, accounts)]
+    return ProposalsDocument(proposals=tuple(reversed(rows)))
 
 
 def accept(proposal_id: str, context: Context, confirm: Callable[[ProposalRow], bool]) -> ProposalDocument:
-    """Carry out a proposal, if the person at the terminal confirms it. An exit is not carried out here: the answer has
-    the command. Raises ConfigError, and SafetyError where the file has changed so that it would not be safer."""
-    row = _waiting(proposal_id, context)
+    """Carry out a proposal, if the person at the terminal confirms it: an exit's plan then waits for approval. Raises
+    ConfigError, SafetyError where the file has changed so that it would not be safer, and YieldbotError where another
+    run is in progress; the proposal then waits on."""
+    row = waiting(proposal_id, context)
     if not confirm(row):
         return ProposalDocument(proposal=row, done=None)
+    if row.kind == "exit":
+        from yieldbot.app import exit as exits
+        from yieldbot.app.wiring import JobFilter
+
+        asked = exits.ExitRequest(market=row.market_id, jobs=JobFilter(wallet=row.wallet, chain=row.chain))
+        done = ordered(exits.queued(asked, context).document.as_json(), context)
+    else:
+        done = carry_out(row, context, alerts.TERMINAL)
+    note(context, f"proposal {row.id} ({row.kind})", "accepted")
+    return ProposalDocument(proposal=ended(row, "accepted", context), done=done)
+
+
+def carry_out(row: ProposalRow, context: Context, by: str) -> str:
+    """Make the alert, or change the setting; returns what was done. by: who accepts it. Raises as ``accept``."""
     if row.alert is not None:
         accounts = None if row.accounts is None else frozenset(row.accounts)
-        made = alerts.add(_request(row.alert, accounts, alerts.TERMINAL), context)
-        done = f"alert {made.alert.id} is made"
-    elif row.setting is not None:
-        old = read_text(context.config)
-        new = setting_changes.changed(context.config, old, row.setting.key, row.setting.value, context.settings.chains)
-        if setting_changes.difference(old, new) != row.lines:
-            raise ConfigError(f"{context.config.name} has changed since: reject proposal {row.id}, and ask again")
-        _replace(context.config, new)
-        done = f"{context.config.name} is changed: runs that begin from now on use it, a server after SIGHUP"
-    else:
-        done = f"to leave it: {context.program} exit {_quoted(row.market_id or '')}"
-    note(context, f"proposal {row.id} ({row.kind})", "accepted")
-    return ProposalDocument(proposal=_ended(row, "accepted", context), done=done)
+        made = alerts.add(_request(row.alert, accounts, by), context)
+        return f"alert {made.alert.id} is made"
+    assert row.setting is not None
+    old = read_text(context.config)
+    new = setting_changes.changed(context.config, old, row.setting.key, row.setting.value, context.settings.chains)
+    if setting_changes.difference(old, new) != row.lines:
+        raise ConfigError(f"{context.config.name} has changed since: reject proposal {row.id}, and ask again")
+    _replace(context.config, new)
+    return f"{context.config.name} is changed: runs that begin from now on use it, a server after SIGHUP"
 
 
-def reject(proposal_id: str, context: Context) -> ProposalDocument:
-    """Reject a proposal. Raises ConfigError where none of this id waits."""
-    row = _waiting(proposal_id, context)
-    note(context, f"proposal {row.id} ({row.kind})", "rejected")
-    return ProposalDocument(proposal=_ended(row, "rejected", context), done=None)
+def ordered(found: Mapping[str, Any], context: Context) -> str:
+    """What became of the order to leave a market. found: the ``ExitDocument`` as JSON."""
+    plans = [job["plan"]["id"] for job in found["jobs"] if job["exit_code"] == 3 and (job.get("plan") or {}).get("id")]
+    if plans:
+        program = context.program
+        return f"ordered; its plan waits: {', '.join(f'{program} approve {one}' for one in plans)}"
+    reasons = [one for job in found["jobs"] if (one := _why(job))]
+    return f"ordered; nothing can come out now: {'; '.join(dict.fromkeys(reasons)) or 'a later run takes it out'}"
+
+
+def reject(proposal_id: str, context: Context, by: str = alerts.TERMINAL, where: str = "") -> ProposalDocument:
+    """Reject a proposal. by: who does; where: their address. Raises ConfigError where none of this id waits."""
+    row = waiting(proposal_id, context)
+    note(context, f"proposal {row.id} ({row.kind})", "rejected", by, where)
+    return ProposalDocument(proposal=ended(row, "rejected", context), done=None)
+
+
+def _why(job: Mapping[str, Any]) -> str:
+    """Why a job's cycle took nothing out."""
+    declined, plan = job.get("declined") or {}, job.get("plan") or {}
+    still = [one["why"] for one in job.get("still_in", ())]
+    return one_line(str(job.get("message") or declined.get("reason") or "; ".join(still) or plan.get("reason") or ""))
+
+
+def _of_all(row: ProposalRow, accounts: frozenset[str] | None) -> bool:
+    """Whether who may see these accounts (None: all) may see a proposal: it came from somebody who sees no more."""
+    return accounts is None or (row.accounts is not None and accounts.issuperset(row.accounts))
 
 
 def _request(wish: AlertWish, accounts: frozenset[str] | None, by: str) -> alerts.NewAlertRequest:
@@ -131,7 +168,8 @@ def _add(context: Context, caller: Caller, made: ProposalRow) -> ProposalRow:
     return made
 
 
-def _waiting(proposal_id: str, context: Context) -> ProposalRow:
+def waiting(proposal_id: str, context: Context) -> ProposalRow:
+    """The proposal, if it waits. Raises ConfigError if it does not."""
     for row in _load(context.settings.data_dir / FILE):
         if row.id == proposal_id:
             if row.status != "waiting":
@@ -140,7 +178,8 @@ def _waiting(proposal_id: str, context: Context) -> ProposalRow:
     raise ConfigError(f"no proposal {one_line(proposal_id, 40)}: `yieldbot proposal list` shows all")
 
 
-def _ended(row: ProposalRow, status: str, context: Context) -> ProposalRow:
+def ended(row: ProposalRow, status: str, context: Context) -> ProposalRow:
+    """Store what became of a proposal."""
     with alone(context.settings.data_dir) as other:
         file = other.with_name(FILE)
         made = row.model_copy(update={"status": status})
@@ -182,9 +221,3 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         new.replace(path)
     except OSError as failure:
         raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)

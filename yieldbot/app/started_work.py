@@ -75,6 +75,11 @@ class StartedWork:
         signer = {"signer": True} if self.signer is not None else {}
         return await self._started("queue", {**request, **signer})
 
+    async def leave(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Order to leave a market (``market``, ``jobs``, ``by``); its plan waits for a person. Raises WorkerFailed."""
+        signer = {"signer": True} if self.signer is not None else {}
+        return await self._started("exit", {**request, **signer})
+
     async def rehearse(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a run would do, rehearsed on a fork; nothing is stored for approval. Raises WorkerFailed."""
         signer = {"signer": True} if self.signer is not None else {}

@@ -84,6 +84,14 @@ def claim(context: Context, request: Mapping[str, Any]) -> Answer:
     return queued_claims(RunRequest(jobs=_jobs(request)), context, settles=settles).document.as_json()
 
 
+def exit_(context: Context, request: Mapping[str, Any]) -> Answer:
+    """Order to leave ``market``; the plan is rehearsed and waits for a person. ``by``: who ordered it."""
+    from yieldbot.app.exit import ExitRequest, queued
+
+    asked = ExitRequest(market=request["market"], jobs=_jobs(request), by=request["by"])
+    return queued(asked, context, settles=not request.get("signer")).document.as_json()
+
+
 def settle(context: Context, request: Mapping[str, Any]) -> Answer:
     """Record the outcomes of open transactions: how many, why others stay open, and which accounts could not be
     read."""
@@ -161,6 +169,7 @@ def export(context: Context, request: Mapping[str, Any]) -> Answer:
 JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {
     "claim": claim,
     "decode": decode,
+    "exit": exit_,
     "newest": newest,
     "plan": plan,
     "queue": queue,

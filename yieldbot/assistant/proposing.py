@@ -52,7 +52,7 @@ class Proposer:
         self._count()
         lines = exit_lines(row)
         made = await asyncio.to_thread(
-            proposals.propose_exit, self._service.context, self._caller, str(row["id"]), lines
+            proposals.propose_exit, self._service.context, self._caller, row, lines
         )  # fmt: skip
         return self._done(made, "accept")
 

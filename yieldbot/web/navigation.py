@@ -19,6 +19,7 @@ PAGES = (
     ("/backtests", "Backtests"),
     ("/alerts", "Alerts"),
     ("/ask", "Ask"),
+    ("/proposals", "Proposals"),
     ("/approvers", "Approvers"),
     ("/settings", "Settings"),
 )
@@ -46,6 +47,6 @@ def links(request: Request) -> list[Link]:
     if session is not None and session.caller.accounts is not None:
         known -= OF_ALL_ACCOUNTS
     if why_off(request.app.state.service.assistant) is not None:
-        known.discard("/ask")
+        known -= {"/ask", "/proposals"}
     here = "/" + request.url.path.split("/")[1]
     return [Link(address, name, address == here) for address, name in PAGES if address in known]

@@ -3,11 +3,15 @@ person."""
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from yieldbot.app import proposal_decisions
 from yieldbot.app.service import visible
+from yieldbot.errors import ConfigError
 from yieldbot.web import summary
 from yieldbot.web.answering import caller_of, page, service_of
 
@@ -24,8 +28,18 @@ async def overview(request: Request) -> Response:
         chains={job.chain.chain: job.chain.name for job in service.context.settings.jobs},
         unread=service.newest("markets").unread if caller.accounts is None else (),
         reading=service.ready(),
+        proposed=await asyncio.to_thread(_proposed, request),
     )
     return page(request, "overview.html", title="Overview", shown=shown, inline=False)
+
+
+def _proposed(request: Request) -> int:
+    """How many of the assistant's proposals wait; those that cannot be read are named on their own page."""
+    try:
+        rows = proposal_decisions.seen(service_of(request), caller_of(request)).proposals
+    except ConfigError:
+        return 0
+    return sum(row.status == "waiting" for row in rows)
 
 
 ROUTES = (Route("/", overview),)

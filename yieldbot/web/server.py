@@ -31,6 +31,7 @@ from yieldbot.web import (
     passkeys,
     plans,
     positions,
+    proposals,
     settings,
     sign_in,
     transactions,
@@ -50,6 +51,7 @@ ROUTES = (
     *transactions.ROUTES,
     *forecasts.ROUTES,
     *alerts.ROUTES,
+    *proposals.ROUTES,
     *asking.ROUTES,
     *live.ROUTES,
     *approvers.ROUTES,
@@ -80,6 +82,7 @@ def pages(service: Service) -> Starlette:
     app.state.service, app.state.sessions = service, Sessions(time.monotonic)
     app.state.challenges = Challenges(time.monotonic)
     app.state.asking = set[int]()
+    app.state.deciding = set[str]()
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,8 @@ class Summary:
     """What could not be read, a line each."""
     reading: str | None
     """Why the figures are not of now; None: they are."""
+    proposed: int
+    """How many of the assistant's proposals wait."""
     chains: Mapping[str, str]
     """Chains' names by their identifiers."""
 
@@ -53,6 +56,7 @@ def of(
     chains: Mapping[str, str],
     unread: Sequence[str] = (),
     reading: str | None = None,
+    proposed: int = 0,
 ) -> Summary:
     """The overview of these rows, which a person may see."""
     assets = of_assets(wealth)
@@ -61,7 +65,7 @@ def of(
     return Summary(
         assets=[(one, _chart(one)) for one in assets],
         usd=in_dollars(assets),
-        waiting=[one for one in plans if one["status"] == WAITING],
+        waiting=[one for one in plans if one["status"] == WAITING and one["expires_at"] > time.time()],
         positions=sorted(positions, key=lambda row: -float(row["held"]["text"])),
         alarms=[(row, alarm) for row in positions for alarm in row["alarms"]],
         runs=done,
@@ -69,6 +73,7 @@ def of(
         stopped=[one for one in accounts if one["stopped"]],
         unread=unread,
         reading=reading,
+        proposed=proposed,
         chains=chains,
     )
 

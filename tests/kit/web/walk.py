@@ -10,9 +10,12 @@ from tests.kit.api.served import Served
 from tests.kit.assistant.port_double import PortDouble, whole
 from tests.kit.passkeys import Passkey
 from tests.kit.web.planned import needs, waiting_plan
-from yieldbot.access.caller import Scope
-from yieldbot.app import approvers
+from yieldbot.access.caller import Caller, Scope
+from yieldbot.app import approvers, proposals
+from yieldbot.app.alert_names import Known
 from yieldbot.app.passkey_sign_in import caller
+from yieldbot.app.proposal_documents import AlertWish, ProposalRow
+from yieldbot.assistant.proposing import exit_lines
 from yieldbot.execution.persons import read_register
 from yieldbot.web.server import ROUTES
 
@@ -31,7 +34,21 @@ def full(served: Served) -> dict[str, str]:
     approvers.add(approvers.person("ben", passkey=Passkey().public, origin="http://localhost:1"), context)
     served.key("read", name="robot")
     plan = waiting_plan(served)
-    return {"plan_id": plan.id, "key": served.service.newest("markets").rows[0]["key"]}
+    exit_, _ = proposed(served)
+    key = served.service.newest("markets").rows[0]["key"]
+    return {"plan_id": plan.id, "key": key, "proposal_id": exit_.id}
+
+
+def proposed(served: Served) -> tuple[ProposalRow, ProposalRow]:
+    """An exit and an alert that wait, as the assistant proposes them."""
+    service, asks = served.service, Caller("robot", frozenset((Scope.READ, Scope.PLAN)))
+    position = service.newest("positions").rows[0]
+    wish = AlertWish(measure="rate", subject=position["id"], above=None, below="2%", chain=None)
+    known = Known(service.newest("markets").rows, ())
+    return (
+        proposals.propose_exit(service.context, asks, position, exit_lines(position)),
+        proposals.propose_alert(service.context, asks, wish, known),
+    )
 
 
 def everybody(served: Served, app: Any) -> str:

@@ -68,7 +68,7 @@ def test_an_answer_shows_the_source_of_each_number_and_where_a_person_accepts_wh
     assert text.count('id="q1-S2"') == 1 and 'id="q1-S1"' not in text and "1 other source read" in text
     assert f'href="/markets/{key(served)}"' in text and 'block <span class="n">21</span>' in text
     assert "<bdi>total_apy</bdi>" in text and "0.0412" in text and 'datetime="2026-' in text
-    assert f'href="/plans/{"a" * 64}"' in text and "<code>yieldbot proposal accept p1</code>" in text
+    assert f'href="/plans/{"a" * 64}"' in text and 'href="/proposals/p1"' in text
     assert "an owner changed" in text and dangers(text) == []
 
 
