@@ -11,11 +11,13 @@ from yieldbot.allocator.market_curve import haircut_bps, value
 from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.document import Document, Part
 from yieldbot.app.parts import JobHead, Money
+from yieldbot.app.risk_free import RiskFree
 from yieldbot.app.yields import apy_after, number, probe_of, reward_apy
 from yieldbot.model import market as model
 from yieldbot.model import rewards
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.market import Kind
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
     from yieldbot.model.plan import Allocation, Assessment
@@ -105,6 +107,27 @@ class Reward(Part):
         )
 
 
+class ForecastYield(Part):
+    """What a market is expected to pay its suppliers if we change nothing there."""
+
+    apy: float = Field(description="the mean over the horizon, an effective annual fraction")
+    low: float = Field(description="lower end of the 80 % interval")
+    high: float = Field(description="upper end of the 80 % interval")
+    days: float = Field(description="the horizon, in days")
+
+    @classmethod
+    def of(cls, said: model.RateForecast | None) -> ForecastYield | None:
+        """The forecast as yields; None if there is none."""
+        if said is None:
+            return None
+        seconds = said.days * 86_400
+        mean, low, high = (
+            Apy.from_growth(rate * seconds / SECONDS_PER_YEAR, seconds).value
+            for rate in (said.mean, said.low, said.high)
+        )
+        return cls(apy=mean, low=low, high=high, days=said.days)
+
+
 class Market(Part):
     """A market with its yields. Amounts are in its asset."""
 
@@ -125,6 +148,7 @@ class Market(Part):
         description="what rewards add to that, net of their haircut and of claims, not compounded"
     )
     total_apy_after_deposit: float | None = Field(description="`apy_after_deposit` + `reward_apy_after_deposit`")
+    forecast: ForecastYield | None = Field(description="what memory expects it to pay; null: there is no forecast")
     after_deposit_of: Money = Field(
         description="the holding that these yields are for: the allocation's target, or our whole wealth as far as "
         "the market takes it"
@@ -179,6 +203,7 @@ class Market(Part):
             apy_after_deposit=number(base.value),
             reward_apy_after_deposit=number(beside.value),
             total_apy_after_deposit=number(base.value + beside.value),
+            forecast=ForecastYield.of(state.forecast),
             after_deposit_of=Money.of(probe),
             held=Money.of(state.held),
             supplied=Money.of(state.supplied),
@@ -230,6 +255,9 @@ class MarketsDocument(Document):
 class YieldsDocument(MarketsDocument):
     """Every market with its yields."""
 
+    risk_free: RiskFree | None = Field(
+        description="the rate without risk that `policy.risk_free` names; null: none is named, or it cannot be had"
+    )
     jobs: tuple[JobMarkets | JobHead, ...] = Field(
         description="one for each job; a job whose chain could not be served has its head only"
     )

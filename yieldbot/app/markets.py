@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.app import overview
+from yieldbot.app import overview, yields
 from yieldbot.app.liquidity import PoolsAnswer, pools
 from yieldbot.app.market_documents import JobMarkets, YieldsDocument, markets_of, unread_markets
+from yieldbot.app.market_view import View, arranged
 from yieldbot.app.parts import JobHead
+from yieldbot.app.risk_free import risk_free
 from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Allocation, Assessment
+    from yieldbot.model.policy import Policy
     from yieldbot.model.settings import Job
 
 
@@ -39,6 +42,8 @@ class MarketsRequest:
     """Only markets of this kind, one of KINDS; None: all except liquidity in pools."""
     min_safety: int | None = None
     """Only markets of this safety grade or better; None: all."""
+    view: View = field(default_factory=View)
+    """Further filters, and the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsA
     if request.kind not in (None, *KINDS):
         raise ConfigError(f"--kind {request.kind}: known are: {', '.join(KINDS)}")
     check_grade(request.min_safety)
+    request.view.check()
     if request.kind == "lp" and request.min_safety is not None:
         raise ConfigError("--min-safety: pools have no safety grade: leave --kind lp out")
     return pools(request, context) if request.kind == "lp" else _markets(request, context)
@@ -103,15 +109,27 @@ def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
             shown = part if request.kind is None else _of_kind(part, request.kind)
             shown = shown if request.min_safety is None else _of_safety(shown, request.min_safety)
             listed.append(ListedMarkets(one, shown, decision.assessments, decision.allocation, all_of_it))
-            found = markets_of(shown, decision.assessments, decision.allocation, all_of_it, horizon, policy)
-            head = JobHead.fields_of(one, shown)
-            rows.append(JobMarkets(**head, markets=found, quarantined=unread_markets(shown)))
+            rows.append(job_markets(listed[-1], horizon, policy))
     return MarketsAnswer(
-        document=YieldsDocument(horizon_seconds=horizon, jobs=tuple(rows)),
+        document=YieldsDocument(
+            horizon_seconds=horizon,
+            risk_free=risk_free(
+                policy.risk_free, [one.snapshot for one in listed], context.settings.data_dir, context.say
+            ),
+            jobs=arranged(rows, request.view),
+        ),
         listed=tuple(listed),
         skipped=tuple(skipped),
         exit_code=overview.exit_code(observed),
     )
+
+
+def job_markets(listed: ListedMarkets, horizon_seconds: float, policy: Policy) -> JobMarkets:
+    """One job's entry of the document."""
+    job, snapshot = listed.job, listed.snapshot
+    wealth = listed.wealth or yields.wealth_of(snapshot, job)
+    found = markets_of(snapshot, listed.assessments, listed.allocation, wealth, horizon_seconds, policy)
+    return JobMarkets(**JobHead.fields_of(job, snapshot), markets=found, quarantined=unread_markets(snapshot))
 
 
 def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:

@@ -17,7 +17,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
 from yieldbot.model.ids import evm_chain
 from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.text import one_line
+from yieldbot.model.text import cell_text
 
 COLUMNS = (
     *("time", "unix_time", "chain", "chain_id", "block", "transaction", "wallet", "address", "kind", "market"),
@@ -33,13 +33,6 @@ TRADES = (
 """Headers of rotki's custom import: of generic events and of generic trades."""
 NATIVE = {evm_chain(137): "eip155:137/erc20:0x0000000000000000000000000000000000001010"}
 """Native tokens that rotki does not know by their symbol."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-def plain(text: str) -> str:
-    """Text on one line that no spreadsheet takes for a formula."""
-    joined = one_line(text)
-    return f"'{joined}" if joined.startswith(FORMULA) else joined
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -60,16 +53,16 @@ def _line(row: LedgerRow, names: DisplayNames) -> list[str]:
     return [
         utc(entry.at),
         str(entry.at),
-        plain(names.chain(chain)),
+        cell_text(names.chain(chain)),
         chain,
         str(entry.height or ""),
         entry.hash,
-        plain(names.wallet(entry.account)),
+        cell_text(names.wallet(entry.account)),
         owner,
         row.what.value,
-        plain(names.market(row.market)),
+        cell_text(names.market(row.market)),
         row.market or "",
-        plain(row.token.symbol),
+        cell_text(row.token.symbol),
         row.token.address,
         whole(row.token, row.raw),
         decimal(row.quote.price if row.quote else None),
@@ -77,8 +70,8 @@ def _line(row: LedgerRow, names: DisplayNames) -> list[str]:
         decimal(row.cost),
         decimal(row.gain),
         decimal(row.value) if row.what in INCOME else "",
-        plain(row.quote.source if row.quote else ""),
-        plain(entry.description),
+        cell_text(row.quote.source if row.quote else ""),
+        cell_text(entry.description),
     ]
 
 
@@ -105,7 +98,7 @@ def to_rotki(rows: Iterable[LedgerRow], names: DisplayNames) -> tuple[str, int]:
         if kind is not None and row.raw:
             amount = whole(row.token, abs(row.raw))
             note = f"{row.what.value}: {_description(row.entry, names)}"
-            lines.append([kind, "blockchain", identifier(row.token), amount, "", "", plain(note), _ms(row.entry)])
+            lines.append([kind, "blockchain", identifier(row.token), amount, "", "", cell_text(note), _ms(row.entry)])
     return _csv(EVENTS, lines), trades
 
 
@@ -123,14 +116,14 @@ def to_rotki_trades(rows: Iterable[LedgerRow], names: DisplayNames) -> str:
                 cell for r in (given[0], got[0]) for cell in (identifier(r.token), whole(r.token, abs(r.raw or 0)))
             ]
             entry = given[0].entry
-            lines.append(["blockchain", *sides, "", "", plain(_description(entry, names)), _ms(entry)])
+            lines.append(["blockchain", *sides, "", "", cell_text(_description(entry, names)), _ms(entry)])
     return _csv(TRADES, lines)
 
 
 def identifier(token: Token) -> str:
     """A token's identifier in rotki: CAIP-19 of its contract or mint; a native token's symbol."""
     if token.address in (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL):
-        return NATIVE.get(token.chain, plain(token.symbol))
+        return NATIVE.get(token.chain, cell_text(token.symbol))
     family = family_of(token.chain)
     return f"{family.rotki_chain or token.chain}/{family.token_namespace}:{token.address}"
 

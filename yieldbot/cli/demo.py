@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app import demo as use
+from yieldbot.app.market_documents import YieldsDocument
+from yieldbot.app.market_view import View
+from yieldbot.app.markets import job_markets
 from yieldbot.app.results import across
 from yieldbot.app.sandbox import DIRECTORY
 from yieldbot.cli import listings, render
 from yieldbot.cli.flags import decimal
+from yieldbot.cli.market_table import Shown
 from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.run import show_proposal
 from yieldbot.errors import ConfigError
@@ -76,7 +80,11 @@ def _print(console: Console, results: tuple[JobResult, ...], settings: Settings,
         if report.snapshot and report.decision
     ]
     if listed:
-        console.print(listings.markets(listed, horizon, settings.policy))
+        rows = tuple(job_markets(one, horizon, settings.policy) for one in listed)
+        document = YieldsDocument(horizon_seconds=horizon, risk_free=None, jobs=rows)
+        console.print(
+            listings.markets(listed, document, horizon, Shown(view=View(), columns=None, width=console.width))
+        )
     for report, _, _ in results:
         for part in render.report(report):
             console.print(part)

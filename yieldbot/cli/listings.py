@@ -12,20 +12,18 @@ from yieldbot.app import yields
 from yieldbot.app.formatting import leaving, when
 from yieldbot.app.markets import ListedMarkets as ListedMarkets
 from yieldbot.app.results import value
+from yieldbot.cli.market_table import Shown, table, to_csv
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import TextTable
-from yieldbot.model.amounts import Amount, Apy
+from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import ChainId
-from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
 
 if TYPE_CHECKING:
+    from yieldbot.app.market_documents import YieldsDocument
     from yieldbot.app.results import Across, MeasuredPosition
-
-
-LEAST_COST_BPS = 0.005
-"""A market's entry and exit fees are shown if they are at least this, in bp."""
 
 
 def _wheres(jobs: Sequence[Job]) -> list[str]:
@@ -61,42 +59,19 @@ def _in_wallets(jobs: Sequence[tuple[Job, Snapshot]]) -> str:
     return f"In the wallet{'s' if several else ''}: " + ", ".join(parts)
 
 
-def markets(found: Sequence[ListedMarkets], horizon_seconds: float, policy: Policy) -> RenderableType:
-    """A row for each market of all jobs, the highest quoted yield first, then what could not be read. Rewards have
-    columns of their own if any market has rewards."""
-    rewarded = any(state.rewards for one in found for state in one.snapshot.states.values())
-    several = len(found) > 1
-    symbols = {one.job.asset.symbol for one in found}
-    mixed = len(symbols) > 1
-    made = TextTable(
-        _title("Markets", [(one.job, one.snapshot) for one in found]),
-        "Market",
-        *(["Where"] if several else []),
-        ">Quoted APY",
-        ">APY after",
-        *([">+ Rewards", ">= Total"] if rewarded else []),
-        ">our deposit" if mixed else f">our {symbols.pop()}",
-        ">Held",
-        ">Liquidity",
-        ">Used",
-        ">Cap left",
-        ">Safety",
-        "Exit",
-        "Flags",
+def markets(
+    found: Sequence[ListedMarkets], document: YieldsDocument, horizon_seconds: float, shown: Shown
+) -> RenderableType:
+    """A row for each market of all jobs, what we hold first, then what could not be read."""
+    jobs = [(one.job, one.snapshot) for one in found]
+    note = (
+        f"{_in_wallets(jobs)}. APY after: over {horizon_seconds / 86_400:g} days, once the amount shown is deposited."
     )
-    rows: list[tuple[float, list[str]]] = []
-    for one, where in zip(found, _wheres([one.job for one in found]), strict=True):
-        symbol = one.job.asset.symbol if mixed else ""
-        rows += _market_rows(one, [where] if several else [], horizon_seconds, symbol, policy, rewarded)
-    for _, cells in sorted(rows, key=lambda row: row[0], reverse=True):
-        made.add_row(*cells)
-    lines: list[RenderableType] = [
-        made,
-        Text(
-            f"{_in_wallets([(one.job, one.snapshot) for one in found])}. APY after our deposit is over "
-            f"{horizon_seconds / 86_400:g} days, once the amount shown is held there."
-        ),
-    ]
+    if document.risk_free is not None:
+        risk_free = document.risk_free
+        note += f" Risk-free: {risk_free.apy * 100:.3f} %, {risk_free.name} ({when(risk_free.at)})."
+    wheres = _wheres([one.job for one in found])
+    lines: list[RenderableType] = [table(_title("Markets", jobs), document, found, wheres, shown), Text(note)]
     for one in found:
         lines += [
             Text(f"not read: {bad.market.name}: {bad.reason}", style="yellow") for bad in one.snapshot.quarantined
@@ -104,45 +79,9 @@ def markets(found: Sequence[ListedMarkets], horizon_seconds: float, policy: Poli
     return Group(*lines)
 
 
-def _market_rows(
-    one: ListedMarkets, where: list[str], horizon_seconds: float, symbol: str, policy: Policy, rewarded: bool
-) -> list[tuple[float, list[str]]]:
-    """(quoted yield, cells) of a job's markets. ``symbol``: shown with our deposit if assets differ; ``rewarded``:
-    whether there are columns for rewards."""
-    vetoes = {assessment.market_id: assessment.vetoes for assessment in one.assessments}
-    wealth, names = one.wealth or yields.wealth_of(one.snapshot, one.job), names_of(one.snapshot)
-    rows = []
-    for state in one.snapshot.states.values():
-        if state.market.kind is Kind.IDLE:
-            continue
-        probe = yields.probe_of(state, one.allocation, wealth)
-        used, quoted = state.utilisation, state.quoted.compounded()
-        after = yields.apy_after(state, probe, horizon_seconds, policy)
-        beside = yields.reward_apy(state, probe, policy) if rewarded else Apy(0.0)
-        cells = [
-            names[state.market.id],
-            *where,
-            percent(quoted),
-            percent(after),
-            *((percent(beside), percent(Apy(after.value + beside.value))) if rewarded else ()),
-            f"{money(probe, 0)} {symbol}".rstrip(),
-            money(state.held),
-            "unknown" if state.cash is None else money(state.cash, 0),
-            "-" if used is None else f"{used:.1%}",
-            money(state.capacity, 0),
-            "-" if state.grade is None else f"{state.grade.safety} {state.grade.letter}",
-            state.exit.words,
-            _flags(state, vetoes.get(state.market.id, ())),
-        ]
-        rows.append((quoted.value, cells))
-    return rows
-
-
-def _flags(state: MarketState, vetoes: Sequence[str]) -> str:
-    closed = () if state.status is Status.ACTIVE else (state.status.value,)
-    costs = (f"costs {state.entry_cost_bps:g} bp, in and out",) if state.entry_cost_bps >= LEAST_COST_BPS else ()
-    tried = ("way out untried",) if state.untried else ()
-    return ", ".join(dict.fromkeys((*closed, *costs, *tried, *state.flags, *vetoes)))
+def markets_csv(found: Sequence[ListedMarkets], document: YieldsDocument, shown: Shown) -> str:
+    """The same as CSV."""
+    return to_csv(document, found, _wheres([one.job for one in found]), shown)
 
 
 Held = tuple[Job, Snapshot, "Sequence[MeasuredPosition]"]

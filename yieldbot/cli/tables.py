@@ -1,10 +1,13 @@
-"""Tables that turn into lists on a narrow terminal: the first cell of a row as heading, the others named below it."""
+"""Tables that keep their columns on a narrow terminal: each row begins with its name on a line of its own, and its
+figures stand below each other in as many lines as are needed, under heads that are printed once. Long texts follow,
+named. Nothing is cut, and no word is broken that fits on a line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
@@ -15,6 +18,9 @@ from rich.text import Text
 from yieldbot.model.text import printable
 
 UNBOUNDED = 10_000
+INDENT = 2
+GAP = 2
+"""Blanks before what belongs to a row, and between two columns."""
 
 
 class Printable(Console):
@@ -39,11 +45,50 @@ class TextTable(Table):
         if Measurement.get(console, wide, self).minimum <= options.max_width:
             yield from super().__rich_console__(console, options)
             return
+        yield from self._narrow(options.max_width)
+
+    def _narrow(self, width: int) -> RenderResult:
+        """The same rows for a terminal that is too narrow for the table."""
         yield Text(str(self.title), style="bold")
+        rows = list(zip(*([str(cell).replace("\n", ", ") for cell in c.cells] for c in self.columns), strict=True))
+        first, *rest = range(len(self.columns))
+        lines, texts = self._placed(rest, rows, width)
         names = [str(column.header) for column in self.columns]
-        for row in zip(*(column.cells for column in self.columns), strict=True):
-            cells = [str(cell).replace("\n", ", ") for cell in row]
-            if cells[0]:
-                yield Text(f"{names[0]}: {cells[0]}", style="bold")
-            rest = [f"{name} {cell}" for name, cell in zip(names[1:], cells[1:], strict=True) if cell]
-            yield Padding(Text("; ".join(rest)), (0, 0, 0, 2))
+        for line in lines:
+            yield Text(self._line(line, names), style="dim", no_wrap=True)
+        for row in rows:
+            yield Text(row[first], style="bold")
+            for line in lines:
+                yield Text(self._line(line, row), no_wrap=True)
+            for column in texts:
+                if row[column]:
+                    yield Padding(Text(f"{names[column]}: {row[column]}"), (0, 0, 0, INDENT))
+
+    def _placed(
+        self, columns: Sequence[int], rows: Sequence[Sequence[str]], width: int
+    ) -> tuple[list[list[tuple[int, int]]], list[int]]:
+        """(lines of (column, its width), columns of long texts): as many columns a line as there is room for."""
+        lines: list[list[tuple[int, int]]] = []
+        texts: list[int] = []
+        room = 0
+        for column in columns:
+            cells = [str(self.columns[column].header), *(row[column] for row in rows)]
+            needed = max(map(cell_len, cells))
+            if needed > (width - INDENT) // 2 and self.columns[column].justify == "left":
+                texts.append(column)
+                continue
+            if not lines or room < GAP + needed:
+                lines.append([])
+                room = width - INDENT + GAP
+            lines[-1].append((column, needed))
+            room -= GAP + needed
+        return lines, texts
+
+    def _line(self, line: Sequence[tuple[int, int]], cells: Sequence[str]) -> str:
+        """One line of a row, or of the heads: each cell at its column's place."""
+        parts = []
+        for column, width in line:
+            blanks = " " * (width - cell_len(cells[column]))
+            right = self.columns[column].justify == "right"
+            parts.append(blanks + cells[column] if right else cells[column] + blanks)
+        return " " * INDENT + (" " * GAP).join(parts).rstrip()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 
+from yieldbot.app import market_view, whatif
 from yieldbot.app import markets as market_use
 from yieldbot.app import plan as plan_use
 from yieldbot.app import positions as position_use
-from yieldbot.app import whatif
 from yieldbot.app.exposure_documents import exposure_line
 from yieldbot.app.liquidity import PoolsAnswer
 from yieldbot.app.position_documents import JobPositions
 from yieldbot.cli import learned_table, liquidity_profit_table, listings, lp_tables, profit_table, render
 from yieldbot.cli.flags import add_job_flags, filter_of
+from yieldbot.cli.market_table import Shown, chosen
+from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +29,12 @@ if TYPE_CHECKING:
     from yieldbot.cli.screen import Screen
     from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import Job
+
+
+LEAST_WATCH_SECONDS, MOST_WATCH_SECONDS = 1, 86_400
+"""Bounds of ``markets --watch``."""
+CLEARED = "\x1b[2J\x1b[H"
+"""Clears a terminal and goes to its top."""
 
 
 def register(listed: CommandList) -> None:
@@ -39,9 +49,22 @@ def register(listed: CommandList) -> None:
             parser.add_argument(
                 "--kind", choices=market_use.KINDS, help="only markets of this kind; lp: liquidity in pools"
             )
-            parser.add_argument(
-                "--min-safety", type=int, metavar="GRADE", help="only markets with at least this safety grade (0-100)"
-            )
+            market_flags(parser)
+
+
+def market_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the filters, orders and forms of the list of markets."""
+    add = parser.add_argument
+    add("--min-safety", type=int, metavar="GRADE", help="only markets with at least this safety grade (0-100)")
+    add("--protocol", metavar="NAME", help="only markets of this protocol, or with this in their name")
+    add("--min-supplied", metavar="TOKENS", help="only markets with at least this supply, in whole tokens")
+    add("--exit-within", type=float, metavar="HOURS", help="only markets that pay out within so many hours")
+    add("--sort", metavar="COLUMN", default=market_view.USUAL, help=f"{', '.join(market_view.SORTS)} or name")
+    add("--reverse", action="store_true", help="the other way round; what is held comes first all the same")
+    add("--top", type=int, metavar="N", help="only the first N markets")
+    add("--columns", metavar="NAMES", help="columns to show, as apy,safety,exit; an unknown one lists all")
+    add("--csv", action="store_true", help="write comma-separated values to standard output")
+    add("--watch", type=float, metavar="SECONDS", help="show it again every so many seconds, until Ctrl-C")
 
 
 def what_if_flags(parser: argparse.ArgumentParser) -> None:
@@ -60,21 +83,67 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def markets(args: argparse.Namespace, context: Screen) -> int:
-    request = market_use.MarketsRequest(
-        jobs=filter_of(args), amount=args.amount, kind=args.kind, min_safety=args.min_safety
+    columns = chosen(args.columns)
+    if args.csv and args.json:
+        raise ConfigError("--csv and --json: choose one of them")
+    if args.watch is not None and not LEAST_WATCH_SECONDS <= args.watch <= MOST_WATCH_SECONDS:
+        raise ConfigError(f"--watch: write seconds, {LEAST_WATCH_SECONDS} to {MOST_WATCH_SECONDS:,}")
+    view = market_view.View(
+        protocol=args.protocol,
+        min_supplied=args.min_supplied,
+        exit_within_hours=args.exit_within,
+        sort=args.sort,
+        reverse=args.reverse,
+        top=args.top,
     )
-    found = market_use.markets(request, context)
-    if isinstance(found, PoolsAnswer):
-        return _pools(found, context)
-    policy = context.settings.policy
+    request = market_use.MarketsRequest(
+        jobs=filter_of(args), amount=args.amount, kind=args.kind, min_safety=args.min_safety, view=view
+    )
+    while True:
+        found = market_use.markets(request, context)
+        if args.watch is not None and sys.stdout.isatty() and not args.json:
+            sys.stdout.write(CLEARED)
+        if isinstance(found, PoolsAnswer):
+            code = _pools(found, context)
+        else:
+            code = _markets(found, view, columns, args, context)
+        if args.watch is None:
+            return code
+        with context.waiting():
+            time.sleep(args.watch)
+
+
+def _markets(
+    found: market_use.MarketsAnswer,
+    view: market_view.View,
+    columns: tuple[str, ...] | None,
+    args: argparse.Namespace,
+    context: Screen,
+) -> int:
+    shown = Shown(view=view, columns=columns, width=context.console().width)
+    if args.csv:
+        sys.stdout.write(listings.markets_csv(found.listed, found.document, shown))
+        return found.exit_code
     parts: list[Any] = []
     if found.listed:
-        parts.append(lambda: listings.markets(found.listed, found.document.horizon_seconds, policy))
-    if args.min_safety is not None and found.listed and not any(one.snapshot.markets for one in found.listed):
-        parts.append(lambda: f"No market has a grade of {args.min_safety} or more: `yieldbot risk` shows all grades.")
+        parts.append(lambda: listings.markets(found.listed, found.document, found.document.horizon_seconds, shown))
+    if found.listed and not market_view.rows_of(found.document.jobs, view):
+        parts.append(lambda: _nothing(found, args))
     parts += [_skipped(job, why) for job, why in found.skipped]
     context.show(found.document.as_json(), *parts)
     return found.exit_code
+
+
+def _nothing(found: market_use.MarketsAnswer, args: argparse.Namespace) -> str:
+    """Why the list is empty, and what would fill it."""
+    if any(one.snapshot.markets for one in found.listed):
+        return "No market passes these filters: leave one out to see more."
+    if args.min_safety is not None:
+        return f"No market has a grade of {args.min_safety} or more: `yieldbot risk` shows all grades."
+    return (
+        "No market of these jobs is listed: [[protocols]] in the chain's file name them, and `yieldbot check` says why "
+        "one is not read."
+    )
 
 
 def _pools(found: PoolsAnswer, context: Screen) -> int:

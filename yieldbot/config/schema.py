@@ -218,6 +218,8 @@ class PolicyTable(TomlTable):
     """Days over which costs are spread and yields are compared."""
     forecaster: str | None = None
     """Name of the forecaster whose rates decisions use."""
+    risk_free: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Id of the market or series of memory whose rate yields are compared with."""
     idle_buffer: Money | None = None
     """Whole tokens that stay in the wallet."""
     min_position: Money | None = None

@@ -71,6 +71,8 @@ class Policy:
     """Sets both horizons, as older files do; None: the two above apply."""
     forecaster: str = FORECASTER
     """Name of the forecaster whose rates decisions use, once memory has a history (forecast/outlook.py)."""
+    risk_free: str | None = None
+    """Id of the market, or of the series in memory, whose rate yields are compared with; no decision uses it."""
     idle_buffer: str = "0"
     """What stays in the wallet, in whole tokens of the first asset."""
     min_position: str = "0"

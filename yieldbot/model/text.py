@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""Beginnings of a cell that spreadsheets take for a formula."""
 STANDS_IN = "\N{REPLACEMENT CHARACTER}"
 _CONFIG = re.compile(r"(?<=^yieldbot) --config (?:'[^']*'|\S+)")
 _FLAG = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
@@ -24,6 +26,12 @@ def one_line(text: str, longest: int | None = None) -> str:
     if not line.isprintable():
         line = "".join(sign if sign.isprintable() else STANDS_IN for sign in line)
     return line if longest is None else line[:longest].rstrip()
+
+
+def cell_text(text: str) -> str:
+    """Text for a cell of CSV: on one line, and no spreadsheet takes it for a formula."""
+    joined = one_line(text)
+    return f"'{joined}" if joined.startswith(FORMULA) else joined
 
 
 def clipped(text: str, longest: int) -> str:

@@ -113,9 +113,10 @@ def test_markets_of_a_chain_that_is_served_and_of_one_that_is_not(context: Quiet
     assert first.markets[0].held.text == "10000.000000" and first.markets[0].status == "active"
     assert [(one.name, one.reason) for one in first.quarantined] == [("c", "no answer")]
     text = written_down(found.document)
-    assert list(text) == ["schema", "horizon_seconds", "jobs"] and text["schema"] == "yieldbot/markets/v1"
+    assert list(text) == ["schema", "horizon_seconds", "risk_free", "jobs"] and text["schema"] == "yieldbot/markets/v1"
     assert list(text["jobs"][0]) == [*HEAD, "markets", "quarantined"] and list(text["jobs"][1]) == HEAD
-    assert YieldsDocument.model_validate({name: text[name] for name in ("horizon_seconds", "jobs")}) == found.document
+    fields = {name: text[name] for name in ("horizon_seconds", "risk_free", "jobs")}
+    assert YieldsDocument.model_validate(fields) == found.document
 
 
 def test_markets_for_an_amount_and_of_a_kind(context: Quiet) -> None:
