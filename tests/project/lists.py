@@ -49,14 +49,17 @@ for (const id of Object.values(uniswap.ChainId)) {
 const safe = npm + '/@safe-global/safe-deployments/dist/assets/v1.4.1/multi_send_call_only.json';
 const multisend = JSON.parse(fs.readFileSync(safe)).networkAddresses;
 for (const token of tokens) list(token.chainId, token.address);
-console.log(JSON.stringify({aave, chainlink, listed, tokens, called, multisend}));
+const registry = {morpho: morpho.addressesRegistry, morpho_blocks: morpho.deployments};
+const numbers = (key, value) => typeof value === 'bigint' ? Number(value) : value;
+console.log(JSON.stringify({aave, chainlink, listed, tokens, called, multisend, ...registry}, numbers));
 """
 
 
 @cache
 def lists() -> dict[str, Any]:
     """``aave`` (markets by name), ``chainlink`` (feeds by chain and pair), ``listed`` (every address by chain id),
-    ``tokens`` (Uniswap's), ``called`` (what contracts call themselves, Aave's), ``multisend`` (Safe's, by chain id)."""
+    ``tokens`` (Uniswap's), ``called`` (what contracts call themselves, Aave's), ``multisend`` (Safe's, by chain id),
+    ``morpho`` and ``morpho_blocks`` (Morpho's contracts and the blocks of their deployment, by chain id)."""
     node = shutil.which("node")
     packages = ("@aave-dao/aave-address-book", "@morpho-org/morpho-ts", "@uniswap/sdk-core")
     if node is None or not all((NPM / name).is_dir() for name in packages):

@@ -59,6 +59,10 @@ def addresses(value: Any) -> Iterator[str]:
             yield from addresses(inner)
 
 
+def others(chain: dict[str, Any]) -> list[Any]:
+    return [*chain.get("exchanges", []), *chain.get("registries", [])]
+
+
 def test_the_chains_are_there() -> None:
     names = {"ethereum", "base", "arbitrum", "optimism", "polygon", "avalanche", "bnb", "gnosis", "unichain", "solana"}
     assert {path.stem for path in FILES} == names
@@ -70,7 +74,7 @@ def test_each_address_is_in_a_package_or_its_row_says_where_it_is_from(path: Pat
     known = {address.lower() for address in package["listed"][number(path)]}
     known |= {feed.lower() for feed in addresses(package["chainlink"].get(path.stem, {}))}
     rows = {f"tokens.{name}": table for name, table in chain["tokens"].items()}
-    rows |= {f"{table['name']} {i}": table for i, table in enumerate(chain["protocols"] + chain.get("exchanges", []))}
+    rows |= {f"{table['name']} {i}": table for i, table in enumerate(chain["protocols"] + others(chain))}
     known |= {address.lower() for row in rows.values() if row.get("source") for address in addresses(row)}
     rows |= {
         "the chain": {key: value for key, value in chain.items() if isinstance(value, str) and key != "multicall3"}
@@ -85,9 +89,7 @@ def test_a_source_is_named_only_where_it_is_needed(path: Path) -> None:
     chain, package = read(path), lists()
     known = {address.lower() for address in package["listed"][number(path)]}
     known |= {feed.lower() for feed in addresses(package["chainlink"].get(path.stem, {}))}
-    sourced = [
-        row for row in (*chain["tokens"].values(), *chain["protocols"], *chain.get("exchanges", [])) if "source" in row
-    ]
+    sourced = [row for row in (*chain["tokens"].values(), *chain["protocols"], *others(chain)) if "source" in row]
     assert [row for row in sourced if all(a.lower() in known for a in addresses(row))] == []
 
 

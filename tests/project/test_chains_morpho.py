@@ -36,6 +36,6 @@ def test_ids_are_the_hashes_of_their_terms(name: str) -> None:
 
 
 def test_only_chains_with_known_terms_name_markets() -> None:
-    named = [p.stem for p in (ROOT / "chains").glob("*.toml") if '"morpho_blue"' in p.read_text()]
+    named = [p.stem for p in (ROOT / "chains").glob("*.toml") if 'protocol = "morpho_blue"' in p.read_text()]
     assert sorted(named) == sorted(TERMS)
     assert all(to_checksum_address(a) == a for rows in TERMS.values() for row in rows for a in row)

@@ -95,7 +95,8 @@ def _unlisted(table: ChainTable) -> dict[str, str]:
     them."""
     tokens = {f"token {name}": t.source for name, t in table.tokens.items() if t.source}
     protocols = {row.name: row.source for row in table.protocols if row.source}
-    return tokens | protocols | {row.name: row.source for row in table.exchanges if row.source}
+    registries_ = {row.name: row.source for row in table.registries if row.source}
+    return tokens | protocols | {row.name: row.source for row in table.exchanges if row.source} | registries_
 
 
 def _feed_units(path: Path, table: ChainTable) -> dict[Address, Address]:

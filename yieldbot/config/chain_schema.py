@@ -126,6 +126,8 @@ class RegistryTable(BaseModel):
     """Name of the reader."""
     name: Name
     """Name of the registry in tables."""
+    source: str = ""
+    """Where its addresses come from, if no public package lists them; ``check`` shows it."""
     from_block: Annotated[int, Field(ge=0)] | None = None
     """The block from which its events are read; None: its list is read from the contract."""
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from yieldbot.model.discovery import FoundMarket, Listed, PinnedRow, Registry
 from yieldbot.model.reads import EthLog, Flow
-from yieldbot.protocols.evm.registries.base import NoList, Table, address_of, opaque_vault, topic, vault
+from yieldbot.protocols.evm.abi import checksum
+from yieldbot.protocols.evm.registries.base import NoList, Table, address_of, topic, vault
 
 CREATED = topic("CreateVaultV2(address,address,bytes32,address)")
 
@@ -21,6 +22,10 @@ class Params(Table):
 
     factory: str
     """The VaultV2Factory."""
+    morpho: str
+    """Address of the Morpho Blue that the vaults lend to."""
+    irm: str
+    """The AdaptiveCurveIrm."""
 
 
 class MorphoVaultsV2(NoList):
@@ -40,7 +45,10 @@ class MorphoVaultsV2(NoList):
         return (yield from vault(registry, key, "isVaultV2", "curator"))
 
     def pinned(self, registry: Registry, found: FoundMarket) -> PinnedRow | None:
-        return opaque_vault(registry, found)
+        same = {key: str(checksum(registry.params[key])) for key in ("morpho", "irm")}
+        return PinnedRow(
+            protocol="morpho_vault_v2", name="Morpho Vault V2", same=same, listed_in="vaults", value=found.key
+        )
 
 
 REGISTRY = MorphoVaultsV2()

@@ -54,9 +54,17 @@ class LendingTable(BaseModel):
     """Only reserves of this lending market (or banks of this group); None: of all, which anybody may open."""
 
 
+class ProgramTable(BaseModel):
+    """Keys of another program's [[registries]] table."""
+
+    model_config = ConfigDict(extra="forbid")
+    program: str
+    """The program."""
+
+
 def filter_of(registry: Registry, mint: Address, names: tuple[str, str, str]) -> AccountFilter:
     """The filter of a program whose layout is known. names: of the account, of its field with the mint, and of the one
-    with the lending market."""
+    with the lending market (empty: it has none)."""
     account, mint_field, market_field = names
     fields = layout(registry.kind).fields(account)
     market = registry.params.get("market")
