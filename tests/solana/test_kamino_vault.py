@@ -13,9 +13,12 @@ from yieldbot.errors import MarketError
 from yieldbot.math.kamino_vault import KaminoVault
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import Market, Status
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.model.units import SECONDS_PER_YEAR
+from yieldbot.protocols.backing import TOKEN, backing_of, bare
+from yieldbot.protocols.solana.backing import pools_of, root_of
 from yieldbot.protocols.solana.kamino_vault import ADAPTER, VAULT
 from yieldbot.protocols.solana.layout import ata
 from yieldbot.sandbox.solana.images import named, token_account
@@ -164,6 +167,25 @@ def test_a_reserve_without_cash_pays_what_it_has_and_the_rest_later(slots: int) 
     ledger.send(calls)
     assert 0 <= 50_000 * ONE - (ledger.balance(usdc.address) - had) <= 500_000
     assert ledger.observe(ADAPTER, market).held.raw >= state.held.raw - 50_000 * ONE - 5
+
+
+def test_a_vault_rests_on_what_its_reserves_markets_rest_on() -> None:
+    ledger, _, market, _ = start()
+    state = ledger.observe(ADAPTER, market)
+    vault, pools = vault_of(state), pools_of(state)
+    ((pool, share),) = pools.items()
+    assert pool.protocol == "kamino_lend" and pool.program == market.params["klend_program"]
+    lent = sum(one.worth_sf for one in vault.reserves) >> 60
+    assert share == pytest.approx(lent / (lent + vault.available_raw))
+    sol = TOKEN + "sol"
+    nodes = {pool.key: HeldBy(children=((sol, 3.0), (TOKEN + market.asset.address, 1.0)))}
+    nodes |= {token: HeldBy(symbol="x", supply=1.0) for token in (sol, TOKEN + market.asset.address)}
+    backing = backing_of(root_of(state, pools), nodes, 1, 1)
+    assert {one.backing: one.share for one in backing.parts} == pytest.approx(
+        {"sol": 0.75 * share, market.asset.address: 0.25 * share}
+    )
+    assert backing.idle == pytest.approx(1.0 - share) and backing.unknown == 0.0
+    assert all(one.through == (bare(pool.key),) for one in backing.parts)
 
 
 def swapped(call: SvmInstruction, at: int, address: Any) -> SvmInstruction:

@@ -23,7 +23,7 @@ from yieldbot.model.market import Kind
 from yieldbot.model.money_flows import Holders
 from yieldbot.model.text import one_line
 from yieldbot.protocols.backing import TOKEN, backing_of
-from yieldbot.protocols.solana.backing import KINDS, Pool, held_by, mints_of, pool_of, reserves_of, root_of, vaults_of
+from yieldbot.protocols.solana.backing import KINDS, Pool, held_by, mints_of, pools_of, reserves_of, root_of, vaults_of
 from yieldbot.protocols.solana.flow_events import listening
 from yieldbot.protocols.solana.flow_reads import KnownFlows, read_flows
 from yieldbot.protocols.solana.idle import MINT_DECIMALS_AT, MINT_SUPPLY_AT
@@ -55,7 +55,7 @@ async def with_exposure(
     look's result is kept, with a note."""
     before = known.get(KEY)
     before = before if isinstance(before, dict) else {}
-    pools = {one.key: one for state in snapshot.states.values() if (one := pool_of(state)) is not None}
+    pools = {one.key: one for state in snapshot.states.values() for one in pools_of(state)}
     try:
         lists, notes = await _listed(node, list(pools.values()), before, look.time)
         images = await node.accounts(list(dict.fromkeys(_wanted(pools, lists, before))))
@@ -82,7 +82,7 @@ async def with_exposure(
             raw = struct.unpack_from("<Q", image.data, MINT_SUPPLY_AT)[0] if image is not None and is_mint else 0
             supplies |= {str(mint): float(raw)} if raw else {}
             nodes[TOKEN + mint] = HeldBy(symbol=symbols.get(str(mint), ""), supply=float(raw) or None)
-    roots = [root_of(state, of) for state in snapshot.states.values() if (of := pool_of(state)) is not None]
+    roots = [root_of(state, of) for state in snapshot.states.values() if (of := pools_of(state))]
     backing = {root.market: backing_of(root, nodes, look.block, look.time) for root in roots}
     kept = dict(before)
     for key, reserves in lists.items():

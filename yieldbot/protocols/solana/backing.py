@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import MarketError
+from yieldbot.math.kamino import BITS
 from yieldbot.math.kamino import ONE as KAMINO_ONE
+from yieldbot.math.kamino_vault import KaminoVault
 from yieldbot.math.marginfi import ONE as BANK_ONE
 from yieldbot.model.ids import Address
 from yieldbot.model.look_through import HeldBy
@@ -24,8 +26,12 @@ from yieldbot.model.market import MarketState
 from yieldbot.model.units import WAD
 from yieldbot.protocols.backing import TOKEN, Root
 from yieldbot.protocols.solana import kamino_lend, save
+from yieldbot.protocols.solana.kamino_vault import VAULT
 from yieldbot.protocols.solana.layout import layout, token_amount
 from yieldbot.protocols.solana.marginfi import DEFAULT_TAG, SOL_TAG
+
+ROUNDED = 1e-9
+"""A smaller fraction of idle money is rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +77,35 @@ class Pool:
         return f"{self.protocol}:{self.address}"
 
 
-def pool_of(state: MarketState) -> Pool | None:
-    """The lending market that a market's money is in; None for a market of another kind."""
+def pools_of(state: MarketState) -> dict[Pool, float]:
+    """The lending markets that a market's money is in, each with its fraction of it; empty for a market of another
+    kind. What a vault does not lend lies idle."""
     params, kind = state.market.params, KINDS.get(state.market.protocol)
+    vault = params.get(VAULT)
+    if isinstance(vault, KaminoVault):
+        return _of_vault(params, vault)
     if kind is None or kind.market not in params or "program" not in params:
-        return None
-    return Pool(state.market.protocol, Address(params["program"]), Address(params[kind.market]))
+        return {}
+    return {Pool(state.market.protocol, Address(params["program"]), Address(params[kind.market])): 1.0}
 
 
-def root_of(state: MarketState, pool: Pool) -> Root:
-    """The start of the look-through for a market: all of its money is in the pool."""
+def _of_vault(params: Mapping[str, Any], vault: KaminoVault) -> dict[Pool, float]:
+    worth = [one.worth_sf for one in vault.reserves]
+    total = sum(worth) + (vault.available_raw << BITS)
+    found: dict[Pool, float] = {}
+    for place, part in zip(params["places"], worth, strict=True):
+        pool = Pool("kamino_lend", params["klend_program"], place.lending_market)
+        found[pool] = found.get(pool, 0.0) + (part / total if total else 0.0)
+    return found
+
+
+def root_of(state: MarketState, pools: Mapping[Pool, float]) -> Root:
+    """The start of the look-through for a market, whose money is in these pools."""
     asset = TOKEN + state.market.asset.address
-    return Root(market=state.market.id, asset=asset, held=HeldBy(children=((pool.key, 1.0),), asset=asset))
+    children = tuple((pool.key, part) for pool, part in pools.items() if part > 0.0)
+    idle = 1.0 - sum(pools.values())
+    held = HeldBy(children=children, idle=idle if idle > ROUNDED else 0.0, asset=asset)
+    return Root(market=state.market.id, asset=asset, held=held)
 
 
 def reserves_of(pool: Pool, accounts: Mapping[Address, bytes]) -> dict[Address, dict[str, Any]]:
