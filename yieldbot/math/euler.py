@@ -54,6 +54,19 @@ def points_of(asked: Sequence[int], rates: Sequence[int]) -> Points:
     return tuple(kept + points[-1:])
 
 
+def with_kink(points: Points, kink: float) -> Points:
+    """The points of a line that bends once, at ``kink``, which lies between two of them: with the kink, found by
+    the line below it."""
+    below = [point for point in points if point[0] < kink]
+    above = [point for point in points if point[0] > kink]
+    if len(below) < 1 or not above or any(point[0] == kink for point in points):
+        return points
+    (u0, y0), (u1, y1) = (points[0], below[-1]) if len(below) > 1 else (below[0], below[0])
+    if u1 == u0:
+        return points
+    return (points[0], (kink, y0 + (y1 - y0) * (kink - u0) / (u1 - u0)), *above[-1:])
+
+
 def rate_at(points: Points, u: float) -> float:
     """The annual rate at a utilisation, by the line between the points around it."""
     for (u0, y0), (u1, y1) in pairwise(points):

@@ -7,7 +7,9 @@ import pytest
 from tests.bench.accuracy import DAY, Accuracy
 from tests.evm.adapters.test_doubts import altered
 from tests.kit.evm.conformance import markets_of
+from yieldbot.errors import NodeRefused
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address
 from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import Market, Status
 from yieldbot.protocols.evm.abi import abi, checksum
@@ -16,7 +18,7 @@ from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract
 
-NEEDS: tuple[str, ...] = ("euler",)
+NEEDS: tuple[str, ...] = ("euler", "fluid")
 USDC = 10**6
 
 
@@ -79,3 +81,48 @@ async def test_an_adaptive_rate_model_is_asked_for_its_line(chain: Accuracy) -> 
     later = await chain.state(market)
     assert later.quoted.value == pytest.approx(state.quoted.value, rel=1e-2)  # nobody used the vault: its rate stays
     assert later.curve.apr(0.0, DAY) < 0.8 * state.curve.apr(0.0, DAY)  # its model has adapted meanwhile
+
+
+async def test_fluids_exits_grow_with_time_and_rewards_end(chain: Accuracy) -> None:
+    market = await named(chain, "fluid", "fUSDC")
+    layer = Contract(Address(market.params["layer"]), own()["FluidLiquidityDouble"].abi)
+    await chain.deposit(market, 3_000_000 * USDC, chain.owner)
+    await chain.wait(7 * 3600)  # what a deposit adds to the limit for an hour is gone
+    full = await chain.state(market)
+    assert "withdrawal-limit" in full.flags and full.exit.limit == "35% of all deposits in 6 h"
+    assert full.liquidity.raw == pytest.approx(1_400_000 * USDC, rel=1e-3)
+    adapter = chain.adapters["fluid"]
+    (call,) = adapter.withdraw(full, market.asset.amount(1_500_000 * USDC), chain.owner)
+    with pytest.raises(NodeRefused) as refused:
+        await chain.node.call(call.to, call.data, sender=chain.owner)
+    assert "withdrawal limit" in str(adapter.explain_revert(refused.value.data))
+    await chain.do(adapter.withdraw(full, market.asset.amount(1_399_000 * USDC), chain.owner), chain.owner)
+    assert (await chain.state(market)).liquidity.raw < 1_500 * USDC
+    await chain.wait(3 * 3600)
+    half = await chain.state(market)
+    assert half.liquidity.raw == pytest.approx(0.5 * 0.35 * 2_601_000 * USDC, rel=1e-2)
+    rewards = Contract(Address(market.params["rewards"]), own()["FluidRewardsDouble"].abi)
+    await tell(chain, rewards, "set", 50_000 * USDC, 20 * DAY, 1_000 * USDC)
+    await tell(chain, contract(market, "FluidTokenDouble"), "setRewards", rewards.address)
+    paid = await chain.state(market)
+    assert "rewards-in-rate" in paid.flags
+    held = float(paid.held)
+    predicted = paid.curve.apr(held, 10.0 * DAY)
+    assert predicted > half.curve.apr(held, 10.0 * DAY) + 0.2
+    await chain.wait(10 * DAY)
+    grown = await chain.state(market)
+    earned = (grown.held.raw / paid.held.raw - 1) * 36.5
+    assert earned == pytest.approx(predicted, rel=1e-3)
+    await chain.wait(11 * DAY)
+    assert "rewards-in-rate" not in (await chain.state(market)).flags
+    await tell(chain, layer, "setPaused", market.address, market.asset.address, True)
+    assert (await chain.state(market)).status is Status.PAUSED
+
+
+async def test_fluids_layer_must_have_what_shares_are_worth(chain: Accuracy) -> None:
+    market = await named(chain, "fluid", "fUSDC")
+    supply = (market.address, abi("erc4626").selector("totalSupply"))
+    (doubt,) = (await altered(chain, market, {supply: lambda raw: raw * 103 // 100})).doubts
+    assert "its shares are worth" in doubt and "it has supplied" in doubt
+    cash = (market.asset.address, abi("erc20").selector("balanceOf"))
+    assert "suppliers are owed" in (await altered(chain, market, {cash: lambda raw: raw // 2})).doubts[0]

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.errors import MarketError
-from yieldbot.math.euler import EVEN, RAY, WHOLE, VaultTotals, cap_of, points_of, rate_at, worth
+from yieldbot.math.curves import Points
+from yieldbot.math.euler import EVEN, RAY, WHOLE, VaultTotals, cap_of, points_of, rate_at, with_kink, worth
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
@@ -60,46 +61,13 @@ def pool_key(chain: ChainId, vault: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RateModel:
-    """A vault's interest rate model, and where it is asked."""
-
-    address: Address
-    """Its contract; the zero address: the vault charges nothing."""
-    kind: str
-    """linear (IRMLinearKink), adaptive (IRMAdaptiveCurve) or sampled: any other, whose line is only known where it is
-    asked."""
-    asked: tuple[int, ...]
-    """Utilisations at which it is asked, in parts of ``WHOLE``."""
-
-
-def model_reads(at: Address, reads: Reads) -> dict[str, ReadHandle]:
-    """Reads that show which rate model a contract is."""
-    return {name: reads.add(abi("euler").read(at, name, optional=True)) for name in (*LINEAR, *ADAPTIVE)}
-
-
-def model_of(at: Address, answers: Mapping[str, ReadHandle]) -> RateModel:
-    """The rate model, from the answers to ``model_reads``."""
-    euler, said = abi("euler"), {name: len(handle.data) >= 32 for name, handle in answers.items()}
-    kind, corner = "sampled", WHOLE * 9 // 10
-    if all(said[name] for name in LINEAR):
-        kind, corner = "linear", int(euler.one("kink", answers["kink"].data))
-    elif all(said[name] for name in ADAPTIVE):
-        kind = "adaptive"
-        corner = int(euler.one("TARGET_UTILIZATION", answers["TARGET_UTILIZATION"].data)) * WHOLE // WAD
-    corners = (corner,) if 0 <= corner <= WHOLE else ()
-    return RateModel(at, kind, tuple(sorted({*EVEN, *corners})))
-
-
-@dataclass(frozen=True, slots=True)
 class VaultReads:
     """The reads of one vault's state, made together with others."""
 
-    at: Address
-    """The vault."""
     asset: Token
     """Its asset."""
-    model: RateModel
-    """The rate model that it had when it was found."""
+    model: Address
+    """The rate model that it had when it was found; the zero address: it has none."""
     totals: dict[str, ReadHandle]
     """The totals, by function."""
     caps: ReadHandle
@@ -108,25 +76,27 @@ class VaultReads:
     """Its hooked operations."""
     balance: ReadHandle
     """The asset's balance of the vault."""
+    terms: dict[str, ReadHandle]
+    """What shows which rate model it is, by function; empty: it has none."""
     rates: tuple[ReadHandle, ...]
-    """Its model's rates at ``model.asked``."""
+    """Its model's rates at ``EVEN``."""
 
     @classmethod
-    def added(cls, at: Address, asset: Token, model: RateModel, reads: Reads) -> VaultReads:
+    def added(cls, at: Address, asset: Token, model: Address, reads: Reads) -> VaultReads:
         """Adds the reads to a round."""
-        euler = abi("euler")
-        asked = model.asked if int(model.address, 16) else ()
+        euler, asked = abi("euler"), bool(int(model, 16))
         return cls(
-            at,
             asset,
             model,
             {name: reads.add(euler.read(at, name)) for name in TOTALS},
             reads.add(euler.read(at, "caps")),
             reads.add(euler.read(at, "hookConfig")),
             reads.add(abi("erc20").read(asset.address, "balanceOf", at)),
+            {name: reads.add(euler.read(model, name, optional=True)) for name in (*LINEAR, *ADAPTIVE) if asked},
             tuple(
-                reads.add(euler.read(model.address, "computeInterestRateView", at, WHOLE - u, u, optional=True))
-                for u in asked
+                reads.add(euler.read(model, "computeInterestRateView", at, WHOLE - u, u, optional=True))
+                for u in EVEN
+                if asked
             ),
         )
 
@@ -134,12 +104,9 @@ class VaultReads:
         """What was read, once the round is made. Raises MarketError if the model was exchanged since."""
         euler = abi("euler")
         read: dict[str, Any] = {name: euler.one(name, handle.data) for name, handle in self.totals.items()}
-        if read["interestRateModel"] != self.model.address:
+        if read["interestRateModel"] != self.model:
             raise MarketError("its interest rate model has just been exchanged for another one")
-        rates = [euler.one("computeInterestRateView", one.data) if len(one.data) >= 32 else None for one in self.rates]
-        known = [(u, rate) for u, rate in zip(self.model.asked, rates, strict=False) if rate is not None]
-        if len(known) < len(self.model.asked):  # the vault keeps its rate where its model does not answer
-            known = [(0, read["interestRate"]), (WHOLE, read["interestRate"])]
+        kind, points = self._line(read["interestRate"])
         target, hooked = euler.decode("hookConfig", self.hooks.data)
         cap = cap_of(euler.decode("caps", self.caps.data)[0])
         return VaultView(
@@ -149,16 +116,32 @@ class VaultReads:
                 assets_raw=read["totalAssets"],
                 supply=read["totalSupply"],
                 fee=read["interestFee"],
-                points=points_of([u for u, _ in known], [rate for _, rate in known]),
+                points=points,
             ),
             asset=self.asset,
             rate=read["interestRate"] * SECONDS_PER_YEAR / RAY,
-            kind=self.model.kind if self.rates else "none",
+            kind=kind,
             cap_raw=cap,
             hooked=hooked,
             hook=checksum(target),
             balance_raw=abi("erc20").one("balanceOf", self.balance.data),
         )
+
+    def _line(self, rate: int) -> tuple[str, Points]:
+        """(kind of the rate model, its line). rate: the rate in force, which stays where the model does not answer."""
+        euler = abi("euler")
+        rates = [euler.one("computeInterestRateView", one.data) for one in self.rates if len(one.data) >= 32]
+        if not rates or len(rates) < len(EVEN):
+            return "none", points_of((0, WHOLE), (rate, rate))
+        said = {name: euler.one(name, one.data) for name, one in self.terms.items() if len(one.data) >= 32}
+        if all(name in said for name in LINEAR):
+            base, below, above, kink = (said[name] for name in LINEAR)
+            if 0 < kink < WHOLE:
+                there = base + kink * below
+                return "linear", points_of((0, kink, WHOLE), (base, there, there + (WHOLE - kink) * above))
+        if all(name in said for name in ADAPTIVE):
+            return "adaptive", with_kink(points_of(EVEN, rates), said["TARGET_UTILIZATION"] / WAD)
+        return "sampled", points_of(EVEN, rates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +202,7 @@ class VaultView:
         found += backed(stored.assets_raw, stored.cash_raw, stored.borrowed_raw, self.asset)
         found += in_vault(stored.cash_raw, self.balance_raw, self.asset)
         computed = rate_at(stored.points, stored.utilisation)
-        if self.kind == "linear" and abs(self.rate - computed) > AGREE * computed + LEAST_APR:
+        if self.kind in ("linear", "none") and abs(self.rate - computed) > AGREE * computed + LEAST_APR:
             found.append(f"borrowers pay {self.rate:.6%} a year, its rate model says {computed:.6%}")
         if self.hooked & (OP_WITHDRAW | OP_REDEEM | OP_STATUS) and int(self.hook, 16):
             found.append(f"a contract of its governor's, {short(self.hook)}, decides on each withdrawal")
@@ -227,9 +210,9 @@ class VaultView:
 
     def flags(self) -> tuple[str, ...]:
         """Unusual facts about it."""
-        stored, capacity, corner = self.totals, self.capacity_raw, _corner(self.totals.points)
+        stored, capacity, kink = self.totals, self.capacity_raw, _last_kink(self.totals.points)
         flags = {
-            "above-kink": stored.utilisation > corner,
+            "above-kink": stored.utilisation > kink,
             "at-cap": capacity is not None and capacity <= stored.assets_raw // FULL,
             str(self.status): self.status is not Status.ACTIVE,
             "thin-liquidity": self.cash_raw * THIN < stored.assets_raw,
@@ -240,7 +223,7 @@ class VaultView:
         return tuple(flag for flag, is_set in flags.items() if is_set)
 
 
-def _corner(points: Sequence[tuple[float, float]]) -> float:
+def _last_kink(points: Sequence[tuple[float, float]]) -> float:
     """The last utilisation below 1 at which the rate's slope changes."""
     inner = [u for u, _ in points[1:-1]]
     return inner[-1] if inner else 1.0
@@ -257,20 +240,14 @@ class Euler(ShareCalls):
         reads = Reads()
         heads = {at: head_reads(at, reads) for at in listed}
         yield from reads.made()
-        models = models_of(heads)
-        reads = Reads()
-        asked = {model: model_reads(model, reads) for model in set(models.values()) if int(model, 16)}
-        if asked:
-            yield from reads.made()
-        return tuple(_market(deployment, at, heads[at], models, asked) for at in listed)
+        return tuple(_market(deployment, at, heads[at]) for at in listed)
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         where, token = market.params, market.asset
         if "unfit" in where:
             raise MarketError(where["unfit"])
         reads = Reads()
-        model = RateModel(where["model"], where["model_kind"], tuple(where["asked"]))
-        stored = VaultReads.added(market.address, token, model, reads)
+        stored = VaultReads.added(market.address, token, where["model"], reads)
         ours = reads.add(abi("erc4626").read(market.address, "balanceOf", owner))
         yield from reads.made()
         view = stored.view()
@@ -308,34 +285,20 @@ def head_reads(at: Address, reads: Reads) -> dict[str, ReadHandle]:
     return found | {name: reads.add(euler.read(at, name, optional=True)) for name in OWN}
 
 
-def models_of(heads: Mapping[Address, Mapping[str, ReadHandle]]) -> dict[Address, Address]:
-    """By vault, its rate model, of those that answer as credit vaults do."""
-    return {
-        at: abi("euler").one("interestRateModel", head["interestRateModel"].data)
-        for at, head in heads.items()
-        if all(len(head[name].data) >= 32 for name in (*HEAD, *OWN))
-    }
-
-
-def rates_of(
-    at: Address, models: Mapping[Address, Address], asked: Mapping[Address, Mapping[str, ReadHandle]]
-) -> RateModel:
-    """The rate model of a vault of ``models``, from the answers to ``model_reads``."""
-    model = models[at]
-    return model_of(model, asked[model]) if model in asked else RateModel(model, "none", ())
+def is_vault(head: Mapping[str, ReadHandle]) -> bool:
+    """Whether a contract answers as a credit vault does."""
+    return all(len(head[name].data) >= 32 for name in (*HEAD, *OWN))
 
 
 def _market(
     deployment: Deployment,
     at: Address,
     head: Mapping[str, ReadHandle],
-    models: Mapping[Address, Address],
-    asked: Mapping[Address, Mapping[str, ReadHandle]],
 ) -> Market:
     """One vault; a fault is kept as ``unfit``, and quarantines only this market when it is observed."""
     vault, euler = abi("erc4626"), abi("euler")
     token, symbol, params = deployment.assets[0], short(at), dict[str, Any]()
-    if at not in models:
+    if not is_vault(head):
         params["unfit"] = f"{at} does not answer as a credit vault of Euler v2 does"
     else:
         asset, symbol = vault.one("asset", head["asset"].data), label(head["symbol"].data) or symbol
@@ -343,8 +306,8 @@ def _market(
         if match is None:
             params["unfit"] = f"{at} lends {asset}, which is not among {deployment.name}'s assets in chains/*.toml"
         else:
-            token, model = match, rates_of(at, models, asked)
-            params |= {"model": model.address, "model_kind": model.kind, "asked": model.asked, "symbol": symbol}
+            token = match
+            params |= {"model": euler.one("interestRateModel", head["interestRateModel"].data), "symbol": symbol}
             params["share_decimals"] = vault.one("decimals", head["decimals"].data)
             params["router"], params["evc"] = (euler.one(name, head[name].data) for name in ("oracle", "EVC"))
             lent_on = euler.decode("LTVList", head["LTVList"].data)[0][:MOST_LISTED]

@@ -202,6 +202,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "erc4626": _vault,
     "ethena": _ethena,
     "euler": standing_credit.euler,
+    "fluid": standing_credit.fluid,
     "morpho_blue": _blue,
     "savings_rate": _savings,
     "morpho_vault_v2": _vault_v2,

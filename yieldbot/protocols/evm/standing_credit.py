@@ -32,6 +32,18 @@ def euler(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
         yield Dependency(Address(one), Part.BACKER, "collateral vault")
 
 
+def fluid(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    yield Dependency(market.address, Part.POOL, "fToken")
+    for name, part, words in (
+        ("layer", Part.INSIDE, "Liquidity layer"),
+        ("factory", Part.ADMIN, "LendingFactory"),
+        ("rewards", Part.INSIDE, "rewards"),
+    ):
+        if name in params:
+            yield Dependency(Address(params[name]), part, words)
+
+
 def _view(signature: str, *words: int | str) -> bytes:
     """Calldata of a view function of static arguments."""
     return call("", signature, *words).data
