@@ -9,7 +9,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 /// ones: anybody may borrow without collateral and change every setting, there is no connector (EVC), and nothing is
 /// liquidated.
 ///
-/// Held against euler-xyz/euler-vault-kit@5b98b42 and evk-periphery@235e51d in the same blocks: 1,250 random steps
+/// Held against euler-xyz/euler-vault-kit (5b98b42) and evk-periphery (235e51d) in the same blocks: 1,250 random steps
 /// (deposits, withdrawals, loans, repayments, caps; 6, 8 and 18 decimals, both models), the same 256 refused, no number
 /// different.
 interface IRateModelDouble {

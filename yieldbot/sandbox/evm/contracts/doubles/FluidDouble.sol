@@ -9,7 +9,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 /// amounts of 56 bits and an exponent, the withdrawal limit that grows and what decays of a deposit. They are NOT the
 /// real ones: anybody may borrow without collateral or limit, and change every setting.
 ///
-/// Held against Instadapp/fluid-contracts-public@a9949b4 in the same blocks: 1,184 random steps (deposits, withdrawals,
+/// Held against Instadapp/fluid-contracts-public (a9949b4) in the same blocks: 1,184 random steps (deposits, withdrawals,
 /// loans, repayments, rewards; 6 and 18 decimals, rate models of both versions), the same 125 refused, no word of storage
 /// and no view different.
 contract FluidLiquidityDouble {
