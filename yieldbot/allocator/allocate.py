@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import THOUSAND, Exact, ExactSwap
@@ -22,6 +22,7 @@ from yieldbot.allocator.portfolio import portfolio_of as portfolio_of
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket, Swap
 from yieldbot.allocator.shared import dilutions_of
 from yieldbot.allocator.swap_quotes import SwapQuotes, most_added
+from yieldbot.allocator.unread import upper_markets, worth_reading
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ENTER_TXS, SWAP_TXS
 from yieldbot.model.ids import MarketId
@@ -76,7 +77,30 @@ def allocate(
         found = answer.allocation(swaps)
         rounds += 1
         if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.requote(paid, further):
-            return found
+            break
+    if not snapshot.glanced:
+        return found
+    states, unread = upper_markets(snapshot, policy, wealth, base)
+    every, by_any_id = (*snapshot.markets, *states), by_id | unread
+    exact = exact_of(every, by_any_id, policy, portfolio, base, books.quoted())
+    problem = problem_of(snapshot, every, by_any_id, policy, exact, portfolio, base, books.gas(), patience)
+    return _with_unread(found, problem, books, tuple(unread), len(snapshot.glanced))
+
+
+def _with_unread(
+    found: Allocation, problem: Problem, books: SwapQuotes, unread: Sequence[MarketId], glanced: int
+) -> Allocation:
+    """The allocation with a bound that also holds for markets that were not read in full. problem: with such of them
+    (``unread``, its last markets) as new money could go into, each at its ceiling."""
+    best = optimise(problem)
+    bound, _ = _bound(problem, books, best)
+    proof = found.certificate
+    most = max(proof.upper_bound, bound)
+    gap_bps = max(0.0, most - proof.objective) / problem.wealth * BPS if problem.wealth else 0.0
+    wanted = worth_reading(problem, best.holdings, best.price, unread) if gap_bps > CLOSE_BPS else []
+    worse = max(proof.gap_bps, gap_bps)
+    certificate = replace(proof, upper_bound=most, gap_bps=worse, glanced=glanced, unread=tuple(wanted))
+    return replace(found, certificate=certificate)
 
 
 def _bound(problem: Problem, books: SwapQuotes, best: Optimum) -> tuple[float, Sequence[float]]:

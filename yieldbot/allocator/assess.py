@@ -26,21 +26,27 @@ def assess(
     opaque vault, and unknown cash counts as 0. base: the unit that several assets are held for. An asset whose price
     cannot be trusted, or that is depegged, gets no new money.
     """
-    first = snapshot.assets[0] if snapshot.assets else None
-    wealths, vetoes = {}, {}
-    for token in dict.fromkeys(state.market.asset for state in snapshot.states.values()):
-        if wealth is None or first is None:
-            wealths[token] = snapshot.wealth(token).raw
-        elif token == first:
-            wealths[token] = wealth.raw
-        else:
-            wealths[token] = int(float(wealth) / snapshot.price(token) * token.one)
-        why = price_veto(snapshot, token, policy, base)
-        vetoes[token] = () if why is None else (why.reason,)
+    wealths = wealths_of(snapshot, wealth)
+    reasons = {token: price_veto(snapshot, token, policy, base) for token in wealths}
+    vetoes = {token: () if why is None else (why.reason,) for token, why in reasons.items()}
     return tuple(
         _assess(state, policy, wealths[state.market.asset], _of_tokens(state, vetoes))
         for state in snapshot.states.values()
     )
+
+
+def wealths_of(snapshot: Snapshot, wealth: Amount | None) -> dict[Token, int]:
+    """Our wealth (or ``wealth``, in the first asset) in base units of each asset of a market."""
+    first = snapshot.assets[0] if snapshot.assets else None
+    found: dict[Token, int] = {}
+    for token in dict.fromkeys(state.market.asset for state in snapshot.states.values()):
+        if wealth is None or first is None:
+            found[token] = snapshot.wealth(token).raw
+        elif token == first:
+            found[token] = wealth.raw
+        else:
+            found[token] = int(float(wealth) / snapshot.price(token) * token.one)
+    return found
 
 
 def price_veto(snapshot: Snapshot, token: Token, policy: Policy, base: Base | None) -> Declined | None:

@@ -18,6 +18,7 @@ from yieldbot.app.judged import judged
 from yieldbot.app.left_out import failing, not_all, of_its_market
 from yieldbot.app.looks import refresh
 from yieldbot.app.memory import FOLDER, keep
+from yieldbot.app.reading import read_enough
 from yieldbot.app.unsettled import none_open
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
@@ -124,29 +125,30 @@ async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[R
             return replace(report, left_out=live.left_out)
 
 
-async def _observed(world: Wiring, live: Session, look: Job | None = None) -> Snapshot:
+async def _observed(world: Wiring, live: Session, look: Job | None = None, full: Collection[MarketId] = ()) -> Snapshot:
     """The markets now, with what the journal knows of their exits; the state of two-step exits is journalled. look: the
-    job, if the controllers of its markets are to be looked at too."""
-    records = world.journal.history()
+    job, if the controllers of its markets are to be looked at too. full: markets that are read in full."""
+    records, settings = world.journal.history(), world.settings
     with telemetry.span("observe"):
-        snapshot = await live.observe(records)
-    keep(world.settings.data_dir / FOLDER, [snapshot], world.say)
+        snapshot = await live.observe(records, full)
+    keep(settings.data_dir / FOLDER, [snapshot], world.say)
     if news := exits.steps(records, snapshot):
         world.journal.append(*news)
-    policy = world.settings.policy
-    snapshot = await live.with_exits(snapshot, records, policy)
+    snapshot = await live.with_exits(snapshot, records, settings.policy)
     if look is not None:
-        await refresh(live, look, snapshot, world.settings.data_dir, world.say, world.settings.follow)
-    return judged(
-        snapshot, world.settings.data_dir, policy, world.say, records, lambda entries: world.journal.append(*entries)
-    )
+        await refresh(live, look, snapshot, settings.data_dir, world.say, settings.follow)
+    known = settings.data_dir, settings.policy, world.say, records
+    return judged(snapshot, *known, lambda entries: world.journal.append(*entries))
 
 
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None, by: Decide) -> Report:
     settled = await settle(world, job, live) if world.settles else none_open(world, job)
     world.say(f"observing {job.chain.name}")
-    snapshot = await _observed(world, live, None if ordering else job)
-    policy = world.settings.policy
+    policy, look = world.settings.policy, None if ordering else job
+    snapshot = await read_enough(
+        lambda full: _observed(world, live, look, full),
+        lambda seen: decide(seen, policy, job, world.now(), records=world.journal.history()),
+    )
     for line in unmatched_names(policy, world.settings.jobs, [(job, snapshot)]):
         world.say(line)
     records = world.journal.history()
@@ -197,11 +199,9 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
 
 def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot | None:
     """The snapshot without the pools whose liquidity the plan moves; None if it moves none, or its rehearsal passed."""
-    named = {leg.market_id for leg in plan.legs if leg.market_id in snapshot.states}
-    pools = {market_id for market_id in named if snapshot.of(market_id).liquidity_market is not None}
-    if not pools or report.rehearsal is not None:
-        return None
-    return without_pools(snapshot, frozenset(pools))
+    moved = (snapshot.states.get(leg.market_id) for leg in plan.legs)
+    pools = frozenset(state.market.id for state in moved if state is not None and state.liquidity_market is not None)
+    return without_pools(snapshot, pools) if pools and report.rehearsal is None else None
 
 
 def _stop_at_a_loss(world: Wiring, job: Job, snapshot: Snapshot) -> Declined | None:
@@ -284,7 +284,7 @@ async def approve_queued(world: Wiring, plan_id: str) -> Report:
 
 async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
     settled = await settle(world, job, live)
-    snapshot = await _observed(world, live, job)
+    snapshot = await _observed(world, live, job, {leg.market_id for leg in plan.legs})
     unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
     if (unseen := forecast.unseen_money(unread)) is not None and not plan.is_exit:

@@ -237,11 +237,29 @@ class UnreadMarket(Part):
     reason: str = Field(description="why it could not be read")
 
 
+class GlancedMarket(Part):
+    """A market that was not read in full, because none of our money is there and others pay more."""
+
+    id: str = Field(description="the market's identifier")
+    name: str = Field(description="its name, as far as it is known")
+    supplied: Money = Field(description="what all suppliers own")
+    liquidity: Money | None = Field(description="what all suppliers together could withdraw now; null: not read")
+    apy_quoted: float | None = Field(description="the quoted yield, compounded, as a fraction")
+    apr_most: float | None = Field(
+        description="the most that our first token could earn there over the horizon, rewards included, as a simple "
+        "annual fraction; more of our money earns no more"
+    )
+    flags: tuple[str, ...] = Field(description="unusual facts, as far as they were read")
+
+
 class JobMarkets(JobHead):
     """A job's markets; a job with several assets has one for each asset."""
 
     markets: tuple[Market, ...] = Field(description="all markets except the wallet")
     quarantined: tuple[UnreadMarket, ...] = Field(description="markets that could not be read")
+    glanced: tuple[GlancedMarket, ...] = Field(
+        description="markets that were not read in full, since others pay more; the highest possible rate first"
+    )
 
 
 class MarketsDocument(Document):
@@ -284,4 +302,21 @@ def unread_markets(snapshot: model.Snapshot) -> tuple[UnreadMarket, ...]:
     """Markets that could not be read."""
     return tuple(
         UnreadMarket(id=bad.market.id, name=bad.market.name, reason=bad.reason) for bad in snapshot.quarantined
+    )
+
+
+def glanced_markets(snapshot: model.Snapshot, horizon_seconds: float) -> tuple[GlancedMarket, ...]:
+    """Markets that were not read in full, the highest possible rate first."""
+    most = {glance.market.id: glance.ceiling.apr(0.0, horizon_seconds) for glance in snapshot.glanced}
+    return tuple(
+        GlancedMarket(
+            id=glance.market.id,
+            name=glance.market.name,
+            supplied=Money.of(glance.supplied),
+            liquidity=Money.or_none(glance.cash),
+            apy_quoted=number(glance.quoted.compounded().value),
+            apr_most=number(most[glance.market.id]),
+            flags=glance.flags,
+        )
+        for glance in sorted(snapshot.glanced, key=lambda one: (-most[one.market.id], one.market.id))
     )

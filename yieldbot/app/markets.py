@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import overview, yields
 from yieldbot.app.liquidity import PoolsAnswer, pools
-from yieldbot.app.market_documents import JobMarkets, YieldsDocument, markets_of, unread_markets
+from yieldbot.app.market_documents import JobMarkets, YieldsDocument, glanced_markets, markets_of, unread_markets
 from yieldbot.app.market_view import View, arranged
 from yieldbot.app.parts import JobHead
 from yieldbot.app.risk_free import risk_free
@@ -129,23 +129,28 @@ def job_markets(listed: ListedMarkets, horizon_seconds: float, policy: Policy) -
     job, snapshot = listed.job, listed.snapshot
     wealth = listed.wealth or yields.wealth_of(snapshot, job)
     found = markets_of(snapshot, listed.assessments, listed.allocation, wealth, horizon_seconds, policy)
-    return JobMarkets(**JobHead.fields_of(job, snapshot), markets=found, quarantined=unread_markets(snapshot))
+    return JobMarkets(
+        **JobHead.fields_of(job, snapshot),
+        markets=found,
+        quarantined=unread_markets(snapshot),
+        glanced=glanced_markets(snapshot, horizon_seconds),
+    )
 
 
 def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
     """The snapshot with its markets of one kind, and the wallet."""
     shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
-    return replace(snapshot, states=shown)
+    return replace(snapshot, states=shown, glanced=tuple(g for g in snapshot.glanced if g.market.kind is Kind(kind)))
 
 
 def _of_safety(snapshot: Snapshot, least: int) -> Snapshot:
-    """The snapshot with its markets of this grade or better, and the wallet."""
+    """The snapshot with its markets of this grade or better, and the wallet; what was not read in full has no grade."""
     shown = {
         i: s
         for i, s in snapshot.states.items()
         if s.market.kind is Kind.IDLE or (s.grade is not None and s.grade.safety >= least)
     }
-    return replace(snapshot, states=shown)
+    return replace(snapshot, states=shown, glanced=())
 
 
 def check_grade(least: int | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from yieldbot.app.account_entries import journalled
 from yieldbot.app.alerts import measure
 from yieldbot.app.judged import judged
 from yieldbot.app.memory import FOLDER, keep
+from yieldbot.app.reading import read_enough
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
 from yieldbot.config.policy_names import unmatched_names
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from yieldbot.decision.decide import Decision
     from yieldbot.history.holdings import MeasuredPosition, UnreadHolding
     from yieldbot.model.amounts import Amount
+    from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Policy
     from yieldbot.model.settings import Job
@@ -76,8 +78,17 @@ async def _observation(job: Job, context: Context) -> Observation:
     try:
         async with watch(job) as live:
             await live.verify_chain()
-            records = journalled(context)
-            snapshot = await live.with_exits(await live.observe(records), records, context.settings.policy)
+            records, settings = journalled(context), context.settings
+            policy = settings.policy
+
+            async def observed(full: Collection[MarketId]) -> Snapshot:
+                return await live.with_exits(await live.observe(records, full), records, policy)
+
+            def decided(snapshot: Snapshot) -> Decision:
+                known = judged(snapshot, settings.data_dir, policy, lambda line: None, records)
+                return decision.decide(known, policy, job, int(time.time()), records=records)
+
+            snapshot = await read_enough(observed, decided)
             for host, why in live.left_out:
                 context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
     except TransientError as passing:

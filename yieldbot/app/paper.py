@@ -191,7 +191,7 @@ async def _observed(
     policy, records = context.settings.policy, journalled(context)
     async with _opened(world, job) as live:
         await live.verify_chain()
-        real = await live.observe(records)
+        real = await live.observe(records, () if before is None else before.in_markets)
         keep(context.settings.data_dir / FOLDER, [real], world.say)
         for host, why in live.left_out:
             world.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")

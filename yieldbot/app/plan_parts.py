@@ -91,6 +91,10 @@ class Allocation(Part):
     objective_per_year: float | None = Field(description="income less haircuts and cost, tokens a year")
     upper_bound_per_year: float | None = Field(description="no allocation has a higher objective, tokens a year")
     gap_bps: float | None = Field(description="upper bound less objective, in bp of the wealth a year")
+    glanced: int = Field(
+        description="markets that were not read in full; the bound holds for them too, since each counts with the most "
+        "that it could pay"
+    )
     shadow_price_apr: float | None = Field(
         description="what one more token would earn at the margin, a simple annual fraction"
     )
@@ -108,6 +112,7 @@ class Allocation(Part):
             objective_per_year=number(found.certificate.objective),
             upper_bound_per_year=number(found.certificate.upper_bound),
             gap_bps=number(found.certificate.gap_bps),
+            glanced=found.certificate.glanced,
             shadow_price_apr=number(found.shadow_price),
             reasons=tuple(
                 Reason(

@@ -48,9 +48,11 @@ class Watch(Protocol):
         """Check the chain's id. Raises ConfigError if a node serves another chain, TransientError if fewer than a
         quorum answer."""
 
-    async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
+    async def observe(self, records: Sequence[Record] = (), full: Collection[MarketId] = ()) -> Snapshot:
         """Read every market of the job's assets, our positions and the fees, all at one block (on Solana within few
-        slots). records: the journal's entries, which hold the ids of our open withdrawal requests."""
+        slots). Of many markets only some are read in full: those that could matter, those of ``full``, those with our
+        money, and those that this connection has read in full before. records: the journal's entries, which hold the
+        ids of our open withdrawal requests."""
 
     async def look(
         self,

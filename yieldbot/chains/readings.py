@@ -15,12 +15,11 @@ from yieldbot.rpc.flows import Handle
 
 
 def listed_markets(
-    lists: Iterable[tuple[Deployment, Handle[tuple[Market, ...]]]], job: Job
+    lists: Iterable[tuple[Deployment, tuple[Market, ...] | MarketError]], job: Job
 ) -> tuple[list[Market], list[Quarantined]]:
     """The job's markets, and a placeholder for each deployment whose markets could not be listed."""
     markets, quarantined = list[Market](), list[Quarantined]()
-    for deployment, handle in lists:
-        found = handle.answer
+    for deployment, found in lists:
         if isinstance(found, MarketError):
             quarantined.append(Quarantined(_unlisted(deployment, job), str(found)))
         else:

@@ -76,7 +76,31 @@ def markets(
         lines += [
             Text(f"not read: {bad.market.name}: {bad.reason}", style="yellow") for bad in one.snapshot.quarantined
         ]
+        lines += _glanced(one, horizon_seconds)
     return Group(*lines)
+
+
+MOST_GLANCED = 5
+"""Markets that were not read in full of which a table shows the rate."""
+
+
+def _glanced(one: ListedMarkets, horizon_seconds: float) -> list[RenderableType]:
+    """What the table leaves out: markets that were not read in full, with the most that they could pay."""
+    if not one.snapshot.glanced:
+        return []
+    proof = one.allocation.certificate if one.allocation else None
+    why = "none of them can be better for our money"
+    if proof is None or proof.unread:
+        why = f"{len(proof.unread) if proof else 'some'} of them could be better: see the gap in `yieldbot plan`"
+    rates = [(glance.ceiling.apr(0.0, horizon_seconds), glance) for glance in one.snapshot.glanced]
+    rates.sort(key=lambda rate: (-rate[0], rate[1].market.id))
+    lines = [f"{len(rates):,} markets were not read in full: {why}. The most that they could pay:"]
+    for most, glance in rates[:MOST_GLANCED]:
+        used = "" if glance.utilisation is None else f", {glance.utilisation:.1%} lent out"
+        size = f"{money(glance.supplied)} {glance.market.asset.symbol} supplied{used}"
+        lines.append(f"  {most:.2%} in {glance.market.name}, {size}")
+    lines.append("  All of them: `yieldbot markets --json`, under `glanced`.")
+    return [Text("\n".join(lines))]
 
 
 def markets_csv(found: Sequence[ListedMarkets], document: YieldsDocument, shown: Shown) -> str:

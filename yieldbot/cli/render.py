@@ -229,10 +229,12 @@ def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text
     proof = allocation.certificate
     forecast = any(state.forecast for state in snapshot.markets)
     model = " if markets pay what is forecast" if forecast else " if markets go on paying as now"
-    return Text(
+    line = (
         f"certificate: income {allocation.income_per_year:,.2f} {symbol} a year, {proof.objective:,.2f} after risk and "
         f"cost; no allocation exceeds {proof.upper_bound:,.2f}{model}; gap {proof.gap_bps:.3f} bp of wealth a year"
     )
+    glanced = f"; {proof.glanced:,} markets not read in full are in the bound with the most they could pay"
+    return Text(line + glanced if proof.glanced else line)
 
 
 def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:

@@ -101,13 +101,18 @@ def unmatched_names(policy: Policy, jobs: Sequence[Job], read: Sequence[tuple[Jo
     unread = [job for job in jobs if not any(_same(job, one) for one, _ in read)]
     markets = [state.market for snapshot in snapshots for state in snapshot.states.values()]
     markets += [bad.market for snapshot in snapshots for bad in snapshot.quarantined]
+    markets += [glance.market for snapshot in snapshots for glance in snapshot.glanced]
     given = [(key, name) for key in LISTS for name in getattr(policy, key) if (key, name) != ("try_first", *TRY_FIRST)]
     given += [(key, name) for key in TABLES for name in getattr(policy, key)]
     return [
         f"policy.{key}: {name!r} binds nothing, no market that was read answers to it: `yieldbot markets --json` shows "
         "the names and ids"
         for key, name in given
-        if name not in protocols() and not _answered(name, markets) and not _of_others(name, jobs, unread)
+        if name not in protocols()
+        and not _answered(name, markets)
+        and not _of_others(name, jobs, unread)
+        # What a glance does not show is a market's name beyond that of its table.
+        and not any(name.startswith(f"{g.market.deployment} ") for one in snapshots for g in one.glanced)
     ]
 
 

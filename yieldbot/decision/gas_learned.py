@@ -9,6 +9,7 @@ from statistics import median_low
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten, TxSettled, TxSigned
 from yieldbot.model.gas import kind_of
+from yieldbot.model.glance import Glance
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Market, MarketState, Snapshot
 from yieldbot.model.plan import LegKind, Plan
@@ -35,7 +36,7 @@ def with_learnt_gas(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
         if (state := snapshot.states.get(market_id)) is not None:
             of_kind.setdefault((_kind(state.market), action), []).extend(used)
 
-    def learnt(state: MarketState, action: LegKind, typical: int) -> int:
+    def learnt(state: MarketState | Glance, action: LegKind, typical: int) -> int:
         known = receipts.get((state.market.id, action)) or of_kind.get((_kind(state.market), action))
         return median_low(known[-NEWEST:]) if known else typical
 
@@ -49,7 +50,15 @@ def with_learnt_gas(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
         else state
         for market_id, state in snapshot.states.items()
     }
-    return replace(snapshot, states=states)
+    glanced = tuple(
+        replace(
+            glance,
+            gas_deposit=learnt(glance, LegKind.DEPOSIT, glance.gas_deposit),
+            gas_withdraw=learnt(glance, LegKind.WITHDRAW, glance.gas_withdraw),
+        )
+        for glance in snapshot.glanced
+    )
+    return replace(snapshot, states=states, glanced=glanced)
 
 
 def receipts_of(records: Iterable[Record]) -> Receipts:

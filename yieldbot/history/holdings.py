@@ -76,10 +76,11 @@ class UnreadHolding:
 def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[UnreadHolding, ...]:
     """Markets that could not be read: quarantined ones, and recorded holdings in markets that the snapshot lacks.
     Pure. A holding does not count if the policy excludes its market by any of its names: it was given up on purpose."""
+    empty = {glance.market.id for glance in snapshot.glanced}  # our holding there was read: it is gone
     remembered = {
         market_id: recorded
         for market_id, recorded in recorded_holdings(records, snapshot.block.chain, snapshot.owner, asset).items()
-        if market_id not in snapshot.states and not _given_up(market_id, recorded, policy)
+        if market_id not in snapshot.states and market_id not in empty and not _given_up(market_id, recorded, policy)
     }
     found = []
     for bad in snapshot.quarantined:

@@ -200,6 +200,7 @@ def _allocation_to_doc(allocation: Allocation) -> Doc:
             "objective": _number(proof.objective),
             "upper_bound": _number(proof.upper_bound),
             "gap_bps": _number(proof.gap_bps),
+            **({"glanced": proof.glanced} if proof.glanced else {}),
         },
         "shadow_price": _number(allocation.shadow_price),
         "reasons": [_reason_to_doc(reason) for reason in allocation.reasons],
@@ -209,11 +210,12 @@ def _allocation_to_doc(allocation: Allocation) -> Doc:
 
 def _allocation_from_doc(doc: Any) -> Allocation:
     proof = part(doc, "certificate", Mapping)
+    glanced = part(proof, "glanced", int) if "glanced" in proof else 0
     return Allocation(
         {MarketId(key): amount_from_doc(value) for key, value in part(doc, "targets", Mapping).items()},
         _float(doc, "income_per_year"),
         _float(doc, "cost"),
-        Certificate(_float(proof, "objective"), _float(proof, "upper_bound"), _float(proof, "gap_bps")),
+        Certificate(_float(proof, "objective"), _float(proof, "upper_bound"), _float(proof, "gap_bps"), glanced),
         _float(doc, "shadow_price"),
         tuple(_reason_from_doc(reason) for reason in part(doc, "reasons", list)),
         tuple(_swap_from_doc(swap) for swap in part(doc, "swaps", list)) if "swaps" in doc else (),  # older rows

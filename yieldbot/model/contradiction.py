@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from yieldbot.model.glance import Glance
 from yieldbot.model.market import MarketState
 
 MOST_RAW = 2**128
@@ -32,3 +33,17 @@ def contradiction(state: MarketState) -> str | None:
     if not all(math.isfinite(rate) and abs(rate) <= MOST_RATE for rate in rates):
         return f"a rate of {max(rates, key=abs):.3g} a year is impossible"
     return None
+
+
+def impossible(glance: Glance) -> bool:
+    """Whether what a glance shows cannot be true. Pure. Such a market is read in full, and that reading is judged."""
+    amounts = [
+        a for a in (glance.held, glance.supplied, glance.borrowed, glance.cash, glance.capacity) if a is not None
+    ]
+    if not all(0 <= amount.raw < MOST_RAW for amount in amounts):
+        return True
+    try:
+        rates = [glance.quoted.value, *(glance.ceiling.apr(x, 30 * 86_400.0) for x in (0.0, 1.0))]
+    except (ArithmeticError, ValueError):
+        return True
+    return not all(math.isfinite(rate) and abs(rate) <= MOST_RATE for rate in rates)

@@ -39,6 +39,10 @@ class Glance:
     ceiling: YieldCurve
     """Upper bound of the rate that a holding earns, rewards included: for every amount and horizon at least what the
     market's own curve states, and never rising with the amount."""
+    gas_deposit: int = 0
+    """As ``MarketState.gas_deposit``."""
+    gas_withdraw: int = 0
+    """As ``MarketState.gas_withdraw``."""
     open: bool = True
     """Whether deposits are possible as far as was read; False: paused or frozen."""
     flags: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
@@ -18,6 +18,9 @@ from yieldbot.model.liquidity import LiquidityMarket
 from yieldbot.model.look_through import Backing
 from yieldbot.model.rewards import Reward
 from yieldbot.model.risk import Act, Alarm, Grade
+
+if TYPE_CHECKING:
+    from yieldbot.model.glance import Glance
 
 
 class Kind(StrEnum):
@@ -317,6 +320,9 @@ class Snapshot:
     """The feed's price of each of the job's assets that is pegged to the dollar; None: it has no feed."""
     supplies: Mapping[Address, int] = field(default_factory=dict)
     """How many base units exist of each token that is an asset or a collateral here (``model/backing.py``)."""
+    glanced: tuple[Glance, ...] = ()
+    """Markets that were glanced at and not read in full, because none of our money is there and others pay more. No new
+    money goes into them."""
     contradicted: tuple[str, ...] = ()
     """Statements of memory about its markets that the chain contradicts, a line each; the chain is believed."""
 
@@ -360,4 +366,5 @@ class Snapshot:
         states = {key: state for key, state in self.states.items() if state.market.asset == token}
         unread = tuple(bad for bad in self.quarantined if bad.market.asset == token)
         usd = self.asset_usd if self.exchange is None else self.exchange.usd[token].usd
-        return replace(self, states=states, quarantined=unread, asset_usd=usd, exchange=None)
+        glanced = tuple(glance for glance in self.glanced if glance.market.asset == token)
+        return replace(self, states=states, quarantined=unread, glanced=glanced, asset_usd=usd, exchange=None)

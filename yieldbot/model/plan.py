@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -37,6 +37,11 @@ class Certificate:
     """No feasible allocation of the same problem has a higher objective."""
     gap_bps: float
     """(upper_bound - objective) / wealth, in bps a year."""
+    glanced: int = 0
+    """Markets that were not read in full. The bound holds for them too: each counts with the most that it could pay."""
+    unread: tuple[MarketId, ...] = field(default=(), compare=False)
+    """Markets that were not read in full but could be worth it: a full reading may raise the objective, or lower the
+    bound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from yieldbot.chains.readings import listed_markets, states_of
 from yieldbot.errors import MarketError
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Market, MarketState
+from yieldbot.model.market import MarketState
 from yieldbot.rpc.flows import Handle
 
 GOOD = market("good", kinked(1e6, 8e5), held=5, borrowed=8e5)
@@ -30,8 +30,8 @@ def test_what_cannot_be_read_or_contradicts_itself_is_quarantined_with_the_reaso
 def test_markets_of_the_jobs_assets_are_named_after_their_deployment() -> None:
     where, unlisted = (Deployment(name, CHAIN, title, {}, (USDC,)) for name, title in (("lend", "L"), ("other", "O")))
     foreign = replace(GOOD.market, asset=replace(USDC, address=Address("0x" + "99" * 20), symbol="OTHER"))
-    lost: Handle[tuple[Market, ...]] = answered(MarketError("no such registry"))
-    found, bad = listed_markets([(where, answered((GOOD.market, foreign))), (unlisted, lost)], JOB)
+    lost = MarketError("no such registry")
+    found, bad = listed_markets([(where, (GOOD.market, foreign)), (unlisted, lost)], JOB)
     assert found == [replace(GOOD.market, deployment=where.name)]
     (one,) = bad
     assert (one.market.id, one.market.deployment, one.reason) == ("other/1/?", unlisted.name, "no such registry")

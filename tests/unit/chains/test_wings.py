@@ -47,6 +47,7 @@ ONLY = {
         "supplies": "a token tells its supply by a call; a mint has it beside its decimals",
         "announced": "calls that timelocks, governors and vaults announce are decoded; Solana's multisigs state them",
         "controls_kept": "one look keeps much for the next: events of the past are searched for once",
+        "glances": "only EVM chains have tables of thousands of markets; a Solana account is read in full as cheaply",
         "erc20": "tokens tell their symbols by a call",
         "leg_cost": "gas is known after the rehearsal alone",
         "logs": "events are asked for in parts that providers serve",

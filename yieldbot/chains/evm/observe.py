@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm import merkl
+from yieldbot.chains.evm.glances import Listing, idle_tokens, left_unread, listing
 from yieldbot.chains.evm.liquidity.markets import liquidity_markets
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.pegs import PoolLists, add_lists, add_means, with_traded
@@ -22,6 +23,7 @@ from yieldbot.model.backing import tokens_of
 from yieldbot.model.contradiction import contradiction
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Price
+from yieldbot.model.glance import Glance
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, Market, Quarantined, Snapshot
 from yieldbot.model.requests import with_requests
@@ -40,13 +42,15 @@ async def observe(
     at: BlockRef | None = None,
     *,
     requests: Mapping[MarketId, tuple[int, ...]] | None = None,
+    full: Collection[MarketId] = (),
 ) -> Snapshot:
     """Every market of the job's assets, our positions and gas prices, all at one block (the newest, or ``at``).
 
     After the block itself there are two phases: first discovery with prices and balances, then all states; each round
-    of a phase is one aggregate3. A market that cannot be read is quarantined. requests: the ids of our open withdrawal
-    requests, by market. Raises TransientError if the chain cannot be read, ConfigError for an asset whose decimals are
-    not the configured ones.
+    of a phase is one aggregate3. Between them a job with many markets glances at each (``glances.py``), and then reads
+    in full only those that could matter, those of ``full``, and those that we hold. A market that cannot be read is
+    quarantined. requests: the ids of our open withdrawal requests, by market. Raises TransientError if the chain cannot
+    be read, ConfigError for an asset whose decimals are not the configured ones.
     """
     (block, base_fee_wei), suggested_wei = await both(
         node.block_and_base_fee(at.height if at else "latest"), node.priority_fee_wei()
@@ -58,6 +62,8 @@ async def observe(
     markets = [with_requests(market, (requests or {}).get(market.id, ())) for market in markets]
     owner = job.wallet.address
     flows = Flows()
+    glanced = left_unread(listed.glances, listed.idle, listed.usd, {*full, *(requests or {})})
+    markets = [market for market in markets if market.id not in glanced]
     reads = [(market, flows.add(adapters[market.protocol].observe(market, owner, block))) for market in markets]
     claims = merkl.to_prove(job, leaves)
     owed = None if claims is None else flows.add(merkl_rewards(job.chain.chain, *claims, owner))
@@ -99,12 +105,14 @@ async def observe(
         exchange=exchange,
         pegs=with_traded(pegs, means, around.usd, job.pegged, exchange),
         supplies=known((token, read.answer) for token, read in supplies),
+        glanced=tuple(glanced.values()),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Pools:
-    """Pools of the job's tokens and the tokens' prices by their feeds; empty for a job that never swaps."""
+class _Found:
+    """What discovery finds beside the markets. Pools of the job's tokens and the tokens' prices by their feeds are
+    empty for a job that never swaps."""
 
     pools: FoundPools
     """The listed pools."""
@@ -112,11 +120,15 @@ class _Pools:
     """US dollar prices by token."""
     of_pegs: PoolLists
     """The lists of pools that say what pegged assets are worth; of every job."""
+    glances: tuple[Glance, ...] = ()
+    """A glance at each market of a long list."""
+    idle: tuple[tuple[Token, float | MarketError], ...] = ()
+    """Whole tokens of each asset in the wallet."""
 
 
 async def _discover(
     node: Node, job: Job, adapters: Mapping[str, YieldAdapter], block: BlockRef
-) -> tuple[list[Market], list[Quarantined], Surroundings, _Pools]:
+) -> tuple[list[Market], list[Quarantined], Surroundings, _Found]:
     """The job's markets, deployments that cannot be listed, balances and prices, and the pools."""
     deployments = [d for d in (*job.chain.deployments, _idle(job)) if set(job.assets) & set(d.assets)]
     native_feed, asset_feed = gas_feeds(job)
@@ -136,7 +148,9 @@ async def _discover(
     ]
     listed = add_listings(flows, job.chain, None if job.sale else job.assets) if job.swaps else Listings()
     of_pegs = add_lists(flows, job)
-    lists = [(deployment, flows.add(adapters[deployment.protocol].discover(deployment))) for deployment in deployments]
+    ours = job.assets, job.wallet.address, block
+    lists = [(table, flows.add(listing(adapters[table.protocol], table, *ours))) for table in deployments]
+    idle = [(token, flows.add(idle_tokens(token, job.wallet.address))) for token in job.assets]
     await flows.run(node, block)
     balance = lies.answer
     if isinstance(balance, MarketError):
@@ -152,12 +166,16 @@ async def _discover(
         raise TransientError(f"{job.chain.name}: the price feed of {', '.join(lacking)} cannot be read")
     valued = job.assets if job.sale is None else job.chain.tokens.values()
     usd = {token: usd_by_address[token.address] for token in valued if token.address in usd_by_address}
-    markets, quarantined = listed_markets(lists, job)
+    answers = [(table, handle.answer) for table, handle in lists]
+    glances = tuple(one for _, found in answers if isinstance(found, Listing) for one in found.glances)
+    markets, quarantined = listed_markets(
+        ((table, found if isinstance(found, MarketError) else found.markets) for table, found in answers), job
+    )
     return (
         markets,
         quarantined,
         Surroundings(balance, native, asset, usd_by_address, beside),
-        _Pools(listed.found, usd, of_pegs),
+        _Found(listed.found, usd, of_pegs, glances, tuple((token, read.answer) for token, read in idle)),
     )
 
 

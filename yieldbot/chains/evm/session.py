@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
@@ -68,6 +68,8 @@ class JobWatch:
     """The chain's endpoints."""
     adapters: Mapping[str, YieldAdapter]
     """Adapters by protocol name."""
+    full: set[MarketId] = field(default_factory=set, kw_only=True)
+    """Markets that were read in full, and are from then on."""
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
@@ -80,9 +82,12 @@ class JobWatch:
     async def verify_chain(self) -> None:
         await self.node.verify_chain()
 
-    async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
+    async def observe(self, records: Sequence[Record] = (), full: Collection[MarketId] = ()) -> Snapshot:
         requests = fold_requests(records, self.job.chain.chain, self.job.wallet.address)
-        return await observe(self.node, self.job, self.adapters, requests=requests)
+        snapshot = await observe(self.node, self.job, self.adapters, requests=requests, full=self.full.union(full))
+        if snapshot.glanced:
+            self.full.update(snapshot.states)
+        return snapshot
 
     async def look(
         self,

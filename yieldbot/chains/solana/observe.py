@@ -179,7 +179,7 @@ async def _discover(
     supplies = {token.address: one.answer.supply_raw for token, one in mints if isinstance(one.answer, Mint)}
     around = _around(job, lamports, {token: feed.answer for token, feed in feeds}, listed.found)
     around = replace(around, supplies=supplies)
-    markets, quarantined = listed_markets(lists, job)
+    markets, quarantined = listed_markets([(table, handle.answer) for table, handle in lists], job)
     return markets, quarantined, around
 
 

@@ -68,7 +68,7 @@ class JobWatch:
     async def verify_chain(self) -> None:
         await self.nodes.verify_chain()
 
-    async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
+    async def observe(self, records: Sequence[Record] = (), full: Collection[MarketId] = ()) -> Snapshot:
         return await observe(self.nodes, self.job, self.adapters)
 
     async def look(

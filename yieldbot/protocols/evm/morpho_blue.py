@@ -200,6 +200,8 @@ class MorphoBlue:
                     capacity=None,
                     quoted=found.quoted(),
                     ceiling=found.curve(market.asset, 0),
+                    gas_deposit=leg_gas("morpho_blue").deposit,
+                    gas_withdraw=leg_gas("morpho_blue").withdraw,
                     flags=tuple(flag for flag, is_set in found.flags().items() if is_set),
                 )
             )
