@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 
 from yieldbot.config.load import load
@@ -60,6 +60,18 @@ def make(sandbox: Sandbox, count: int, seed: int = 7) -> tuple[str, ...]:
                 calls.append((morpho, _of_market("borrow", params, borrowed, 0, MULTICALL3, MULTICALL3)))
         _together(sandbox, owner, calls)
     return tuple(ids)
+
+
+def supply(sandbox: Sandbox, market_id: str, owner: str) -> None:
+    """Supply one dollar to a market for an owner."""
+    morpho = sandbox.addresses["morpho"]
+    to_params = {"to": morpho, "data": "0x" + _data("idToMarketParams(bytes32)", bytes.fromhex(market_id[2:])).hex()}
+    (params,) = decode([PARAMS], bytes.fromhex(sandbox.rpc("eth_call", to_params, "latest")[2:]))
+    data = _of_market("supply", params, USDC_ONE, 0, owner, b"")
+    sandbox.rpc("anvil_impersonateAccount", MULTICALL3)
+    sandbox.rpc("anvil_setBalance", MULTICALL3, hex(WETH_ONE))
+    _send(sandbox, MULTICALL3, morpho, data)
+    sandbox.rpc("anvil_stopImpersonatingAccount", MULTICALL3)
 
 
 def listed(sandbox: Sandbox, ids: tuple[str, ...]) -> Path:
