@@ -69,15 +69,18 @@ def targets(settings: Settings, sandbox: Sandbox) -> dict[str, frozenset[bytes]]
     return asyncio.run(listed())
 
 
-def by_key(document: Any) -> dict[str, Any]:
+def by_key(document: Any, registry: str = "Morpho Blue") -> dict[str, Any]:
     (chain,) = document["chains"]
     assert chain["skipped"] is None
-    return {one["key"]: one for one in chain["markets"]}
+    return {one["key"]: one for one in chain["markets"] if one["registry"] == registry}
 
 
 def test_what_a_stranger_creates_is_found_and_gets_nothing_before_a_person_pins_it(home: Home) -> None:
     sandbox = home.sandbox
-    first = by_key(home.json("discover"))
+    whole = home.json("discover")
+    first, (reserve,) = by_key(whole), by_key(whole, "Aave v3").values()
+    assert (reserve["state"], reserve["protocol"], reserve["age_days"]) == ("listed", "aave_v3", 0.0)
+    assert reserve["key"] == sandbox.addresses["usdc"] and reserve["supplied"] > 1e6 and reserve["safety"] is not None
     assert {one["state"] for one in first.values()} == {"listed"} and not any(one["new"] for one in first.values())
     assert all(one["safety"] is not None and one["quoted"] > 0.0 for one in first.values())
     settings = load(sandbox.config)
@@ -90,12 +93,18 @@ def test_what_a_stranger_creates_is_found_and_gets_nothing_before_a_person_pins_
     assert found["state"] == "found" and found["new"] and found["unfit"] is None and found["supplied"] == 0.0
     assert any("looks like WETH" in flag for flag in found["flags"]), found
     assert any("other scripts" in flag for flag in found["flags"])
-    assert by_key(home.json("discover", "--min-supplied", "1")).keys() == first.keys()
-    assert by_key(home.json("discover", "--collateral", "WETH")).keys() == first.keys(), (
-        "a symbol means the listed token"
-    )
-    assert by_key(home.json("discover", "--collateral", fake)).keys() == {key}
-    assert not by_key(home.json("discover", "--new")), "it was new once"
+    for wanted, keys in (
+        ({"min_supplied": "1"}, first.keys()),
+        ({"collateral": "WETH"}, first.keys()),  # a symbol of the file means the listed token
+        ({"collateral": fake}, {key}),
+        ({"curator": fake}, set()),
+        ({"min_age_days": 9999.0}, set()),
+        ({"new": True}, set()),  # it was new once
+    ):
+        shown = discover(DiscoverRequest(full=0, **wanted), Context(sandbox.config)).document
+        assert by_key(shown.as_json()).keys() == keys, wanted
+    safe = discover(DiscoverRequest(min_safety=35), Context(sandbox.config)).document
+    assert all(one.safety is not None and one.safety >= 35 for one in safe.chains[0].markets)
     text = home.run("discover").out
     assert key in text and "looks like WETH" in text
     again = load(sandbox.config)
@@ -154,18 +163,27 @@ def test_what_was_read_is_kept_and_another_chain_is_noticed(home: Home) -> None:
     assert key in {one["key"] for one in chain["markets"]}
     assert len(store.known(registry.id).spans) == 1, "only the rest was read"
     store.reached(registry.id, known.height, "0x" + "77" * 32)
-    (chain,) = home.json("discover")["chains"]
-    notes = _notes(chain["registries"])
+    document = home.json("discover")
+    notes = _notes(document["chains"][0]["registries"])
     assert any("another one than at the last reading" in note for note in notes)
-    assert len(chain["markets"]) == 3
+    assert len(by_key(document)) == 3
 
 
 def _notes(registries: Iterable[Any]) -> list[str]:
     return [note for one in registries for note in one["notes"]]
 
 
-def test_a_registry_that_is_something_else_is_named(home: Home) -> None:
-    file = home.sandbox.directory / "chains" / "sandbox.toml"
+def test_check_says_of_each_registry_whether_it_is_one(home: Home) -> None:
+    found = {one["what"]: one for one in home.json("check")["checks"]}
+    assert "events are read from block 0" in found["sandbox registry Morpho Blue"]["said"]
+    assert found["sandbox registry Aave v3"]["said"].endswith("markets")
+    file, at = home.sandbox.directory / "chains" / "sandbox.toml", home.sandbox.addresses
+    head, _, tail = file.read_text().rpartition('kind = "morpho_blue"')
+    file.write_text(f'{head}kind = "metamorpho"\nfactory = "{at["irm"]}"{tail}')
+    found = {one["what"]: one for one in home.json("check", code=2)["checks"]}
+    assert "does not answer as metamorpho does" in found["sandbox registry Morpho Blue"]["said"]
+    seen = home.json("discover", code=0)
+    assert not by_key(seen), "a contract that is no registry lists nothing"
     file.write_text(file.read_text().replace("from_block = 0", 'from_block = "x"'))
     refused = home.run("discover")
-    assert refused.code == 2 and "registries[1].from_block" in refused.err
+    assert refused.code == 2 and "registries[2].from_block" in refused.err

@@ -55,6 +55,7 @@ ONLY = {
         "safe_queue": "a Safe's owners prepare transactions at a service",
         "rollups": "a rollup's transaction pays for its data too",
         "check_accounts": "Safes, and what was given up and can still be mined; on Solana it expires",
+        "check_registries": "registries of Solana are programs, which `check` knows from the deployments",
         "check_exchanges": "pools' factories and routers are contracts that the chain is asked about",
         "check_feeds": "a feed is a contract that says what it prices; Pyth's accounts are checked in check.py",
         "check_tables": "the contracts of one row name each other; Solana's rows name accounts of one program",

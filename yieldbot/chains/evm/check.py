@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.check_exchanges import exchanges
 from yieldbot.chains.evm.check_feeds import feeds
+from yieldbot.chains.evm.check_registries import check_registries
 from yieldbot.chains.evm.check_tables import fault_of
 from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.chains.evm.node.connect import connect
@@ -50,7 +51,8 @@ async def findings(chain: ChainSettings) -> list[Finding]:
                 for row, source in sorted(chain.unlisted.items())
             ]
             found += await feeds(node, chain, block)
-            return found + await _markets(node, chain, block) + await exchanges(node, chain, block)
+            found += [*await _markets(node, chain, block), *await exchanges(node, chain, block)]
+            return found + await check_registries(node, chain, block)
     except HttpRefused as refusal:
         return [Finding(what, refusal.what, refusal.remedy, FAILED)]
     except NodeRefused as refused:

@@ -215,7 +215,9 @@ async def deploy(site: Site) -> Deployed:
             f"{prefix}_rewards": one.rewards,
             f"{prefix}_emissions": one.emissions.address,
         }
-    return Deployed(tables=[*tables, wrapper], addresses=addresses)
+    of_first = {"pool": main.pool.address, "data_provider": main.data_provider.address}
+    registry = {"kind": "aave_v3", "name": "Aave v3", **of_first}
+    return Deployed(tables=[*tables, wrapper], addresses=addresses, registries=[registry])
 
 
 SANDBOX = SandboxProtocol(protocol="aave_v3", deploy=deploy, tolerance_bp={"aave_v3": 0.01, "stata": 0.01})
