@@ -24,6 +24,7 @@ from yieldbot.api import (
     key_routes,
     listing,
     on_request,
+    page_routes,
     resources,
     run_routes,
 )
@@ -43,6 +44,7 @@ BODY_SECONDS = 20.0
 """Seconds within which a request's body must arrive."""
 ROUTERS = (
     resources.router,
+    page_routes.router,
     on_request.router,
     alert_routes.router,
     run_routes.router,

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import Field
 
 from yieldbot.app.alarm_documents import StandingAlarm
+from yieldbot.app.curves import MarketCurve
 from yieldbot.app.document import Part
 from yieldbot.app.market_documents import Market
 from yieldbot.app.parts import Money
 from yieldbot.app.position_documents import Position
 from yieldbot.app.risk_documents import MarketRisk
+from yieldbot.app.wealth_documents import AccountWealth
 from yieldbot.risk.latches import OF_HOLDINGS
 
 if TYPE_CHECKING:
@@ -102,6 +104,35 @@ class SignalRow(Place):
 
 class PositionRow(Place, Position):
     """A holding in a market."""
+
+
+class WealthRow(AccountWealth):
+    """One account's wealth in one asset, with its past."""
+
+    key: str = Field(description="its key: chain_id~owner~asset")
+
+
+class CurveRow(MarketCurve):
+    """What one market would pay for other holdings of ours."""
+
+    key: str = Field(description="the market's key in paths")
+
+
+class TrendRow(Part):
+    """What one market paid lately, in equal steps."""
+
+    key: str = Field(description="the market's key in paths")
+    wallet: str = Field(description="the wallet's name")
+    owner: str = Field(description="the account's address")
+    chain: str = Field(description="the chain's name")
+    chain_id: str = Field(description="the chain's identifier")
+    asset: str = Field(description="the symbol of the job's asset")
+    id: str = Field(description="the market's identifier")
+    until: int = Field(description="the end of the last step, in unix seconds")
+    step_seconds: int = Field(description="seconds of a step: a day, or less while history is short")
+    rates: tuple[float | None, ...] = Field(
+        description="the mean rate paid in each step, the oldest first, simple annual fractions; null: not known"
+    )
 
 
 class AccountRow(Part):
@@ -202,8 +233,9 @@ def of_reading(found: Row, at: int) -> dict[str, Collection]:
         "held": (found["positions"], found["positions"]["ever_held"]),
         "closed": (found["positions"], _placed(found["positions"]["jobs"], "closed")),
         "rests": (found["positions"], _resting(found["positions"]["jobs"])),
-        "wealth": (found["wealth"], found["wealth"]["accounts"]),
-        "curves": (found["curves"], found["curves"]["markets"]),
+        "wealth": (found["wealth"], wealth_of(found["wealth"])),
+        "curves": (found["curves"], [{"key": key_of(row["id"])} | row for row in found["curves"]["markets"]]),
+        "trends": (found["trends"], trends_of(found)),
     }
     return {
         name: Collection(tuple(rows), f"{name}-{at}", at, unread_of(document))
@@ -219,6 +251,22 @@ def lines_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
 def positions_of(document: Row) -> list[dict[str, Any]]:
     """Rows of ``positions``."""
     return list(_placed(document["jobs"], "positions"))
+
+
+def wealth_of(document: Row) -> list[dict[str, Any]]:
+    """Rows of ``wealth``."""
+    return [{"key": f"{row['chain_id']}~{row['owner']}~{row['asset']}"} | row for row in document["accounts"]]
+
+
+def trends_of(found: Row) -> list[dict[str, Any]]:
+    """What every market of the reading that memory knows paid lately. ``owner``: the account of a market's job."""
+    steps = {name: found["trends"][name] for name in ("until", "step_seconds")}
+    known = {(row["chain_id"], row["id"]): row["rates"] for row in found["trends"]["markets"]}
+    return [
+        {name: row[name] for name in ("key", *HEAD, "id")} | steps | {"rates": known[row["chain_id"], row["id"]]}
+        for row in markets_of(found["markets"])
+        if (row["chain_id"], row["id"]) in known
+    ]
 
 
 def idle_of(document: Row) -> dict[tuple[str, str, str], float]:

@@ -103,8 +103,10 @@ class PaperSide(Part):
     )
     days: float = Field(description="length of the time compared, in days")
     wealth: float = Field(description="its money on average")
-    net_apr: float = Field(description="net return on all of its money: earned, less costs, plus other gains")
-    rate: float = Field(description="rate that its money in markets was paid")
+    net_apr: float | None = Field(
+        description="net return on all of its money: earned, less costs, plus other gains; null: no time has passed"
+    )
+    rate: float | None = Field(description="rate that its money in markets was paid; null: none was there")
     expected_rate: float | None = Field(description="what was expected of that money, step by step; null: not known")
     invested_share: float = Field(description="fraction of its money that was in markets, averaged over time, 0 to 1")
     earned: float = Field(description="what markets paid")

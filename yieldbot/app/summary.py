@@ -31,7 +31,9 @@ class AssetSummary(Part):
         description="what the money in markets earns from now on, an effective annual fraction; null: there is none"
     )
     days: int = Field(description="over how many days the next figures were measured")
-    earned: float = Field(description="growth of holdings without our own deposits and withdrawals")
+    earned: float | None = Field(
+        description="growth of holdings without our own deposits and withdrawals; null: nothing was measured"
+    )
     realised_apr: float | None = Field(description="that as a simple annual fraction; null: nothing was measured")
     predicted_apr: float | None = Field(description="what was predicted for the same money and time")
     points: tuple[AssetPoint, ...] = Field(description="by time, from when all of these accounts are recorded")
@@ -73,7 +75,7 @@ def _asset(symbol: str, rows: Sequence[Row]) -> AssetSummary:
         idle=sum(one for one in idle if one is not None) if None not in idle else None,
         apy_now=_mean(earning),
         days=rows[0]["days"],
-        earned=sum(row["earned"] for row in rows),
+        earned=_sum([row["earned"] for row in rows]),
         realised_apr=_rate(rows, "earned", "realised_apr"),
         predicted_apr=_rate(rows, "predicted", "predicted_apr"),
         points=_series(rows),
@@ -85,11 +87,19 @@ def _mean(parts: Sequence[tuple[float, float]]) -> float | None:
     return sum(weight * value for weight, value in parts) / whole if whole else None
 
 
+def _sum(values: Sequence[float | None]) -> float | None:
+    """The sum of what is known; None: nothing is."""
+    known = [one for one in values if one is not None]
+    return sum(known) if known else None
+
+
 def _rate(rows: Sequence[Row], amount: str, rate: str) -> float | None:
     """The rate of all accounts together: their amounts over the money and time that each rate is of."""
     known = [(row[amount], row[rate]) for row in rows if row[rate]]
     money = sum(brought / paid for brought, paid in known)
-    return sum(brought for brought, _ in known) / money if money else None
+    if not money:  # what earned nothing at all was measured too
+        return 0.0 if any(row[rate] is not None for row in rows) else None
+    return float(sum(brought for brought, _ in known) / money)
 
 
 def _series(rows: Sequence[Row]) -> tuple[AssetPoint, ...]:

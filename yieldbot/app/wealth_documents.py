@@ -33,10 +33,15 @@ class AccountWealth(Part):
         description="what the money in markets earns from now on, an effective annual fraction; null: there is none"
     )
     days: int = Field(description="over how many days `earned` and the figures after it are")
-    earned: float = Field(description="growth of holdings without our own deposits and withdrawals, in whole tokens")
-    predicted: float = Field(description="predicted growth over the same time and money, in whole tokens")
+    earned: float | None = Field(
+        description="growth of holdings without our own deposits and withdrawals, in whole tokens; null: nothing was "
+        "measured yet, which takes two runs"
+    )
+    predicted: float | None = Field(
+        description="predicted growth over the same time and money, in whole tokens; null as `earned`"
+    )
     realised_apr: float | None = Field(
-        description="`earned` as a simple annual fraction of the money that earned it; null: nothing was measured"
+        description="`earned` as a simple annual fraction of the money that earned it; null as `earned`"
     )
     predicted_apr: float | None = Field(description="`predicted` in the same way")
     points: tuple[WealthPoint, ...] = Field(description="by time, as runs recorded it; the last one is now")

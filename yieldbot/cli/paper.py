@@ -133,8 +133,8 @@ def _compared(one: PaperComparison) -> Group:
 ROWS: tuple[tuple[str, Callable[[PaperSide], str]], ...] = (
     ("Days", lambda side: f"{side.days:.2f}"),
     ("Average money", lambda side: f"{side.wealth:,.2f}"),
-    ("Net, % a year", lambda side: f"{side.net_apr:.3%}"),
-    ("Paid in markets", lambda side: f"{side.rate:.3%}"),
+    ("Net, % a year", lambda side: "" if side.net_apr is None else f"{side.net_apr:.3%}"),
+    ("Paid in markets", lambda side: "" if side.rate is None else f"{side.rate:.3%}"),
     ("Expected there", lambda side: "" if side.expected_rate is None else f"{side.expected_rate:.3%}"),
     ("In markets", lambda side: f"{side.invested_share:.1%}"),
     ("Earned", lambda side: f"{side.earned:,.4f}"),

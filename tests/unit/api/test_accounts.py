@@ -39,7 +39,7 @@ def ids(served: Served) -> dict[str, str]:
 
 def test_each_id_of_another_account_is_as_one_that_is_not_there(served: Served, ids: dict[str, str]) -> None:
     routes = [route for route in ROUTES if "{" in route[1] and "{kind}" not in route[1]]
-    assert len(routes) == 12
+    assert len(routes) == 13
     own = served.key(*Scope, name="again", accounts=frozenset((OWNER.lower(), PLAN_OWNER.lower())))
     other = served.key(*Scope, name="other", accounts=frozenset((OTHERS,)))
 
