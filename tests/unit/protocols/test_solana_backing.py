@@ -24,8 +24,11 @@ from yieldbot.model.controls import Look
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Snapshot
+from yieldbot.protocols.solana.backing import vault_state
+from yieldbot.protocols.solana.jupiter_lend import VAULTS_PROGRAM
 from yieldbot.protocols.solana.layout import key_bytes, layout
 from yieldbot.risk.supplies import jumps, remembered
+from yieldbot.sandbox.solana.images import account_data
 
 CHAIN = ChainId("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp")
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
@@ -183,3 +186,32 @@ def test_the_recorded_accounts_say_which_may_be_collateral() -> None:
         _, data = recorded(name)
         weight = layout("marginfi").decode("Bank", data)["asset_weight_maint"] / 2**48
         assert 0.0 <= weight <= 1.0, name
+
+
+def test_jupiter_lend_rests_on_the_collateral_of_the_vaults_that_owe_its_token() -> None:
+    """Two vaults of USDC (three and one part of the debt), one of another token that a node lists all the same."""
+    program, images, listed = Address(VAULTS_PROGRAM), {}, []
+    for number, collateral, debt, owes in ((1, SOL, 300, USDC), (2, JITO, 100, USDC), (3, JITO, 900, SOL)):
+        fields = {"vault_id": number, "liquidation_threshold": 850, "supply_token": collateral, "borrow_token": owes}
+        images[at(number)] = AccountImage(1, program, account_data("jupiter_lend", "VaultConfig", fields))
+        debts = {"vault_id": number, "total_borrow": debt, "vault_borrow_exchange_price": 10**12}
+        images[vault_state(program, number)] = AccountImage(
+            1, program, account_data("jupiter_lend", "VaultState", debts)
+        )
+        listed.append(at(number))
+    images |= {Address(SOL): mint(0), Address(JITO): mint(1000)}
+    state = market("usdc", kinked(1e7, 8e6), protocol="jupiter_lend")
+    asset = Token(CHAIN, Address(USDC), "USDC", 6)
+    where = replace(state.market, asset=asset, chain=CHAIN, params={"vaults_program": program})
+    seen = replace(snapshot(0), states={where.id: replace(state, market=where)})
+    node = Double(images, listed)
+    (found,) = looked(node, seen, {}).backing.values()
+    assert [(one.backing, one.share) for one in found.parts] == [(SOL, 0.75), (JITO, 0.25)] and found.unknown == 0.0
+    smart = bytearray(images[at(2)].data)
+    smart[25] = 2
+    node.images[at(2)] = AccountImage(1, program, bytes(smart))
+    (found,) = looked(node, seen, {}).backing.values()
+    assert found.unknown == 0.25 and "is of another type" in found.missing[0]
+    del node.images[vault_state(program, 1)]
+    (found,) = looked(node, seen, {}).backing.values()
+    assert found.unknown == 1.0 and "the debts of vault" in found.missing[0]

@@ -73,7 +73,7 @@ async def with_exposure(
     symbols = {str(token.address): symbol for symbol, token in chain.tokens.items()}
     for key, pool in pools.items():
         mine = found[key]
-        pledged = {one: _token(images, one) for one in vaults_of(pool, mine.values())}
+        pledged = {one: _beside(images, one, pool.program) for one in vaults_of(pool, mine.values())}
         vaults = {one: image.data for one, image in pledged.items() if image is not None}
         nodes[key] = held_by(pool, mine, vaults, sum(images.get(one) is None for one in lists[key]))
         for mint in mints_of(pool, mine.values()):
@@ -216,6 +216,12 @@ def _data(
 ) -> dict[Address, bytes]:
     found = {one: images.get(one) for one in reserves}
     return {one: image.data for one, image in found.items() if image is not None and image.program == program}
+
+
+def _beside(images: Mapping[Address, AccountImage | None], address: Address, program: Address) -> AccountImage | None:
+    """An account of a token program or of the lending program; None for any other."""
+    image = images.get(address)
+    return image if image is not None and image.program == program else _token(images, address)
 
 
 def _token(images: Mapping[Address, AccountImage | None], address: Address) -> AccountImage | None:

@@ -5,6 +5,9 @@ A market's depositors are backed by the collateral of its borrowers. Kamino and 
 account for each reserve, so shares in wallets and vaults are not counted; marginfi has no such account, so all deposits
 of a bank whose asset may be collateral are counted. No account shows which loan has which collateral.
 
+Jupiter Lend's depositors are backed by the collateral of its vaults that lend out the same token, by their debts: each
+vault has one collateral.
+
 Sources of the layouts: klend-sdk 8.0.2 (klend.json), solend-sdk 0.14.27 (state/reserve.js), marginfi-client-v2 6.4.1
 (marginfi_0.1.7.json).
 """
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import MarketError
+from yieldbot.math.jupiter_lend import PRICE_ONE
 from yieldbot.math.kamino import BITS
 from yieldbot.math.kamino import ONE as KAMINO_ONE
 from yieldbot.math.kamino_vault import KaminoVault
@@ -27,9 +31,13 @@ from yieldbot.model.units import WAD
 from yieldbot.protocols.backing import TOKEN, Root
 from yieldbot.protocols.solana import kamino_lend, save
 from yieldbot.protocols.solana.kamino_vault import VAULT
-from yieldbot.protocols.solana.layout import layout, token_amount
+from yieldbot.protocols.solana.layout import layout, pda, token_amount
 from yieldbot.protocols.solana.marginfi import DEFAULT_TAG, SOL_TAG
 
+JUPITER = "jupiter_lend"
+PLAIN_VAULT = 0
+"""The type of Jupiter Lend's vaults whose collateral and debt are one token each: the byte was 0 before there were
+other types. Of those nobody has published which number is which."""
 ROUNDED = 1e-9
 """A smaller fraction of idle money is rounding."""
 
@@ -55,6 +63,7 @@ KINDS: Mapping[str, Kind] = {
         market="lending_market", account="Reserve", at=32, vault="collateral_vault", mint="liquidity_mint"
     ),
     "save": Kind(market="lending_market", account="Reserve", at=10, vault="collateral_supply", mint="liquidity_mint"),
+    "jupiter_lend": Kind(market="borrow_token", account="VaultConfig", at=186, vault="", mint="supply_token"),
     "marginfi": Kind(market="group", account="Bank", at=41, vault="", mint="mint"),
 }
 """How the reserves of each program are found and read, by the adapter's name."""
@@ -82,6 +91,8 @@ def pools_of(state: MarketState) -> dict[Pool, float]:
     kind. What a vault does not lend lies idle."""
     params, kind = state.market.params, KINDS.get(state.market.protocol)
     vault = params.get(VAULT)
+    if state.market.protocol == JUPITER:
+        return {Pool(JUPITER, Address(params["vaults_program"]), state.market.asset.address): 1.0}
     if isinstance(vault, KaminoVault):
         return _of_vault(params, vault)
     if kind is None or kind.market not in params or "program" not in params:
@@ -123,15 +134,22 @@ def reserves_of(pool: Pool, accounts: Mapping[Address, bytes]) -> dict[Address, 
 
 
 def vaults_of(pool: Pool, reserves: Iterable[Mapping[str, Any]]) -> list[Address]:
-    """The token accounts that hold pledged shares."""
+    """The token accounts that hold pledged shares; of Jupiter Lend the accounts with the vaults' debts."""
     kind = KINDS[pool.protocol]
+    if pool.protocol == JUPITER:
+        return [vault_state(pool.program, int(one["vault_id"])) for one in reserves]
     return [Address(one[kind.vault]) for one in reserves if kind.vault]
+
+
+def vault_state(program: Address, vault_id: int) -> Address:
+    """The account with the debts of one of Jupiter Lend's vaults."""
+    return pda(program, b"vault_state", vault_id.to_bytes(2, "little"))
 
 
 def mints_of(pool: Pool, reserves: Iterable[Mapping[str, Any]]) -> list[Address]:
     """The mints of the assets that may be collateral."""
     kind = KINDS[pool.protocol]
-    return [Address(one[kind.mint]) for one in reserves if _threshold(pool.protocol, one) > 0]
+    return list(dict.fromkeys(Address(one[kind.mint]) for one in reserves if _threshold(pool.protocol, one) > 0))
 
 
 def held_by(
@@ -142,6 +160,8 @@ def held_by(
     if not reserves or lacking:
         what = f"{lacking} reserves" if reserves else "reserves"
         return HeldBy(unknown=1.0, why=f"{what} of {pool.protocol} market {pool.address}")
+    if pool.protocol == JUPITER:
+        return _of_jupiter(pool, reserves, vaults)
     weights: dict[str, float] = {}
     used: dict[str, float] = {}
     unknown, why = 0.0, list[str]()
@@ -169,10 +189,29 @@ def held_by(
     return HeldBy(children=tuple(weights.items()), used=tuple(used.items()), unknown=unknown, why=said)
 
 
+def _of_jupiter(pool: Pool, reserves: Mapping[Address, Mapping[str, Any]], vaults: Mapping[Address, bytes]) -> HeldBy:
+    weights: dict[str, float] = {}
+    unknown, said = 0.0, ""
+    for address, fields in reserves.items():
+        try:
+            state = layout(JUPITER).decode("VaultState", vaults[vault_state(pool.program, fields["vault_id"])])
+        except (MarketError, KeyError):
+            return HeldBy(unknown=1.0, why=f"the debts of vault {address} of {pool.protocol}")
+        debt = state["total_borrow"] * state["vault_borrow_exchange_price"] / PRICE_ONE
+        if fields["vault_type"] != PLAIN_VAULT or not fields["liquidation_threshold"]:
+            unknown, said = unknown + debt, f"vault {address} of {pool.protocol} is of another type"
+        elif debt > 0.0:
+            key = TOKEN + fields["supply_token"]
+            weights[key] = weights.get(key, 0.0) + debt
+    if not weights and not unknown:
+        unknown, said = 1.0, f"{pool.protocol} of {pool.address}: no vault has debts in it"
+    return HeldBy(children=tuple(weights.items()), unknown=unknown, why=said)
+
+
 def _threshold(protocol: str, fields: Mapping[str, Any]) -> int:
     """The liquidation threshold (at marginfi the maintenance weight) in the program's own scale; 0: the asset is no
     collateral."""
-    names = {"kamino_lend": "liquidation_threshold_pct", "save": "liquidation_threshold"}
+    names = {"kamino_lend": "liquidation_threshold_pct"} | dict.fromkeys(("save", JUPITER), "liquidation_threshold")
     return int(fields[names.get(protocol, "asset_weight_maint")])
 
 

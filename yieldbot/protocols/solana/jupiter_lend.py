@@ -58,6 +58,7 @@ from yieldbot.protocols.solana.layout import (
 )
 
 LIQUIDITY_PROGRAM = "jupeiUmn818Jg1ekPURTpr4mFo29p46vygyykFJ3wZC"
+VAULTS_PROGRAM = "jupr81YtYssSyPt8jbnGuiWon5f6x9TcDEFxYe3Bdzi"
 REWARDS_PROGRAM = "jup7TthsMgcR9Y3L277b8Eo9uboVSmu1utkuXHNUKar"
 ACTIVE = 0
 LEAST_RAW = 10
@@ -75,6 +76,8 @@ class JupiterLendParams(ReserveParams):
     """The liquidity program's address."""
     rewards_program: str = REWARDS_PROGRAM
     """The rewards program's address."""
+    vaults_program: str = VAULTS_PROGRAM
+    """The program whose vaults borrow; only the look-through reads it."""
 
 
 class JupiterLend:
@@ -101,6 +104,7 @@ class JupiterLend:
                 "program": program,
                 "liquidity_program": liquidity,
                 "rewards_program": Address(table.rewards_program),
+                "vaults_program": Address(table.vaults_program),
                 "f_token_mint": lending["f_token_mint"],
                 "lending_admin": pda(program, b"lending_admin"),
                 "reserve": pda(liquidity, b"reserve", mint),
