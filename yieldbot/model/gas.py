@@ -27,6 +27,7 @@ LEGS: Mapping[str, LegGas] = {
     "compound_v3": LegGas(180_000, 140_000),
     "morpho_blue": LegGas(200_000, 150_000),
     "euler": LegGas(280_000, 240_000),
+    "euler_earn": LegGas(700_000, 600_000),
     "fluid": LegGas(320_000, 300_000),
     "erc4626/generic": LegGas(150_000, 120_000),
     "erc4626/stata": LegGas(360_000, 320_000),

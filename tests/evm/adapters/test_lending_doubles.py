@@ -8,6 +8,7 @@ from tests.bench.accuracy import DAY, Accuracy
 from tests.evm.adapters.test_doubts import altered
 from tests.kit.evm.conformance import markets_of
 from yieldbot.errors import NodeRefused
+from yieldbot.math.curves import LookThroughCurve
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.look_through import HeldBy
@@ -18,7 +19,7 @@ from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract
 
-NEEDS: tuple[str, ...] = ("euler", "fluid")
+NEEDS: tuple[str, ...] = ("euler", "euler_earn", "fluid")
 USDC = 10**6
 
 
@@ -37,11 +38,13 @@ async def tell(chain: Accuracy, at: Contract, function: str, *args: object) -> N
 async def test_euler_exits_are_bound_by_cash_and_its_settings_are_obeyed(chain: Accuracy) -> None:
     market = await named(chain, "euler", "eUSDC-1")
     vault = contract(market, "EulerVaultDouble")
+    await chain.wait(30 * DAY)
+    assert (await chain.state(market)).doubts == ()  # utilisation has risen, the rate in force has not
     await chain.deposit(market, 300_000 * USDC, chain.owner)
     borrower = checksum((await chain.node.request("eth_accounts", []))[1])
     await chain.send(vault.address, bytes.fromhex(vault.data("borrow", 499_000 * USDC, borrower)[2:]), borrower)
     short = await chain.state(market)
-    assert short.liquidity.raw == 1_000 * USDC == short.withdrawable.raw < short.held.raw
+    assert short.liquidity.raw == short.withdrawable.raw == 1_000 * USDC < short.held.raw
     assert {"thin-liquidity", "above-kink"} <= set(short.flags) and short.doubts == ()
     (call,) = chain.adapters["euler"].withdraw(short, market.asset.amount(1_001 * USDC), chain.owner)
     assert not await chain.try_send(call.to, call.data, chain.owner)
@@ -126,3 +129,25 @@ async def test_fluids_layer_must_have_what_shares_are_worth(chain: Accuracy) -> 
     assert "its shares are worth" in doubt and "it has supplied" in doubt
     cash = (market.asset.address, abi("erc20").selector("balanceOf"))
     assert "suppliers are owed" in (await altered(chain, market, {cash: lambda raw: raw // 2})).doubts[0]
+
+
+async def test_euler_earn_is_seen_through_to_its_credit_vaults(chain: Accuracy) -> None:
+    (market,) = await markets_of(chain, "euler_earn")
+    state = await chain.state(market)
+    first, second = market.params["supply_queue"]
+    assert isinstance(state.curve, LookThroughCurve) and state.doubts == ()
+    assert [slot.pool for slot in state.curve.slots] == [f"euler/31337/{one.lower()}" for one in (first, second)]
+    assert state.liquidity.raw == pytest.approx(1_400_000 * USDC, rel=1e-2)
+    assert [round(held) for held in state.curve.holdings(100_000.0)] == pytest.approx([1_100_000, 1_000_000], rel=1e-3)
+    vaults = {one: Contract(one, own()["EulerVaultDouble"].abi) for one in (first, second)}
+    await tell(chain, vaults[first], "setHooked", 1)  # it takes nothing more: all goes to the other one
+    left = await chain.state(market)
+    assert left.capacity is not None and float(left.capacity) == pytest.approx(200_000, rel=1e-2)
+    await tell(chain, vaults[second], "setHooked", 4)
+    stuck = await chain.state(market)
+    assert stuck.liquidity.raw == pytest.approx(700_000 * USDC, rel=1e-2) and "at-cap" in stuck.flags
+    lost = (market.address, abi("euler_earn").selector("lostAssets"))
+    (doubt,) = (await altered(chain, market, {lost: lambda raw: 5 * USDC})).doubts
+    assert "of which 5 USDC are lost" in doubt
+    root = root_of(state, {})
+    assert {key for key, _ in root.held.children} == {f"token:{one}" for one in (first, second)}

@@ -143,6 +143,16 @@ def _ethena(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
     return HeldBy(idle=1.0, asset=asset)
 
 
+def _earn(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    """Euler Earn: the credit vaults below it, by what it holds in each."""
+    curve = state.curve
+    if not isinstance(curve, LookThroughCurve):
+        return _share(state, where, asset)
+    children = {token_key("0x" + slot.pool.rpartition("0x")[2]): slot.held for slot in curve.slots if slot.pool}
+    unknown = sum(slot.held for slot in curve.slots if not slot.pool)
+    return HeldBy(children=tuple(children.items()), unknown=unknown, asset=asset)
+
+
 def _liquidity(state: MarketState, asset: str) -> HeldBy:
     """Both tokens of a pool, weighted by value; half each if the pool has no usable price."""
     pool = state.liquidity_market
@@ -165,6 +175,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "erc4626": _vault,
     "ethena": _ethena,
     "euler": _share,
+    "euler_earn": _earn,
     "morpho_blue": _blue,
     "savings_rate": _savings,
     "morpho_vault_v2": _vault,

@@ -35,9 +35,10 @@ FULL = 10_000
 """Headroom below one part in this of the supply is flagged."""
 HEADROOM_SECONDS = 3600
 """An hour of interest, which counts against a cap, is deducted from its headroom."""
-AGREE = 1e-6
-"""The rate in force and a linear model's rate must agree to this part of it, plus ``LEAST_APR``."""
-LEAST_APR = 1e-9
+AGREE = 0.25
+"""The rate in force and a linear model's present rate must agree to this part of it, plus ``LEAST_APR``: utilisation
+has risen since the vault was used last, by the interest."""
+LEAST_APR = 0.005
 TOTALS = ("cash", "totalBorrows", "totalAssets", "totalSupply", "interestRate", "interestFee", "interestRateModel")
 LINEAR = ("baseRate", "slope1", "slope2", "kink")
 ADAPTIVE = ("TARGET_UTILIZATION", "CURVE_STEEPNESS")

@@ -202,6 +202,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "erc4626": _vault,
     "ethena": _ethena,
     "euler": standing_credit.euler,
+    "euler_earn": standing_credit.euler_earn,
     "fluid": standing_credit.fluid,
     "morpho_blue": _blue,
     "savings_rate": _savings,

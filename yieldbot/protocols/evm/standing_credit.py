@@ -32,6 +32,23 @@ def euler(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
         yield Dependency(Address(one), Part.BACKER, "collateral vault")
 
 
+def euler_earn(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    inside = tuple(dict.fromkeys((*params.get("supply_queue", ()), *params.get("withdraw_queue", ()))))
+    views = tuple(
+        (f"{name} of {one[:8]}…", _view(signature, one))
+        for one in inside
+        for name, signature in (("cap", "config(address)"), ("pending cap", "pendingCap(address)"))
+    )
+    yield Dependency(market.address, Part.POOL, "Earn vault", views)
+    for one in inside:
+        yield Dependency(Address(one), Part.INSIDE, "credit vault")
+    for model in params.get("models", {}).values():
+        yield Dependency(Address(model), Part.RATE_MODEL, "rate model")
+    if "evc" in params:
+        yield Dependency(Address(params["evc"]), Part.INSIDE, "EVC")
+
+
 def fluid(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
     params = market.params
     yield Dependency(market.address, Part.POOL, "fToken")
