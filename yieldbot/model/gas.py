@@ -39,6 +39,7 @@ LEGS: Mapping[str, LegGas] = {
     "savings_rate/susdc": LegGas(420_000, 330_000),
     "savings_rate/susdc_l2": LegGas(270_000, 210_000),
     "morpho_vault_v2": LegGas(700_000, 600_000),
+    "maple": LegGas(260_000, 220_000),
     "ethena": LegGas(180_000, 190_000),
     "kamino_lend": LegGas(150_000, 150_000),
     "kamino_vault": LegGas(250_000, 350_000),

@@ -131,6 +131,8 @@ class Leaving:
     """Unix seconds at which all of it can be collected; None: when the protocol's operator serves the request."""
     cancels: bool = False
     """Whether the request can be cancelled now."""
+    requested_shares: int = 0
+    """Shares, in base units, of ``requested``, for a cancellation that names them; 0 elsewhere."""
     request_id: int = 0
     """The request that the next cancellation names (EIP-7540)."""
 

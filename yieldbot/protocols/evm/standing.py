@@ -184,6 +184,16 @@ def _savings(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
         yield Dependency(Address(params["wrapper"]), Part.INSIDE, "PSM's wrapper")
 
 
+def _maple(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    yield Dependency(market.address, Part.POOL, "pool", (maple.ASKED,))
+    yield Dependency(Address(params["manager"]), Part.ADMIN, "pool manager", (("cap", _view("liquidityCap()")),))
+    if params["exits"]:
+        yield Dependency(Address(params["exits"]), Part.INSIDE, "withdrawal manager")
+    for one in params["strategies"]:
+        yield Dependency(Address(one), Part.INSIDE, "strategy")
+
+
 def _ethena(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
     yield Dependency(market.address, Part.POOL, "staking", (("cooldown", _view("cooldownDuration()")),))
     yield Dependency(Address(market.params["silo"]), Part.INSIDE, "silo of the cooldown")
@@ -201,6 +211,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "compound_v3": _comet,
     "erc4626": _vault,
     "ethena": _ethena,
+    "maple": _maple,
     "euler": standing_credit.euler,
     "euler_earn": standing_credit.euler_earn,
     "fluid": standing_credit.fluid,
