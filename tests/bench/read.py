@@ -3,24 +3,34 @@
 The sandbox holds about ten markets; observing each of them many times gives the number of reads, and the node's work,
 of as many different markets. The slow side makes the very same calls (recorded from the flows) through web3.py's
 contract layer, argument encoding and result decoding included; it is timed over a sample and scaled by their number.
+
+Then a process of its own (``read_many.py``) reads 2,000 different Morpho Blue markets: it glances at each, and reads
+those in full that could matter.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.kit import ROOT
+from tests.kit.evm import many_markets
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.sandbox.evm.node import current
 
 T = TypeVar("T")
 MARKETS = 500
+MANY = 2000
+DAYS = 20.0
+"""Days that pass after the markets are made: their rates adapt to their utilisation."""
 SAMPLE = 400
 
 
@@ -113,4 +123,22 @@ def _type(entry: dict[str, Any]) -> str:
 
 def main(rpc_url: str, settings: Any, adapters: Any) -> dict[str, Any]:
     """Entry of ``scripts/bench read``."""
-    return asyncio.run(compare(rpc_url, settings, adapters))
+    return asyncio.run(compare(rpc_url, settings, adapters)) | {"many": many(rpc_url, settings)}
+
+
+def many(rpc_url: str, settings: Any) -> dict[str, Any]:
+    """A job of 2,000 markets. Raises LookupError where no sandbox runs in the configuration's folder."""
+    sandbox = current(settings.source.parent)
+    if sandbox is None:
+        raise LookupError("no sandbox runs there")
+    file = settings.source.parent / "chains" / "sandbox.toml"
+    kept, before = file.read_text(), sandbox.rpc("evm_snapshot")
+    try:
+        config = many_markets.listed(sandbox, many_markets.make(sandbox, MANY))
+        sandbox.warp(DAYS)
+        command = [sys.executable, "-m", "tests.bench.read_many", str(config), rpc_url]
+        found: dict[str, Any] = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
+        return found
+    finally:
+        file.write_text(kept)
+        sandbox.rpc("evm_revert", before)
