@@ -15,7 +15,7 @@ from yieldbot.app.sandbox_documents import (
     SolanaSandbox,
 )
 from yieldbot.errors import ConfigError
-from yieldbot.sandbox.local import Local
+from yieldbot.sandbox.local import Local, known
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -42,6 +42,10 @@ class SandboxUpRequest(SandboxRequest):
 
     chain: str = "evm"
     """Which chains: ``evm``, ``solana`` or ``both``."""
+    also: tuple[str, ...] = ()
+    """Protocols and exchanges that it has in addition to its own market."""
+    everything: bool = False
+    """Whether it has every protocol and exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +58,11 @@ class SandboxWarpRequest(SandboxRequest):
 
 def up(request: SandboxUpRequest, context: Context) -> SandboxUpDocument:
     """Starts the sandbox (the first time it compiles the contracts) and writes its configuration; one that runs there
-    already is stopped. Raises ConfigError for a folder with another configuration in it."""
+    already is stopped. Raises ConfigError for a folder with another configuration in it and
+    for an unknown protocol."""
     no_real_folder(request.directory)
-    return _running(SandboxUpDocument, Local.up(request.directory, request.chain, context.say))
+    also = known(request.chain) if request.everything else request.also
+    return _running(SandboxUpDocument, Local.up(request.directory, request.chain, context.say, also=also))
 
 
 def down(request: SandboxRequest) -> SandboxDownDocument:

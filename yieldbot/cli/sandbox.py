@@ -35,13 +35,17 @@ def register(listed: CommandList) -> None:
         if name == "up":
             what = "which chains: real EVM protocols on anvil (default), doubles of Solana programs in LiteSVM, or both"
             parser.add_argument("--chain", choices=("evm", "solana", "both"), default="evm", help=what)
+            more = "a protocol or exchange that it has beside its own market; repeatable (an unknown name lists all)"
+            parser.add_argument("--with", dest="also", action="append", default=[], metavar="NAME", help=more)
+            parser.add_argument("--all", dest="everything", action="store_true", help="every protocol and exchange")
         if name == "warp":
             parser.add_argument("days", type=decimal, metavar="DAYS")
         parser.set_defaults(command=f"sandbox-{name}", handler=handler)
 
 
 def up(args: argparse.Namespace, context: Screen) -> int:
-    return _print(context, use.up(SandboxUpRequest(directory=args.dir, chain=args.chain), context))
+    request = SandboxUpRequest(directory=args.dir, chain=args.chain, also=tuple(args.also), everything=args.everything)
+    return _print(context, use.up(request, context))
 
 
 def down(args: argparse.Namespace, context: Screen) -> int:

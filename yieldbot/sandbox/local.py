@@ -3,20 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from yieldbot.errors import ConfigError
+from yieldbot.sandbox.evm import exchanges, protocols
 from yieldbot.sandbox.evm import node as evm
 from yieldbot.sandbox.files import as_written, keep_changed
 from yieldbot.sandbox.solana import node as solana
+from yieldbot.sandbox.solana import protocols as programs
 from yieldbot.sandbox.solana.compile import all_programs
+from yieldbot.sandbox.solana.market import STANDARD
 from yieldbot.sandbox.solana.node import SvmSandbox as SvmSandbox
 
 CHAINS = ("evm", "solana", "both")
+
+
+def known(chain: str) -> tuple[str, ...]:
+    """The names of everything that the sandbox of these chains can deploy, sorted."""
+    of_evm = (*protocols.found(), *exchanges.found()) if chain != "solana" else ()
+    of_solana = tuple(one.protocol for one in programs.found()) if chain != "evm" else ()
+    return tuple(sorted({*of_evm, *of_solana}))
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What is deployed in addition to the sandbox's own market."""
+
+    protocols: tuple[str, ...]
+    """On the EVM chain."""
+    exchanges: tuple[str, ...]
+    """On the EVM chain."""
+    solana: tuple[str, ...]
+    """On the Solana cluster."""
+
+    @classmethod
+    def of(cls, chain: str, names: Sequence[str]) -> Further:
+        """Raises ConfigError for a name that none of these chains has."""
+        there = known(chain)
+        for name in names:
+            if name not in there:
+                raise ConfigError(f"the sandbox of --chain {chain} has no {name!r}; it has {', '.join(there)}")
+        of_solana = {one.protocol for one in programs.found()} - {*STANDARD}
+        return cls(
+            tuple(name for name in names if name in protocols.found()),
+            tuple(name for name in names if name in exchanges.found()),
+            tuple(name for name in names if name in of_solana),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +67,22 @@ class Local:
     """The Solana node; None: none runs."""
 
     @classmethod
-    def up(cls, directory: Path, chain: str, say: Callable[[str], None], *, temporary: bool = False) -> Self:
+    def up(
+        cls,
+        directory: Path,
+        chain: str,
+        say: Callable[[str], None],
+        *,
+        temporary: bool = False,
+        also: Sequence[str] = (),
+    ) -> Self:
         """Start the chains that ``chain`` names (one of ``CHAINS``); a sandbox that runs there is stopped first.
 
-        ``temporary``: the nodes die with this process. A yieldbot.toml that a person has changed is kept under another
+        ``temporary``: the nodes die with this process. ``also``: protocols and exchanges that are deployed on the EVM
+        chain in addition to its own market. A yieldbot.toml that a person has changed is kept under another
         name, since a new one must name the new wallet. Raises ConfigError, TransientError.
         """
+        more = Further.of(chain, also)
         if (kept := keep_changed(directory)) is not None:
             say(f"yieldbot.toml has been changed by hand: kept as {kept}")
         cls.down(directory)
@@ -48,9 +94,13 @@ class Local:
             with ThreadPoolExecutor(1) as beside:  # Solana's programs are compiled meanwhile; start() says what fails
                 if chain == "both":
                     beside.submit(all_programs)
-                served = asyncio.run(evm.start(directory, say, temporary=temporary))
+                served = asyncio.run(
+                    evm.start(directory, say, temporary=temporary, protocols=more.protocols, exchanges=more.exchanges)
+                )
         try:
-            cluster = None if chain == "evm" else solana.start(directory, say, temporary=temporary)
+            cluster = (
+                None if chain == "evm" else solana.start(directory, say, temporary=temporary, protocols=more.solana)
+            )
         except BaseException:
             if served is not None:
                 served.stop()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.model.units import DAY_SECONDS
 from yieldbot.sandbox.files import write_private, write_wallet
 from yieldbot.sandbox.local_node import LocalNode
-from yieldbot.sandbox.solana.market import PLACES, chain_toml, market
+from yieldbot.sandbox.solana.market import PLACES, STANDARD, chain_toml, market
 
 NAME, RPC_ENV = "solana-sandbox", "SOLANA_SANDBOX_RPC_URL"
 START_SECONDS = 60.0
@@ -76,12 +76,18 @@ def current(directory: Path) -> SvmSandbox | None:
 
 
 def start(
-    directory: Path, say: Callable[[str], None] = lambda line: None, *, temporary: bool = False, auto: bool = True
+    directory: Path,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    temporary: bool = False,
+    auto: bool = True,
+    protocols: Sequence[str] = (),
 ) -> SvmSandbox:
     """Start a node with the market and write the folder; a Solana sandbox that runs there is stopped.
 
     The files of an EVM sandbox in the folder are kept: one configuration with two chains. ``temporary``: the node dies
-    with this process. ``auto``: slots follow the wall clock.
+    with this process. ``auto``: slots follow the wall clock. ``protocols``: names in ``protocols.found()`` of what
+    it has in addition to its own market.
     """
     directory = directory.absolute()
     if (running := current(directory)) is not None:
@@ -94,10 +100,10 @@ def start(
     say("compiling Solana programs and starting a cluster of one")
     wallet = write_wallet(directory, create, "solana.json", "solana-passphrase")
     genesis = _random_hash()
-    process, url, token = _spawn(directory, genesis, wallet, temporary, auto)
+    process, url, token = _spawn(directory, genesis, wallet, temporary, auto, protocols)
     try:
         chain = svm_chain(genesis)
-        found = market(chain, 0, 0, wallet)
+        found = market(chain, 0, 0, wallet, (*STANDARD, *protocols))
         _write_configuration(directory, url, wallet, chain_toml(NAME, RPC_ENV, chain, found), beside)
         addresses: dict[str, str] = {token.symbol.lower(): token.address for token in found.tokens}
         addresses |= {f"{symbol.lower()}_feed": feed for symbol, feed in found.feeds.items()}
@@ -127,7 +133,7 @@ def running(
 
 
 def _spawn(
-    directory: Path, genesis: str, wallet: Address, temporary: bool, auto: bool
+    directory: Path, genesis: str, wallet: Address, temporary: bool, auto: bool, protocols: Sequence[str]
 ) -> tuple[subprocess.Popen[str], str, str]:
     """(the node's process, its URL, a word of its command line that no other process has)."""
     token = secrets.token_hex(8)
@@ -135,7 +141,7 @@ def _spawn(
     log = (directory / "solana.log").open("w")
     with log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "yieldbot.sandbox.solana.run", *options, *(["--auto"] if auto else [])],
+            [sys.executable, "-m", "yieldbot.sandbox.solana.run", *options, *(["--auto"] if auto else []), *protocols],
             stdin=subprocess.PIPE if temporary else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

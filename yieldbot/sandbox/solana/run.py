@@ -1,4 +1,5 @@
-"""The process of the Solana sandbox's node: ``python -m yieldbot.sandbox.solana.run GENESIS WALLET TIMESTAMP TOKEN``.
+"""The process of the Solana sandbox's node: ``python -m yieldbot.sandbox.solana.run GENESIS WALLET TIMESTAMP TOKEN``,
+with ``--auto`` where slots follow the wall clock, and the names of protocols beside those of its own market.
 
 Prints its URL once it serves. Ends on SIGTERM, or at the end of standard input if its parent asks for that.
 """
@@ -10,20 +11,21 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.sandbox.solana.cluster import Cluster
-from yieldbot.sandbox.solana.market import market
+from yieldbot.sandbox.solana.market import STANDARD, market
 from yieldbot.sandbox.solana.server import serve
 
 
-async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None:
+async def run(genesis: str, wallet: Address, timestamp: int, auto: bool, also: Sequence[str] = ()) -> None:
     """Serve until SIGTERM, or the end of standard input."""
     began = time.monotonic()
 
     def fresh() -> Cluster:
         cluster = Cluster(genesis, auto=auto, timestamp=timestamp + int(time.monotonic() - began))
-        found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet)
+        found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet, (*STANDARD, *also))
         cluster.set(found.images)
         cluster.published = dict(found.published)
         cluster.set({address: made(cluster.timestamp) for address, made in found.published.items()})
@@ -42,4 +44,5 @@ async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], Address(sys.argv[2]), int(sys.argv[3]), "--auto" in sys.argv))
+    further = [word for word in sys.argv[5:] if word != "--auto"]
+    asyncio.run(run(sys.argv[1], Address(sys.argv[2]), int(sys.argv[3]), "--auto" in sys.argv, further))
