@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.kit.program import yieldbot
 from tests.kit.recording import recording
+from yieldbot.app.saved_backtests import saved
+from yieldbot.web.rendering import templates
 
 SHAPE = ("--wealth", "50000", "--window", "20", "--every", "10")
 
@@ -38,6 +41,15 @@ def test_the_answer_is_the_same_for_any_number_of_workers_and_the_second_time(tm
     assert "--results" not in document["manifest"]["command"] and "forecaster=paid-3d is default" in shown.out
     for text in ("2 variants tried", "Chosen on the past, judged on the next windows", "White's reality check"):
         assert text in shown.out
+    (tmp_path / "backtests").mkdir()
+    (tmp_path / "backtests" / "grid.json").write_text(one.out)
+    (tmp_path / "backtests" / "odd.json").write_text('{"schema": "yieldbot/plan/v1"}')
+    found = saved(SimpleNamespace(settings=SimpleNamespace(data_dir=tmp_path)))  # type: ignore[arg-type]
+    assert {(each.name, each.kind) for each in found} == {("grid", "backtest-sweep"), ("odd", "")}
+    names = {"asset": str, "session": None, "token": "", "halted": None, "title": "Backtests"}
+    page = templates().get_template("backtests.html").render(names, found=found, paper=(), why=None, whole=True)
+    for text in ("2 variants were tried", "Best in hindsight", "What remains", "schema is none"):
+        assert text in page
 
 
 def test_a_plain_backtest_and_the_unchanged_variant_say_the_same(tmp_path: Path) -> None:

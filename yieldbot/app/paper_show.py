@@ -48,6 +48,8 @@ class PaperShowRequest:
     """The first day or time that is compared (``days.moment``); empty: LAST_DAYS before the last step."""
     until: str = ""
     """The last day or time; empty: the last step."""
+    backtest: bool = True
+    """Whether it is compared with a backtest, which takes seconds."""
 
 
 def show(request: PaperShowRequest, context: Context) -> PaperShowDocument:
@@ -78,11 +80,12 @@ def _shown(name: str, request: PaperShowRequest, context: Context) -> PaperCompa
     last = steps[-1]
     sides: dict[Literal["paper", "backtest", "reality"], Side] = {"paper": paper_side(steps)}
     missing = []
-    replayed = backtest_side(steps, folder_of(context, request.history), context.settings.policy)
-    if isinstance(replayed, Side):
-        sides["backtest"] = replayed
-    else:
-        missing.append(f"no backtest: {replayed}")
+    if request.backtest:
+        replayed = backtest_side(steps, folder_of(context, request.history), context.settings.policy)
+        if isinstance(replayed, Side):
+            sides["backtest"] = replayed
+        else:
+            missing.append(f"no backtest: {replayed}")
     real = _real(steps, noted, context)
     if real is not None:
         sides["reality"] = real

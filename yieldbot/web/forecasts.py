@@ -8,8 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from yieldbot.app.paper_documents import PaperComparison
+from yieldbot.app.paper_show import PaperShowRequest, show
+from yieldbot.app.paper_state import existing
 from yieldbot.app.saved_backtests import saved
-from yieldbot.app.service import visible
+from yieldbot.app.service import Service, visible
+from yieldbot.errors import YieldbotError
 from yieldbot.web.answering import caller_of, page, service_of
 
 SHOWN_HORIZONS = (1, 7, 30)
@@ -49,11 +53,23 @@ async def forecasts(request: Request) -> Response:
 
 
 async def backtests(request: Request) -> Response:
-    """Results of backtests that were put into the data directory; of no single account, so for those who see all."""
+    """Paper wallets, and results of backtests that were put into the data directory; of no single account, so for those
+    who see all."""
     service = service_of(request)
     whole = caller_of(request).accounts is None
     found = await asyncio.to_thread(saved, service.context) if whole else ()
-    return page(request, "backtests.html", title="Backtests", found=found, whole=whole)
+    paper, why = await asyncio.to_thread(_paper, service) if whole else ((), None)
+    return page(request, "backtests.html", title="Backtests", found=found, paper=paper, why=why, whole=whole)
+
+
+def _paper(service: Service) -> tuple[tuple[PaperComparison, ...], str | None]:
+    """Each paper wallet beside the real one over the last days; and why they cannot be shown, None: they can."""
+    if not existing(service.context.settings.data_dir):
+        return (), None
+    try:
+        return show(PaperShowRequest(backtest=False), service.context).wallets, None
+    except YieldbotError as failure:  # none has made a step, or one's journal is damaged
+        return (), service.shown(str(failure))
 
 
 ROUTES = (Route("/forecasts", forecasts), Route("/backtests", backtests))

@@ -10,6 +10,8 @@ import pytest
 from tests.kit.api.served import Served
 from tests.kit.web.browsing import Browsing, dangers
 from tests.kit.web.rows import HOSTILE
+from tests.unit.app.test_overview import Quiet
+from tests.unit.app.test_paper_show import wallet as paper_wallet
 from yieldbot.app import alerts as use
 from yieldbot.app.collections import Collection
 
@@ -150,3 +152,18 @@ def test_no_page_shows_who_may_see_one_account_anything_of_another(browsing: Bro
         links = browsing.get("/").text
         assert ('href="/approvers"' in links) is (browsing.get("/approvers").status_code == 200) is (accounts is None)
     assert "/settings" in seen[True] and not seen[False], seen
+
+
+def test_paper_wallets_stand_beside_the_backtests(browsing: Browsing, context: Quiet) -> None:
+    browsing.sign_in()
+    assert "Paper wallets" not in browsing.get("/backtests").text
+    paper_wallet(context.settings.data_dir, 3)
+    shown = browsing.get("/backtests").text
+    assert "Paper wallets" in shown and "<bdi>old</bdi>" in shown and "Net a year" in shown and dangers(shown) == []
+    other = Browsing(browsing.served)
+    other.sign_in("read", accounts=frozenset(("0x" + "99" * 20,)))
+    assert "<bdi>old</bdi>" not in other.get("/backtests").text
+    journal = next((context.settings.data_dir / "paper").rglob("*.sqlite3"))
+    journal.write_bytes(b"x" * 8192)
+    damaged = browsing.get("/backtests")
+    assert damaged.status_code == 200 and 'class="alert"' in damaged.text
