@@ -49,7 +49,7 @@ class Live:
 
     async def verify_chain(self) -> None: ...
 
-    async def observe(self, records: tuple[Record, ...]) -> Snapshot:
+    async def observe(self, records: tuple[Record, ...], full: object = ()) -> Snapshot:
         return SEEN
 
     async def with_exits(self, found: Snapshot, records: tuple[Record, ...], policy: Policy) -> Snapshot:
@@ -114,7 +114,7 @@ def test_markets_of_a_chain_that_is_served_and_of_one_that_is_not(context: Quiet
     assert [(one.name, one.reason) for one in first.quarantined] == [("c", "no answer")]
     text = written_down(found.document)
     assert list(text) == ["schema", "horizon_seconds", "risk_free", "jobs"] and text["schema"] == "yieldbot/markets/v1"
-    assert list(text["jobs"][0]) == [*HEAD, "markets", "quarantined"] and list(text["jobs"][1]) == HEAD
+    assert list(text["jobs"][0]) == [*HEAD, "markets", "quarantined", "glanced"] and list(text["jobs"][1]) == HEAD
     fields = {name: text[name] for name in ("horizon_seconds", "risk_free", "jobs")}
     assert YieldsDocument.model_validate(fields) == found.document
 

@@ -122,8 +122,8 @@ def test_an_alert_is_removed_by_its_maker(browsing: Browsing, served: Served) ->
 def test_what_has_not_been_measured_is_not_said_to_have_earned_nothing(browsing: Browsing, served: Served) -> None:
     service = served.service
     found = service.newest("wealth")
-    for measured, shown in ((None, False), (0.04, True)):
-        row = {**found.rows[0], "earned": 12.5, "realised_apr": measured, "predicted_apr": measured}
+    for measured, earned, shown in ((None, None, False), (0.04, 12.5, True)):
+        row = {**found.rows[0], "earned": earned, "realised_apr": measured, "predicted_apr": measured}
         service._newest["wealth"] = replace(found, rows=(row,))
         if measured is None:
             browsing.sign_in()
@@ -161,7 +161,7 @@ def test_paper_wallets_stand_beside_the_backtests(browsing: Browsing, context: Q
     shown = browsing.get("/backtests").text
     assert "Paper wallets" in shown and "<bdi>old</bdi>" in shown and "Net a year" in shown and dangers(shown) == []
     other = Browsing(browsing.served)
-    other.sign_in("read", accounts=frozenset(("0x" + "99" * 20,)))
+    other.sign_in("read", "plan", accounts=frozenset(("0x" + "99" * 20,)))
     assert "<bdi>old</bdi>" not in other.get("/backtests").text
     journal = next((context.settings.data_dir / "paper").rglob("*.sqlite3"))
     journal.write_bytes(b"x" * 8192)
