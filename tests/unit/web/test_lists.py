@@ -14,6 +14,7 @@ from tests.unit.app.test_overview import Quiet
 from tests.unit.app.test_paper_show import wallet as paper_wallet
 from yieldbot.app import alerts as use
 from yieldbot.app.collections import Collection
+from yieldbot.app.paper_state import FILE, folder_of
 
 PAGES = ("/", "/markets", "/positions", "/transactions", "/alerts", "/forecasts", "/backtests")
 OTHER = "0x" + "1" * 40
@@ -123,7 +124,13 @@ def test_what_has_not_been_measured_is_not_said_to_have_earned_nothing(browsing:
     service = served.service
     found = service.newest("wealth")
     for measured, earned, shown in ((None, None, False), (0.04, 12.5, True)):
-        row = {**found.rows[0], "earned": earned, "realised_apr": measured, "predicted_apr": measured}
+        row = {
+            **found.rows[0],
+            "earned": earned,
+            "predicted": earned,
+            "realised_apr": measured,
+            "predicted_apr": measured,
+        }
         service._newest["wealth"] = replace(found, rows=(row,))
         if measured is None:
             browsing.sign_in()
@@ -163,7 +170,6 @@ def test_paper_wallets_stand_beside_the_backtests(browsing: Browsing, context: Q
     other = Browsing(browsing.served)
     other.sign_in("read", "plan", accounts=frozenset(("0x" + "99" * 20,)))
     assert "<bdi>old</bdi>" not in other.get("/backtests").text
-    journal = next((context.settings.data_dir / "paper").rglob("*.sqlite3"))
-    journal.write_bytes(b"x" * 8192)
+    (folder_of(context.settings.data_dir, "old") / FILE).write_bytes(b"x" * 8192)
     damaged = browsing.get("/backtests")
     assert damaged.status_code == 200 and 'class="alert"' in damaged.text
