@@ -131,6 +131,8 @@ class Leaving:
     """Unix seconds at which all of it can be collected; None: when the protocol's operator serves the request."""
     cancels: bool = False
     """Whether the request can be cancelled now."""
+    entered: int = 0
+    """Base units of the asset for which a served deposit request (EIP-7540) lets us claim shares; part of ``back``."""
     requested_shares: int = 0
     """Shares, in base units, of ``requested``, for a cancellation that names them; 0 elsewhere."""
     request_id: int = 0

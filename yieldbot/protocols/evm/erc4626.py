@@ -132,7 +132,7 @@ class Erc4626:
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
         vault_abi, names = abi("erc4626"), ["deposit", "withdraw", "redeem"]
         names += _exits.NAMES if market.params.get("flavour") == "generic" else ()
-        return {market.address: frozenset(map(vault_abi.selector, names))}
+        return {market.address: frozenset(map(vault_abi.selector, names)) | _exits.claims(market.params)}
 
 
 def state_of(market: Market, block: BlockRef, view: VaultView, shares: int) -> MarketState:

@@ -1,9 +1,9 @@
 """Maple's pools (syrupUSDC, syrupUSDT): deposits are lent to institutions; exits are requests that are served in turn.
 
-Income is what the open-term loan managers accrue by the second; money in other strategies counts as earning nothing.
-Assets of a served request are paid into the wallet, so that nothing has to be collected, except for accounts that Maple
-serves by hand. Sources: maple-labs/pool-v2 (MaplePool.sol, MaplePoolManager.sol), withdrawal-manager-queue
-(MapleWithdrawalManager.sol), open-term-loan-manager (LoanManager.sol).
+Income is what the loan managers of loans without an end accrue by the second; money in other strategies counts as
+earning nothing. Assets of a served request are paid into the wallet, so that nothing has to be collected, except for
+accounts that Maple serves by hand. Sources: maple-labs/pool-v2 (MaplePool.sol, MaplePoolManager.sol),
+withdrawal-manager-queue (MapleWithdrawalManager.sol), and LoanManager.sol of ``OpenTermLoan``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HEAD = ("asset", "decimals", "symbol")
 MOST_STRATEGIES = 16
 """Most strategies of one pool that are read; money in further ones counts as earning nothing."""
 PRECISION = 10**27
-"""Scale of an open-term loan manager's issuance rate (LoanManager.sol, PRECISION)."""
+"""Scale of a loan manager's issuance rate (LoanManager.sol, PRECISION)."""
 MOST_RATE_RAW = 10**60
 """An issuance rate above this is not believed."""
 DEPOSIT, REQUEST = b"P:deposit".ljust(32, b"\0"), b"P:requestRedeem".ljust(32, b"\0")
@@ -234,7 +234,7 @@ def _strategy_reads(reads: Reads, strategy: Address) -> tuple[ReadHandle, ReadHa
 
 def _income(rate: ReadHandle, end: ReadHandle, held: ReadHandle) -> int | None:
     """Base units a second (scaled by PRECISION) that a strategy accrues; None: it has money, and its income is not
-    known: no loan manager, or one of fixed terms."""
+    known: no loan manager, or one of loans with an end."""
     codec = abi("maple")
     if (
         len(rate.data) >= 32

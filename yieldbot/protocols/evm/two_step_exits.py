@@ -26,6 +26,7 @@ CANCELS = bytes.fromhex("e76cffc7")
 TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
 NAMES = ("cooldownShares", "unstake", "requestRedeem", "cancelRedeemRequest", "claimCancelRedeemRequest")
 ASKED = ("pendingRedeemRequest", "claimableRedeemRequest", "pendingCancelRedeemRequest", "claimableCancelRedeemRequest")
+ENTRIES = ("pendingDepositRequest", "claimableDepositRequest")
 LATEST = 2**40
 """Times from here on (unix seconds) are taken as invalid."""
 
@@ -36,6 +37,25 @@ def request_reads(where: Mapping[str, object], vault: Address, owner: Address) -
     if where.get("async_redeem"):
         return [vault_abi.read(vault, name, one, owner, optional=True) for one in ids_of(where) for name in ASKED]
     return [vault_abi.read(vault, "cooldowns", owner, optional=True)]
+
+
+def entry_reads(where: Mapping[str, object], vault: Address, owner: Address) -> list[EthCall]:
+    """Reads of our deposit requests (those of a controller together, id 0): pending, then claimable."""
+    if not where.get("async_deposit"):
+        return []
+    return [abi("erc7540").read(vault, name, REQUEST_ID, owner, optional=True) for name in ENTRIES]
+
+
+def entries_of(answers: Sequence[bytes]) -> tuple[int, int]:
+    """(pending, claimable) deposit requests from the answers to ``entry_reads``, in base units of the asset."""
+    pending, claimable = (int.from_bytes(one[:32], "big") if len(one) >= 32 else 0 for one in answers or (b"", b""))
+    return pending, claimable
+
+
+def claims(where: Mapping[str, object]) -> frozenset[bytes]:
+    """The selector of the call that claims a served deposit request: EIP-7540's deposit of three arguments, since in
+    some vaults the one of two does nothing."""
+    return frozenset({abi("erc7540").selector("deposit")} if where.get("async_deposit") else ())
 
 
 def ids_of(where: Mapping[str, object]) -> tuple[int, ...]:
@@ -93,15 +113,21 @@ def exit_requests(where: Mapping[str, object], answers: Sequence[bytes], cooldow
 
 
 def leaving(
-    where: Mapping[str, object], asset: Token, found: ExitRequests, worth: tuple[int, int, int], now: int, cooldown: int
+    where: Mapping[str, object],
+    asset: Token,
+    found: ExitRequests,
+    worth: tuple[int, int, int],
+    now: int,
+    cooldown: int,
+    entered: int = 0,
 ) -> Leaving | None:
     """Our money that is leaving the vault; None: none is. worth: base units of what is pending, claimable and returned.
-    now: unix seconds. cooldown: seconds; 0: there is none now."""
+    now: unix seconds. cooldown: seconds; 0: there is none now. entered: base units whose deposit request was served."""
     if found.assets:
         ended = found.until <= now or not cooldown
         raws = (0, found.assets, 0) if ended else (found.assets, 0, 0)
     else:
-        raws = worth
+        raws = (worth[0], worth[1], worth[2] + entered)
     if not any(raws):
         return None
     return Leaving(
@@ -109,6 +135,7 @@ def leaving(
         ready=Amount(asset, raws[1]),
         back=Amount(asset, raws[2]),
         ready_shares=found.claimable if raws[1] else 0,
+        entered=entered,
         until=found.until if found.assets and raws[0] and found.until < LATEST else None,
         cancels=bool(where.get("cancel_redeem")) and found.pending > 0 and not found.calling,
         request_id=found.back_id if raws[2] else found.pending_id,
@@ -148,6 +175,12 @@ def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
     market, gone, vault_abi = state.market, state.leaving, abi("erc4626")
     if gone is None or not (gone.back or gone.cancels):
         return ()
+    if gone.entered:
+        taken = Amount(market.asset, gone.entered)
+        data, words = abi("erc7540").encode("deposit", taken.raw, owner, owner), "that were deposited by request"
+        return (
+            EvmCall(market.address, data, 0, f"take the shares for {taken} {words} in {market.name} to {short(owner)}"),
+        )
     if gone.back:
         data = vault_abi.encode("claimCancelRedeemRequest", gone.request_id, owner, owner)
         description = f"take {gone.back} that were called back into {market.name} again"

@@ -151,6 +151,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         for blocks in lags
     ]
     requests = reads.group(_exits.request_reads(where, at, owner))
+    entries = reads.group(_exits.entry_reads(where, at, owner))
     yield from reads.made()
     shares, total_raw = erc20.one("balanceOf", ours.data), vault.one("totalAssets", total.data)
     earlier_raw, now = vault.one("totalAssets", earlier.data), vault.one("convertToAssets", price.data)
@@ -188,7 +189,8 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         back_raw = _priced(back.data, back_raw) if back is not None else 0
     ready_raw = (payable or exits.claimable * now // probe) if exits.claimable else 0
     worth = (pending_raw, ready_raw, back_raw)
-    gone = _exits.leaving(where, asset, exits, worth, block.timestamp, cooldown or 0)
+    entering, entered = _exits.entries_of(entries.data)
+    gone = _exits.leaving(where, asset, exits, worth, block.timestamp, cooldown or 0, entered)
     gone_raw = gone.whole.raw if gone else 0
     inside_raw = worth_raw if paid_raw is None else min(worth_raw, paid_raw)
     held_raw = inside_raw + gone_raw
@@ -213,6 +215,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         f"step-in-price: {whole:.1%} a year over the window, {rate:.1%} in its least part": (whole - rate > STEP_APR),
         "losing": rate < 0,
         "at-cap": limit_raw < total_raw // FULL,
+        f"{Amount(asset, entering)} of ours wait to be deposited by request": bool(entering),
         "cash-unknown": way.cash is None,
         "exit-not-previewed": bool(shares) and paid_raw is None,
         way.words: way.kind is not ExitKind.INSTANT,
