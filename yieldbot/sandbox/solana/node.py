@@ -122,10 +122,10 @@ def start(
 
 @contextmanager
 def running(
-    directory: Path, say: Callable[[str], None] = lambda line: None, *, auto: bool = True
+    directory: Path, say: Callable[[str], None] = lambda line: None, *, auto: bool = True, protocols: Sequence[str] = ()
 ) -> Iterator[SvmSandbox]:
     """A Solana sandbox that is stopped at the end of the block."""
-    sandbox = start(directory, say, temporary=True, auto=auto)
+    sandbox = start(directory, say, temporary=True, auto=auto, protocols=protocols)
     try:
         yield sandbox
     finally:
