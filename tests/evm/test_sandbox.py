@@ -17,7 +17,7 @@ from eth_abi import decode, encode
 from eth_account import Account
 from eth_utils import function_signature_to_4byte_selector as selector
 
-from tests.kit.contracts import call, calldata, send
+from tests.kit.contracts import call, calldata, mined, send
 from yieldbot.chains.evm.node.anvil import find_anvil, is_anvil, spawn, stop
 from yieldbot.chains.evm.node.fork import fork_of
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
@@ -25,6 +25,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.sandbox import down, load
 from yieldbot.sandbox.evm.node import CHAIN, PAST_SECONDS, Sandbox
+from yieldbot.sandbox.local import Local
 
 pytestmark = pytest.mark.sandbox
 M = 10**12  # a million USDC in base units
@@ -127,6 +128,24 @@ def test_exchange_and_feeds_agree_on_the_price_of_ether(sandbox: Sandbox) -> Non
     assert usd == 3000 * 10**8 and updated_at > 0
     assert bought / 10**6 == pytest.approx(3000, rel=0.01)
     assert read(sandbox, "usdc_feed", "latestRoundData()")[1] == 10**8
+
+
+def test_prices_move_a_little_where_a_person_lets_time_pass_so_that_none_is_taken_for_a_constant(
+    sandbox: Sandbox,
+) -> None:
+    def said() -> list[int]:
+        usdc, weth = sandbox.addresses["usdc"], sandbox.addresses["weth"]
+        prices = [read(sandbox, "aave_prime_oracle", "getAssetPrice(address)", token)[0] for token in (usdc, weth)]
+        return [*prices, read(sandbox, "morpho_oracle", "price()")[0] // 10**16]
+
+    local, before = Local(sandbox.directory, sandbox, None), said()
+    for step in (1, 2):
+        local.warp(15)
+        assert [now - then for now, then in zip(said(), before, strict=True)] == [step] * 3
+    call = {"from": sandbox.rpc("eth_accounts")[0], "to": sandbox.addresses["weth_feed"]}
+    mined(sandbox, call | {"data": "0x" + bytes(selector("stop()")).hex(), "gas": hex(10**6)})
+    local.warp(15)
+    assert read(sandbox, "weth_feed", "latestRoundData()")[1] == 3000 * 10**8 + 2, "a silent feed stays silent"
 
 
 def test_wallet_holds_its_funds_and_opens_with_its_passphrase(sandbox: Sandbox) -> None:

@@ -22,7 +22,7 @@ from yieldbot.model.risk import Act, Alarm
 from yieldbot.model.text import one_line
 from yieldbot.risk.alarm_candidates import Candidates, alarm_candidates
 from yieldbot.risk.blacklist import blacklisted
-from yieldbot.risk.latches import Latches, as_seen_by, journalled, news
+from yieldbot.risk.latches import Latches, journalled, news
 from yieldbot.risk.look_through import locked_below
 from yieldbot.risk.lookout import HOME, Lookout, medians_of
 from yieldbot.risk.passed_on import passed_on
@@ -71,7 +71,7 @@ def with_alarms(
     for market_id, signs in (more or {}).items():
         found.setdefault((chain, market_id), []).extend(signs)
     own = {_name(one): subject_of_state(snapshot, one, of_table(limits.off_for, one.market, ())) for one in states}
-    before = as_seen_by(str(snapshot.owner), journalled(records))
+    before = journalled(records, str(snapshot.owner))
     live = {_name(one): sight_of_state(snapshot, one) for one in states}
     try:
         memory, abroad = _remembered(data_dir / FOLDER, snapshot, states, policy)

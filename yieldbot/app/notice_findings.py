@@ -117,9 +117,9 @@ def silence(last: int | None, silent_seconds: int | None, now: int) -> Finding |
     )
 
 
-def alarm_key(chain: str, market: str, code: str) -> str:
-    """The key of an alarm that stands."""
-    return f"alarm:{chain}:{market}:{code}"
+def alarm_key(chain: str, market: str, code: str, owner: str = "") -> str:
+    """The key of an alarm that stands. owner: the account whose holding it is about; empty: none."""
+    return f"alarm:{chain}:{market}:{code}" + (f":{owner}" if owner else "")
 
 
 def _finding(
@@ -175,11 +175,11 @@ def _finding(
             severity = info if not ours else critical if alarm.act is Act.LEAVE else warning
             name = held.get(alarm.market_id, alarm.market_id)
             text = f"alarm {alarm.code} ({alarm.act}) in {name}{'' if ours else ', not held'}: {alarm.saw}"
-            key = alarm_key(alarm.chain, alarm.market_id, alarm.code)
+            key = alarm_key(alarm.chain, alarm.market_id, alarm.code, alarm.owner)
             return made(Topic.ALARM, severity, text, key, again_seconds=7 * DAY)
         case AlarmLifted() as alarm:
             name = held.get(alarm.market_id, alarm.market_id)
-            key = alarm_key(alarm.chain, alarm.market_id, alarm.code)
+            key = alarm_key(alarm.chain, alarm.market_id, alarm.code, alarm.owner)
             return made(Topic.ALARM, info, f"alarm {alarm.code} in {name} is lifted", ends=key)
         case AccessNoted(by=by, where=where, outcome=outcome, what=what) if outcome in (NEW_PLACE, SPIKE):
             text = f"key {by} from {where}: {what}; if that is not you: `{program} key revoke {by}`"

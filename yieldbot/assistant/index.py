@@ -1,14 +1,22 @@
-"""Finds the passages that a question is about. ``Index`` is what an index of embeddings would implement too."""
+"""Finds the passages that a question is about: by SQLite's full-text index, or by an installed index of another kind,
+as of embeddings. An entry point of the group ``yieldbot.indexes`` names a function or class that takes passages and
+gives an ``Index``."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
 from typing import Protocol
 
 from yieldbot.app.passages import Passage
+from yieldbot.errors import ConfigError
+from yieldbot.model.assistance import FULL_TEXT
+from yieldbot.model.text import one_line
 
+GROUP = "yieldbot.indexes"
+"""Entry points of installed indexes."""
 MOST_WORDS = 24
 COMMON = frozenset(
     re.findall(
@@ -53,3 +61,21 @@ class FullText:
             "SELECT rowid FROM passages WHERE passages MATCH ? ORDER BY bm25(passages, 3.0, 1.0) LIMIT ?", (match, most)
         )
         return [self._passages[number] for (number,) in found]
+
+
+Build = Callable[[Sequence[Passage]], Index]
+
+
+def build_of(name: str) -> Build:
+    """What makes the index of a name. Raises ConfigError for one that is not installed or cannot be loaded."""
+    if name == FULL_TEXT:
+        return FullText
+    found = {one.name: one for one in entry_points(group=GROUP)}
+    if name not in found:
+        known = ", ".join((FULL_TEXT, *sorted(found)))
+        raise ConfigError(f"assistant.index: no index {name} is installed: choose from {known}")
+    try:
+        made: Build = found[name].load()
+    except Exception as fault:  # foreign code
+        raise ConfigError(f"assistant.index: {name} cannot be loaded: {one_line(str(fault), 200)}") from None
+    return made

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from yieldbot.app.admission import Scope
 from yieldbot.app.passages import Passage, passages
-from yieldbot.assistant.index import FullText, Index
+from yieldbot.assistant.index import FullText, Index, build_of
+from yieldbot.errors import ConfigError
+from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.admission import Caller
     from yieldbot.app.service import Service
 
-Build = Callable[[Sequence[Passage]], Index]
 AT_FIRST = {"page": 2, "journal": 2, "finding": 2}
 """How many passages of each kind go with a question."""
 
@@ -24,11 +25,11 @@ AT_FIRST = {"page": 2, "journal": 2, "finding": 2}
 class Searcher:
     """The passages that one caller may see. Indexes are kept until a passage is added or changed."""
 
-    _kept: ClassVar[dict[str, tuple[tuple[Passage, ...], Index]]] = {}
+    _kept: ClassVar[dict[tuple[str, str], tuple[tuple[Passage, ...], Index]]] = {}
+    """By the index's name and the kind of passages."""
 
-    def __init__(self, service: Service, caller: Caller, build: Build = FullText) -> None:
-        """build: makes an index of passages, in place of the full-text index."""
-        self._service, self._caller, self._build = service, caller, build
+    def __init__(self, service: Service, caller: Caller) -> None:
+        self._service, self._caller = service, caller
 
     async def search(
         self, query: Annotated[str, Field(description="a few words of what is looked for", max_length=300)]
@@ -44,14 +45,31 @@ class Searcher:
         return await asyncio.to_thread(self._search, there, query, most)
 
     def _search(self, there: tuple[Passage, ...], query: str, most: dict[str, int]) -> list[Passage]:
-        return [one for kind, number in most.items() for one in self._index(kind, there).search(query, number)]
+        found = list[Passage]()
+        for kind, number in most.items():
+            some = tuple(one for one in there if one.kind == kind)
+            found += self._of_kind(kind, some, query, number)
+        return found
 
-    def _index(self, kind: str, there: tuple[Passage, ...]) -> Index:
+    def _of_kind(self, kind: str, some: tuple[Passage, ...], query: str, most: int) -> list[Passage]:
+        """The nearest passages of one kind. Where an installed index fails, the full-text index answers: it is foreign
+        code, and what it gives counts only where it is one of the passages."""
+        name = self._service.context.settings.assistance.index
+        try:
+            given = self._index(name, kind, some).search(query, most)
+            return [one for one in given if one in some][:most]
+        except ConfigError:
+            raise
+        except Exception as fault:  # foreign code
+            why = one_line(str(fault) or type(fault).__name__, 200)
+            self._service.context.complain(f"assistant.index: {name} failed ({why}): full_text is used")
+            return FullText(some).search(query, most)
+
+    def _index(self, name: str, kind: str, some: tuple[Passage, ...]) -> Index:
         """The index of one kind, made anew where a passage of it has changed."""
-        some = tuple(one for one in there if one.kind == kind)
-        kept = Searcher._kept.get(kind)
+        kept = Searcher._kept.get((name, kind))
         if kept is None or kept[0] != some:
-            kept = Searcher._kept[kind] = (some, self._build(some))
+            kept = Searcher._kept[name, kind] = (some, build_of(name)(some))
         return kept[1]
 
 

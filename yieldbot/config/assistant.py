@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from yieldbot.config.messages import config_error, did_you_mean
 from yieldbot.config.notices import minute_of_day
 from yieldbot.config.toml_types import EnvName
-from yieldbot.model.assistance import API, KEY_VARIABLE, MODELS, PRICES, TASKS, Assistance, Price
+from yieldbot.model.assistance import API, FULL_TEXT, KEY_VARIABLE, MODELS, PRICES, TASKS, Assistance, Price
 
 OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
 Dollars = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
@@ -58,6 +58,8 @@ class AssistantTable(BaseModel):
     """The longest time for one question, in seconds."""
     send_addresses: bool = False
     """Whether addresses leave the machine."""
+    index: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")] = FULL_TEXT
+    """The index that finds passages: full_text, or an installed one by its name."""
     nightly: str = "never"
     """Time of day, in [notify]'s time zone, of the summary in words; or never."""
 
@@ -87,6 +89,7 @@ def assistance_of(path: Path, table: AssistantTable) -> Assistance:
         most_tokens=table.most_tokens,
         seconds=table.seconds,
         send_addresses=table.send_addresses,
+        index=table.index,
         nightly_minute=None if table.nightly == "never" else minute_of_day(path, "assistant.nightly", table.nightly),
     )
 

@@ -28,7 +28,7 @@ def pool_vetoed(
     orders = fold_orders(records, chain, owner)
     if any(order_of(orders, market) is not None for market in sides):
         found.append("you ordered its exit (`yieldbot exit --list`; `exit MARKET --stop` lets money in again)")
-    latches = journalled(records)
+    latches = journalled(records, str(owner))
     for market in sides[:1]:
         off = {*policy.alarms.off, *of_table(policy.alarms.off_for, market, ())}
         standing = latches.get((str(chain), str(market.id)), {})

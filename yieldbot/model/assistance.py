@@ -10,7 +10,9 @@ KEY_VARIABLE = "ANTHROPIC_API_KEY"
 """Variable with the key of the Claude API; without it the assistant is off."""
 API = "https://api.anthropic.com"
 TASKS = ("answer", "plan", "summary")
-"""What a model is chosen for: questions; questions about what to do; titles and summaries."""
+"""What a model is chosen for: questions; questions about what to do; summaries."""
+FULL_TEXT = "full_text"
+"""The index that comes with yieldbot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,8 @@ class Assistance:
     """The longest time for one question."""
     send_addresses: bool = False
     """Whether addresses leave the machine; False: names stand for them."""
+    index: str = FULL_TEXT
+    """The index that finds passages: ``FULL_TEXT``, or an installed one by its name (``assistant/index.py``)."""
     nightly_minute: int | None = None
     """When the day's summary in words is asked for, in minutes after midnight of the notices' time zone; None:
     never."""

@@ -23,7 +23,7 @@ is known when the sign was last observed."""
 LIVE = frozenset({"BLACKLIST", "CONTROL_WEAKER", "PENDING_CHANGE", "ORACLE", "MISSING", "SUPPLY_JUMP"})
 """Signs that stored readings cannot show: only a look at the chain can lift their alarms."""
 OF_HOLDINGS = frozenset({"CASH_THIN"})
-"""Signs that are about what one account holds: their alarms name it."""
+"""Signs that are about what one account holds: their alarms name it, and stand for it alone."""
 
 Key = tuple[str, Act]
 """(code of the sign, what it asks for)."""
@@ -95,30 +95,29 @@ def alarms(latches: Latches, now: int) -> tuple[Alarm, ...]:
     return tuple(found.values())
 
 
-def journalled(records: Iterable[Record]) -> dict[MarketName, dict[Key, Latch]]:
-    """The latches that the journal records, by chain and market."""
-    found: dict[MarketName, dict[Key, Latch]] = {}
+def journalled(records: Iterable[Record], owner: str | None = None) -> dict[MarketName, dict[Key, Latch]]:
+    """The latches that the journal records, by chain and market. owner: the account for which they are: an alarm about
+    what another account holds is none of its own; None: for all accounts, of several the last."""
+    found: dict[MarketName, dict[tuple[str, Act, str], Latch]] = {}
     for record in records:
         match record.entry:
             case AlarmRaised() as raised:
                 of = found.setdefault((raised.chain, raised.market_id), {})
-                of[raised.code, raised.act] = Latch(
+                of[raised.code, raised.act, raised.owner] = Latch(
                     saw=raised.saw, since=raised.since, last=raised.time, about=raised.about, owner=raised.owner
                 )
             case AlarmLifted() as lifted:
-                found.get((lifted.chain, lifted.market_id), {}).pop((lifted.code, lifted.act), None)
+                of = found.get((lifted.chain, lifted.market_id), {})
+                of.pop((lifted.code, lifted.act, lifted.owner), None)
             case _:
                 pass
-    return {name: latches for name, latches in found.items() if latches}
-
-
-def as_seen_by(owner: str, known: Mapping[MarketName, Latches]) -> dict[MarketName, dict[Key, Latch]]:
-    """The latches as one account sees them: what another one holds is not in their texts."""
-    words = "another of our accounts holds more than can leave"
-    return {
-        name: {key: one if one.owner in ("", owner) else replace(one, saw=words) for key, one in latches.items()}
-        for name, latches in known.items()
+    seen = {
+        name: {
+            (code, act): latch for (code, act, whose), latch in latches.items() if owner is None or whose in ("", owner)
+        }
+        for name, latches in found.items()
     }
+    return {name: latches for name, latches in seen.items() if latches}
 
 
 def news(

@@ -67,9 +67,11 @@ def load(directory: Path) -> Sandbox:
 
 
 def warp(directory: Path, days: float) -> Sandbox:
-    """Let ``days`` pass in the sandbox of ``directory``, in one block. Raises ConfigError if none runs."""
+    """Let ``days`` pass in the sandbox of ``directory``, in one block, after which prices have moved a little. Raises
+    ConfigError if none runs."""
     sandbox = load(directory)
     sandbox.warp(days)
+    sandbox.publish()
     return sandbox
 
 

@@ -133,10 +133,12 @@ class Local:
         return self.directory / "yieldbot.toml"
 
     def warp(self, days: float) -> None:
-        """Let ``days`` pass on each chain."""
+        """Let ``days`` pass on each chain. Prices move a little meanwhile."""
         for chain in (self.evm, self.solana):
             if chain is not None:
                 chain.warp(days)
+        if self.evm is not None and days > 0:
+            self.evm.publish()
 
     def stop(self) -> None:
         """Stop the nodes; the folder stays."""

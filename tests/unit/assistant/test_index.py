@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
 from yieldbot.app.passages import Passage, pages
 from yieldbot.assistant.grounding import grounded, unsupported
 from yieldbot.assistant.index import FullText
+from yieldbot.assistant.searching import Searcher
 from yieldbot.assistant.sources import Sources
+from yieldbot.errors import ConfigError
+from yieldbot.model.assistance import Assistance
 
 ASKED = {
     "How do I halt the bot?": "execution.md, The kill switch",
@@ -47,3 +54,33 @@ def test_an_example_in_the_documentation_is_no_yield_of_a_market() -> None:
     sources.add_document("S2", {"items": [{"name": "Aave v3 USDC", "apy": 0.051}]})
     assert unsupported(grounded("Aave v3 USDC is at 4.23 %. It pays 4.23 %.", sources)) == ["4.23 %", "4.23 %"]
     assert unsupported(grounded("A plan expires after 3600 seconds.", sources)) == []
+
+
+class Last:
+    """An index that finds the last passages, and one that is none of them."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.passages = passages
+
+    def search(self, query: str, most: int) -> list[Passage]:
+        if query == "fail":
+            raise RuntimeError("no model\nis there")
+        return [Passage("page", "elsewhere", "99 %"), *reversed(self.passages)][: most + 1]
+
+
+def test_an_installed_index_takes_the_place_of_the_full_text_one_and_may_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    point = SimpleNamespace(name="last", load=lambda: Last)
+    monkeypatch.setattr("yieldbot.assistant.index.entry_points", lambda group: [point])
+    lines = list[str]()
+    settings = SimpleNamespace(assistance=Assistance(index="last"))
+    service: Any = SimpleNamespace(context=SimpleNamespace(settings=settings, complain=lines.append))
+    some = tuple(Passage("page", f"p{at}", f"the halt {at}") for at in range(5))
+    searcher: Any = Searcher(service, cast(Any, None))
+    assert [one.place for one in searcher._of_kind("page", some, "x", 2)] == ["p4", "p3"], "and none of its own"
+    assert len(searcher._of_kind("page", some, "fail", 2)) == 0 and "full_text is used" in lines[0]
+    assert [one.kind for one in searcher._of_kind("page", some, "halt", 1)] == ["page"] and len(lines) == 1
+    settings.assistance = Assistance(index="embedings")
+    with pytest.raises(ConfigError, match="no index embedings is installed: choose from full_text, last"):
+        searcher._of_kind("page", some, "x", 2)

@@ -13,7 +13,7 @@ from yieldbot.journal.journal_entries import AlarmLifted, AlarmRaised
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.ids import ChainId, MarketId
 from yieldbot.model.risk import Act
-from yieldbot.risk.latches import Key, Latch, alarms, as_seen_by, journalled, news, turned
+from yieldbot.risk.latches import Key, Latch, alarms, journalled, news, turned
 from yieldbot.risk.triggers import Found
 
 HOUR, START = 3600, 1_700_000_000
@@ -112,17 +112,23 @@ def test_the_journal_is_not_flooded() -> None:
     assert len(records) == 24
 
 
-def test_an_alarm_about_a_holding_is_of_its_account_and_shown_to_no_other() -> None:
+def test_an_alarm_about_a_holding_is_of_its_account_and_stands_for_no_other() -> None:
     sign = replace(SIGN, code="CASH_THIN", saw="cash 5 is below 2 times our 900")
     first = news({}, {NAME: turned({}, [sign, SIGN], START, LIMITS)}, START, "0xA")
     assert {one.code: one.owner for one in first} == {"CASH_THIN": "0xA", "UTILISATION": ""}
-    known = journalled(Record(number, START, one) for number, one in enumerate(first, 1))
-    mine, others = (as_seen_by(owner, known)[NAME] for owner in ("0xA", "0xB"))
+    records = [Record(number, START, one) for number, one in enumerate(first, 1)]
+    mine, others = (journalled(records, owner)[NAME] for owner in ("0xA", "0xB"))
     assert [one.saw for one in alarms(mine, START)] == [sign.saw, SIGN.saw]
-    assert [one.saw for one in alarms(others, START)] == ["another of our accounts holds more than can leave", SIGN.saw]
-    stands = turned(others, [replace(sign, saw="cash 5 is below 2 times our 4")], START + HOUR, LIMITS)
-    again = news({NAME: others}, {NAME: stands}, START + HOUR, "0xB")
-    assert [(one.code, one.owner) for one in again] == [("CASH_THIN", "0xB")]
-    lifted = news({NAME: mine}, {NAME: {}}, START + 30 * HOUR, "0xB")
-    assert {one.code: one.owner for one in lifted} == {"CASH_THIN": "0xA", "UTILISATION": ""}
-    assert all(decode(*encode(one)) == one for one in (*first, *lifted))
+    assert [one.saw for one in alarms(others, START)] == [SIGN.saw], "whose holding is small does not leave"
+    assert journalled(records)[NAME].keys() == mine.keys(), "who asks for no account sees all"
+
+    both = turned(others, [SIGN, replace(sign, saw="cash 5 is below 2 times our 4")], START + HOUR, LIMITS)
+    again = news({NAME: others}, {NAME: both}, START + HOUR, "0xB")
+    assert ("CASH_THIN", "0xB") in [(one.code, one.owner) for one in again]
+    records += [Record(9, START + HOUR, one) for one in again]
+    lifted = news({NAME: journalled(records, "0xB")[NAME]}, {NAME: {}}, START + 30 * HOUR, "0xB")
+    assert {one.code: one.owner for one in lifted} == {"CASH_THIN": "0xB", "UTILISATION": ""}
+    records += [Record(19, START + 30 * HOUR, one) for one in lifted]
+    assert [code for code, _ in journalled(records, "0xA")[NAME]] == ["CASH_THIN"], "another's look lifts it not"
+    assert journalled(records, "0xB") == {}
+    assert all(decode(*encode(one)) == one for one in (*first, *again, *lifted))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from eth_utils.crypto import keccak
+
 from yieldbot.chains.evm.node.anvil import is_anvil, spawn, stop
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.keystore import create
@@ -33,6 +35,8 @@ KEPT_STATES = 10_000
 """Number of blocks whose state stays readable, in memory (0.03 MB each): trailing rates look back, forks start a little
 behind the head, and blocks that were reverted count too."""
 MINT = "0x40c10f19"  # mint(address,uint256)
+
+FEEDS = ("usdc_feed", "dai_feed", "weth_feed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,29 @@ class Sandbox(LocalNode):
         """Let ``days`` pass, in one block."""
         self.rpc("evm_increaseTime", hex(round(days * DAY_SECONDS)))
         self.rpc("evm_mine")
+
+    def publish(self) -> None:
+        """Raise each price by one in its last digit of eight: one that never moves for weeks is an alarm (ORACLE)."""
+        for name in FEEDS:
+            answer = self._view(name, "latestRoundData()")
+            if answer[3] == self.status().timestamp:  # it was not told to stop
+                self._tell(name, "set(int256)", answer[1] + 1)
+        if "morpho_oracle" in self.addresses:
+            (price,) = self._view("morpho_oracle", "price()")
+            self._tell("morpho_oracle", "setPrice(uint256)", price + 10 ** (36 + 6 - 18 - 8))
+
+    def _view(self, name: str, signature: str) -> list[int]:
+        call = {"to": self.addresses[name], "data": "0x" + keccak(text=signature)[:4].hex()}
+        answer = bytes.fromhex(self.rpc("eth_call", call, "latest")[2:])
+        return [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
+
+    def _tell(self, name: str, signature: str, value: int) -> None:
+        data = "0x" + keccak(text=signature)[:4].hex() + f"{value:064x}"
+        sender = self.rpc("eth_accounts")[0]
+        call = {"from": sender, "to": self.addresses[name], "data": data, "gas": hex(200_000)}
+        sent = self.rpc("eth_sendTransaction", call)
+        while self.rpc("eth_getTransactionReceipt", sent) is None:  # mined on arrival, but indexed a moment later
+            pass
 
     def status(self) -> ChainHead:
         """The head of the chain."""
