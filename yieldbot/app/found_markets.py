@@ -16,6 +16,7 @@ from yieldbot.config.chain import ADAPTERS, REGISTRIES
 from yieldbot.errors import TransientError
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import family_of
+from yieldbot.model.ids import MarketId, market_chain
 from yieldbot.model.market import Kind
 from yieldbot.model.text import one_line
 
@@ -118,8 +119,10 @@ async def _observed(
     deployments = deployments_of([(row, token) for row, _ in rows], job.chain)
     assumed = replace(job.chain, deployments=tuple(deployments))
     alone = replace(job, chain=assumed, asset=token, others=(), base=None, sale=None)
+    number = market_chain(job.chain.chain)
+    full = {MarketId(f"{row.protocol}/{number}/{key}") for row, found in rows for key in (found.key, found.key.lower())}
     async with watch(alone) as live:
-        snapshot = await live.observe()
+        snapshot = await live.observe((), full)
     settings = context.settings
     snapshot = graded_by(snapshot, facts_of(snapshot, settings.data_dir, context.complain), settings.policy)
     return [_state_of(found, snapshot) for _, found in rows]

@@ -57,7 +57,7 @@ class SessionDouble:
         if self.fails is not None:
             raise self.fails
 
-    async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
+    async def observe(self, records: Sequence[Record] = (), full: object = ()) -> Snapshot:
         self.did.append("observe")
         return self.views.pop(0) if len(self.views) > 1 else self.views[0]
 

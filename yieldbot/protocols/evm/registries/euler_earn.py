@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from yieldbot.model.discovery import FoundMarket, Listed, PinnedRow, Registry
 from yieldbot.model.reads import Flow
-from yieldbot.protocols.evm.registries.base import NoEvents, Table, opaque_vault, sliced_list, vault
+from yieldbot.protocols.evm.registries.base import NoEvents, Table, sliced_list, vault
 
 
 class Params(Table):
@@ -35,7 +35,7 @@ class EulerEarnVaults(NoEvents):
         return (yield from vault(registry, key, "isVault", "curator"))
 
     def pinned(self, registry: Registry, found: FoundMarket) -> PinnedRow | None:
-        return opaque_vault(registry, found)
+        return PinnedRow(protocol="euler_earn", name="Euler Earn", same={}, listed_in="vaults", value=found.key)
 
 
 REGISTRY = EulerEarnVaults()
