@@ -21,6 +21,7 @@ from yieldbot.app.judged import judged
 from yieldbot.errors import ConfigError
 from yieldbot.history import holdings
 from yieldbot.model.alerts import FRACTIONS, OF_MARKETS, Alert, Kept, Measure
+from yieldbot.model.ids import MarketId
 from yieldbot.model.notices import Finding, Severity
 from yieldbot.model.text import one_line
 
@@ -138,6 +139,16 @@ def measure(observed: Iterable[tuple[Job, Snapshot | str | None]], context: Cont
             _measure([(job, seen) for job, seen in observed if seen is not None and not isinstance(seen, str)], context)
     except Exception as failure:  # a fault of alerts must not end a run
         context.complain(f"alerts were not measured: {context.redacted(one_line(str(failure), 300))}")
+
+
+def measured(context: Context) -> frozenset[MarketId]:
+    """The markets of alerts, as far as their ids are known: named by it, or measured before. They are read in full."""
+    try:
+        kept = alert_store.load(context.settings.data_dir / alert_store.FILE)
+    except ConfigError:  # ``measure`` says so
+        return frozenset()
+    of_markets = [one for one in kept if one.alert.measure in OF_MARKETS]
+    return frozenset(MarketId(name) for one in of_markets for name in (one.alert.subject, *one.reached))
 
 
 def _measure(seen: Sequence[tuple[Job, Snapshot]], context: Context) -> None:

@@ -94,13 +94,17 @@ def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
     rows: list[JobMarkets | JobHead] = []
     listed: list[ListedMarkets] = []
     skipped: list[tuple[Job, str]] = []
-    observed = overview.observe(request.jobs, context)
+
+    def assumed(job: Job) -> Amount | None:
+        return None if request.amount is None else amount_of("--amount", request.amount, job)
+
+    observed = overview.observe(request.jobs, context, wealth=assumed)
     for job, snapshot in observed:
         if isinstance(snapshot, str):
             rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
             skipped.append((job, snapshot))
             continue
-        wealth = None if request.amount is None else amount_of("--amount", request.amount, job)
+        wealth = assumed(job)
         decision = overview.decide(context, job, snapshot, wealth)
         for one, part in overview.by_asset(job, snapshot):
             all_of_it = part.wealth(one.asset) if job.base is None else snapshot.wealth(one.asset)

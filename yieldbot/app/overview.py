@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.app.account_entries import journalled
-from yieldbot.app.alerts import measure
+from yieldbot.app.alerts import measure, measured
 from yieldbot.app.judged import judged
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.reading import read_enough
@@ -39,12 +39,19 @@ Observation = tuple["Job", "Snapshot | str"]
 """A job with its snapshot, or the reason why its chain could not be served."""
 
 
-def observe(wanted: JobFilter, context: Context, policy: Policy | None = None) -> list[Observation]:
+Wealths = Callable[["Job"], "Amount | None"]
+"""The wealth that is assumed for a job; None: what it has."""
+
+
+def observe(
+    wanted: JobFilter, context: Context, policy: Policy | None = None, wealth: Wealths = lambda job: None
+) -> list[Observation]:
     """Observe every job, all chains concurrently, and store what was observed. policy: its forecaster and horizon are
-    used; None: the configured policy. Raises ConfigError if no job matches."""
+    used; None: the configured policy. wealth: of many markets as many are read in full as a decision on this needs.
+    Raises ConfigError if no job matches."""
     if context.kept is not None and (before := context.kept.get((wanted, policy))) is not None:
         return list(before)
-    found = fetch_snapshots(wanted, context)
+    found = fetch_snapshots(wanted, context, policy, wealth)
     settings = context.settings
     keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
     known = (settings.data_dir, policy or settings.policy, context.complain, journalled(context))
@@ -60,12 +67,14 @@ def snapshots_of(observed: Sequence[Observation]) -> list[Snapshot]:
     return [snapshot for _, snapshot in observed if not isinstance(snapshot, str)]
 
 
-def fetch_snapshots(wanted: JobFilter, context: Context) -> list[Observation]:
+def fetch_snapshots(
+    wanted: JobFilter, context: Context, policy: Policy | None = None, wealth: Wealths = lambda job: None
+) -> list[Observation]:
     """Observe every job, all chains concurrently. Raises ConfigError where no job matches."""
     jobs = jobs_of(wanted, context)
 
     async def every() -> list[Observation]:
-        return list(await asyncio.gather(*(_observation(job, context) for job in jobs)))
+        return list(await asyncio.gather(*(_observation(job, context, policy, wealth(job)) for job in jobs)))
 
     found = asyncio.run(every())
     read = [(job, snapshot) for job, snapshot in found if not isinstance(snapshot, str)]
@@ -74,19 +83,20 @@ def fetch_snapshots(wanted: JobFilter, context: Context) -> list[Observation]:
     return found
 
 
-async def _observation(job: Job, context: Context) -> Observation:
+async def _observation(job: Job, context: Context, chosen: Policy | None, wealth: Amount | None) -> Observation:
     try:
         async with watch(job) as live:
             await live.verify_chain()
             records, settings = journalled(context), context.settings
-            policy = settings.policy
+            policy, alerted = chosen or settings.policy, measured(context)
 
             async def observed(full: Collection[MarketId]) -> Snapshot:
-                return await live.with_exits(await live.observe(records, full), records, policy)
+                read = await live.observe(records, alerted.union(full))
+                return await live.with_exits(read, records, settings.policy)
 
             def decided(snapshot: Snapshot) -> Decision:
                 known = judged(snapshot, settings.data_dir, policy, lambda line: None, records)
-                return decision.decide(known, policy, job, int(time.time()), records=records)
+                return decision.decide(known, policy, job, int(time.time()), wealth, records=records)
 
             snapshot = await read_enough(observed, decided)
             for host, why in live.left_out:

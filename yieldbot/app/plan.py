@@ -69,7 +69,7 @@ class PlanAnswer:
 def plan(request: PlanRequest, context: Context) -> PlanAnswer:
     """Observes every chain and decides. Raises ConfigError for a request that names no job, amount or market."""
     what_if = request.what_if
-    observed = overview.observe(request.jobs, context, what_if.policy(context.settings.policy))
+    observed = overview.observe(request.jobs, context, what_if.policy(context.settings.policy), what_if.amount)
     if not overview.exit_code(observed):  # a skipped chain may have the named markets
         what_if.check_names([snapshot for _, snapshot in observed if not isinstance(snapshot, str)])
     unread = overview.unread_of(context, observed)

@@ -54,7 +54,11 @@ class WhatIf:
         """Raises ConfigError if an excluded name matches no observed market (``model/names``)."""
         markets = [state.market for snapshot in snapshots for state in snapshot.states.values()]
         markets += [bad.market for snapshot in snapshots for bad in snapshot.quarantined]
+        glanced = [glance.market for snapshot in snapshots for glance in snapshot.glanced]
         for name in self.exclude:
+            # The full name of a market that was only glanced at is not known; it begins with its table's.
+            if any(named(one, (name,)) or name.startswith(f"{one.deployment} ") for one in glanced):
+                continue
             if not any(named(market, (name,)) for market in markets):
                 names = ", ".join(sorted({market.name for market in markets}))
                 raise ConfigError(f"--exclude {name}: no market has this name, id or protocol; known are: {names}")

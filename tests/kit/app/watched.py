@@ -26,7 +26,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, view: Snapshot) -> None:
 
         async def verify_chain(self) -> None: ...
 
-        async def observe(self, records: Any) -> Snapshot:
+        async def observe(self, records: Any, full: Any = ()) -> Snapshot:
             return view
 
         async def with_exits(self, found: Snapshot, records: Any, policy: Policy) -> Snapshot:
