@@ -120,7 +120,11 @@ class Accuracy:
         anvil keeps few states, and forgets one too early when a block is mined again that equals one put back: no two
         calls mine equal blocks.
         """
-        deployments = [d.params for d in self.job.chain.deployments if d.params.get("flavour") == "generic"]
+        deployments = [
+            d.params
+            for d in self.job.chain.deployments
+            if d.params.get("flavour") == "generic" or d.protocol == "yearn_v3"
+        ]
         back = max((params["lookback_blocks"] for params in deployments), default=0)
         await self.node.request("anvil_mine", [hex(back + 2), hex(next(HOURS))])
 

@@ -36,6 +36,7 @@ from yieldbot.math.range_yield import FULL, PoolEstimate, RangeBounds
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.sustainable import capped, capped_vault, holding_at
+from yieldbot.math.unlocking import UnlockingCurve
 from yieldbot.model.curve import YieldCurve
 
 sizes = st.floats(1e4, 1e8)
@@ -129,6 +130,7 @@ curves = st.one_of(
     vault(),
     st.builds(DilutedCurve, sizes, st.floats(0.0, 1e5)),
     st.builds(EnteredCurve, sizes, st.floats(-1e4, 1e5), st.sampled_from([0.0, 10.0, 1e5]), st.floats(0.0, 0.05)),
+    st.builds(UnlockingCurve, sizes, st.floats(0.0, 50.0), st.floats(1.0, 1e7), st.floats(0.0, 1e3)),
     staked(),
     st.just(SampledCurve(((0.0, 0.05), (1e4, 0.06), (1e6, 0.01)))),
     st.builds(

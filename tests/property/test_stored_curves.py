@@ -106,6 +106,10 @@ STORED = [
     ),
     ('{"kind":"diluted","others":900.0,"income_per_year":40.0}', 0.04),
     ('{"kind":"entered","others":900.0,"income_per_year":40.0,"held":100.0,"entry_cost":0.01}', 0.04),
+    (
+        '{"kind":"unlocking","others":900.0,"locked":10.0,"seconds_left":1e6,"income_per_year":36.5}',
+        0.1458116647,
+    ),
     ('{"kind":"sampled","points":[[0.0,0.06],[200.0,0.04]]}', 0.05),
     (
         '{"kind":"look_through","others":900.0,"ours":100.0,"fee":0.1,"slots":[{"kind":"vault_slot","curve":'

@@ -47,6 +47,7 @@ from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.stake_pool import StakeCurve
+from yieldbot.math.unlocking import UnlockingCurve
 from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import SECONDS_PER_YEAR
@@ -136,6 +137,8 @@ def is_nonincreasing(curve: YieldCurve) -> bool:
             return curve.income_per_year >= 0.0
         case StakeCurve():
             return curve.growth >= 0.0
+        case UnlockingCurve():
+            return curve.locked >= 0.0 and curve.income_per_year >= 0.0
         case _:
             return False
 
@@ -169,6 +172,7 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
             | SampledCurve()
             | StatedCurve()
             | VestingCurve()
+            | UnlockingCurve()
             | LiquidityCurve()
         ):
             return by_shape(

@@ -35,6 +35,7 @@ from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
+from yieldbot.math.unlocking import UnlockingCurve
 from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.json_text import loads
@@ -70,6 +71,7 @@ SHAPES = {
     "entered": _shape(EnteredCurve, "others income_per_year held entry_cost"),
     "sampled": _shape(SampledCurve, "points"),
     "look_through": _shape(LookThroughCurve, "others ours fee slots withdraw_order yearly_fee max_rate unreleased"),
+    "unlocking": _shape(UnlockingCurve, "others locked seconds_left income_per_year"),
     "vault_slot": _shape(VaultSlot, "curve held room liquidity pool"),
     "slots": _shape(SlotCurve, "others borrowed points keep slot_seconds compounds fixed fees"),
     "whole_bp": _shape(WholeBpCurve, "others free borrowed points keep paying price"),

@@ -19,6 +19,7 @@ from yieldbot.math.curves import (
 from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
+from yieldbot.math.unlocking import UnlockingCurve
 from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
 
@@ -109,6 +110,8 @@ def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
         case VestingCurve():
             now, later = curve.income_per_year * factor, curve.later_per_year * factor
             return replace(curve, income_per_year=now, later_per_year=later)
+        case UnlockingCurve():
+            return replace(curve, locked=curve.locked * factor, income_per_year=curve.income_per_year * factor)
         case StakeCurve():  # as if so much more earned: fees of entering stay what they are
             return replace(curve, staked=curve.staked * factor)
         case ScaledCurve():

@@ -41,6 +41,7 @@ LEGS: Mapping[str, LegGas] = {
     "morpho_vault_v2": LegGas(700_000, 600_000),
     "maple": LegGas(260_000, 220_000),
     "ethena": LegGas(180_000, 190_000),
+    "yearn_v3": LegGas(200_000, 450_000),
     "kamino_lend": LegGas(150_000, 150_000),
     "kamino_vault": LegGas(250_000, 350_000),
     "marginfi": LegGas(150_000, 200_000),

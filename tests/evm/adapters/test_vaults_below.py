@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.bench.accuracy import DAY, DAYS_30, Accuracy
+from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, Status
 from yieldbot.protocols.evm.abi import abi
@@ -14,7 +15,7 @@ from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract, Deployer
 from yieldbot.sandbox.evm.node import Sandbox
 
-NEEDS = ("morpho_vault_v2",)
+NEEDS = ("morpho_vault_v2", "yearn_v3")
 M = 10**12
 NOBODY = "0x" + "00" * 20
 
@@ -67,7 +68,7 @@ async def test_a_vault_v2_is_bound_by_caps_gates_and_the_cash_of_one_market(chai
     await change("setMaxRate", 0)  # the vault lets itself grow no more: nothing is earned, but for the yearly fee
     await chain.wait(30 * DAY)
     state = await chain.state(market)
-    assert "rate-held-back" in state.flags and -0.0011 < state.curve.apr(float(state.held), DAYS_30) < 0.0
+    assert "rate-held-back" in state.flags and -0.0002 < state.curve.apr(float(state.held), DAYS_30) < 0.0
 
     gate = await site.d.deploy(own()["GateDouble"])
     await change("setGate", 3, gate.address)  # on sending assets
@@ -100,3 +101,45 @@ async def test_an_adapter_of_a_vault_v2_that_says_more_than_there_is(chain: Accu
     await chain.wait(1)
     state = await chain.state(market)
     assert any("its markets hold" in doubt and "totalAssets says" in doubt for doubt in state.doubts)
+
+
+async def test_a_yearn_vault_says_what_its_strategies_lost_and_names_the_loss_that_it_accepts(
+    chain: Accuracy, site: Site
+) -> None:
+    async def vault(function: str, *args: Any) -> None:
+        await site.send("yearn_vault", "YearnV3Double", function, *args)
+
+    market = await named(chain, "yvUSDC")
+    await chain.history()
+    await chain.deposit(market, M // 2, chain.owner)
+    state = await chain.state(market)
+    assert state.capacity is not None and 1.4 * M < state.capacity.raw < 1.5 * M, "the deposit limit less what is there"
+    assert state.cash is not None and 0.77 * M < state.cash.raw < 0.79 * M, "idle money, and a tenth of each strategy's"
+    assert state.withdrawable == state.held and not state.doubts and state.opaque
+
+    # 200,000 of it must come from the first strategy, which loses half of its cash: its share of the loss is ours.
+    await site.send("yearn_first", "StrategyDouble", "lose", 25_000 * 10**6)
+    await vault("update_debt", site.at["yearn_second"], 500_000 * 10**6)
+    await vault("update_debt", site.at["yearn_second"], 800_000 * 10**6)
+    hurt = await chain.state(market)
+    (doubt,) = hurt.doubts
+    assert "the vault counts" in doubt and "loss-beyond-the-accepted" in hurt.flags
+    assert hurt.held < state.held and not hurt.withdrawable
+    adapter = chain.adapters["yearn_v3"]
+    (call,) = adapter.withdraw(hurt, None, chain.owner)
+    assert "with a loss of at most 0.01 %" in call.description
+    with pytest.raises(NodeRefused) as refused:
+        await chain.node.call(call.to, call.data, sender=chain.owner)
+    assert adapter.explain_revert(refused.value.data) == "too much loss"
+    shares = abi("erc4626").encode("redeem", hurt.shares, chain.owner, chain.owner)  # without a limit any loss is taken
+    paid = int.from_bytes(await chain.node.call(market.address, shares, sender=chain.owner), "big")
+    assert abs(paid - hurt.held.raw) <= 2 and paid < state.held.raw - 1_000 * 10**6
+
+    await vault("process_report", site.at["yearn_first"])  # the loss is everybody's now
+    after = await chain.state(market)
+    assert not after.doubts and after.withdrawable == after.held
+    await vault("set_withdraw_limit_module", market.address)
+    assert not (await chain.state(market)).withdrawable
+    await vault("shutdown_vault")
+    state = await chain.state(market)
+    assert state.status is Status.FROZEN and state.capacity is not None and not state.capacity

@@ -179,6 +179,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "morpho_blue": _blue,
     "savings_rate": _savings,
     "morpho_vault_v2": _vault,
+    "yearn_v3": _vault,
 }
 """By adapter, the function that gives a market's direct holdings."""
 

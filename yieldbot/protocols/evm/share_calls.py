@@ -11,7 +11,17 @@ from yieldbot.model.rewards import Reward
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols.evm.abi import abi, explain, short
 
-SHARE_VAULTS = ("erc4626", "ethena", "euler", "euler_earn", "fluid", "maple", "morpho_vault_v2", "savings_rate")
+SHARE_VAULTS = (
+    "erc4626",
+    "ethena",
+    "euler",
+    "euler_earn",
+    "fluid",
+    "maple",
+    "morpho_vault_v2",
+    "savings_rate",
+    "yearn_v3",
+)
 """Adapters of vaults whose shares, functions and events are EIP-4626's."""
 CALLS = ("deposit", "withdraw", "redeem")
 

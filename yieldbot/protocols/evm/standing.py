@@ -153,6 +153,13 @@ def _vault_v2(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
         yield Dependency(Address(oracle), Part.ORACLE, f"oracle of market 0x{i[:8]}…")
 
 
+def _yearn(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    views = ("role_manager()", "accountant()", "deposit_limit_module()", "withdraw_limit_module()", "asset()")
+    yield Dependency(market.address, Part.POOL, "vault", tuple((one[:-2], _view(one)) for one in views))
+    for one in market.params.get("strategies", ()):
+        yield Dependency(one, Part.INSIDE, f"strategy {one[:6]}…")
+
+
 def _ctoken(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
     yield Dependency(market.address, Part.POOL, "cToken")
     yield Dependency(Address(where.get("comptroller") or market.params["comptroller"]), Part.ADMIN, "Comptroller")
@@ -221,5 +228,6 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "uniswap_v2": _pool,
     "uniswap_v3": _pool,
     "uniswap_v4": _pool,
+    "yearn_v3": _yearn,
 }
 """By the adapter's name, the function that gives the contracts that a market depends on."""

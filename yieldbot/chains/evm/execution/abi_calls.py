@@ -12,7 +12,7 @@ from typing import Any
 from yieldbot.model.ids import Address
 from yieldbot.model.json_text import loads
 
-PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "free"})
+PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "free", "max_loss"})
 """Roles of arguments in deposits, withdrawals and claims, and what the judge demands for each.
 
 amount: base units of the leg's asset, at most the plan's amount. shares: at most what the leg may give back. recipient:

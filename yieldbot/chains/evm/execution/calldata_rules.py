@@ -22,6 +22,8 @@ from yieldbot.model.ids import Address
 AMOUNTS = frozenset({"amount", "assets", "value", "wad"})
 """Common argument names of amounts of the asset. Used in descriptions; no judgement depends on them."""
 
+MOST_LOSS_BPS = 100
+"""The largest loss that a withdrawal may accept, whatever a market's table says."""
 BY_DEADLINE = "multicall(uint256,bytes[])"
 """SwapRouter02's multicall, which carries the deadline."""
 IN_MULTICALL = frozenset({"exactInputSingle", "exactInput"})
@@ -115,6 +117,9 @@ def _fault(
         case "shares" if isinstance(value, int):
             if value > most_shares:
                 return "AMOUNT_ABOVE_PLAN", f"{name} is {value} shares, {most_shares} may be given back"
+        case "max_loss" if isinstance(value, int):
+            if value > MOST_LOSS_BPS:
+                return "AMOUNT_ABOVE_PLAN", f"{name} accepts a loss of {value} bps, at most {MOST_LOSS_BPS} may be"
         case "free":
             return None
         case _ if item.type in ("bytes", "string"):  # the role "empty", or bytes that another rule judges

@@ -12,7 +12,7 @@ from yieldbot.sandbox.evm.tokens import USDC_ONE
 NO_CAP = 2**128 - 1
 MAX_RATE = 2 * WAD // 31_536_000
 """The highest that the real vault allows: 200 % a year, per second."""
-PERFORMANCE_FEE, MANAGEMENT_FEE = 15 * 10**16, 10**15 // 31_536_000
+PERFORMANCE_FEE, MANAGEMENT_FEE = 15 * 10**16, 10**14 // 31_536_000
 PENALTY = 10**16
 CAP = 2_000_000
 """The cap of the market that deposits go to, in whole tokens."""
