@@ -19,7 +19,7 @@ from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract
 
-NEEDS: tuple[str, ...] = ("euler", "euler_earn", "fluid")
+NEEDS: tuple[str, ...] = ("euler", "euler_earn", "fluid", "gearbox")
 USDC = 10**6
 
 
@@ -151,3 +151,27 @@ async def test_euler_earn_is_seen_through_to_its_credit_vaults(chain: Accuracy) 
     assert "of which 5 USDC are lost" in doubt
     root = root_of(state, {})
     assert {key for key, _ in root.held.children} == {f"token:{one}" for one in (first, second)}
+
+
+async def test_gearbox_pays_interest_on_the_principal_and_shares_quota_revenue(chain: Accuracy) -> None:
+    (market,) = await markets_of(chain, "gearbox")
+    pool = contract(market, "GearboxPoolDouble")
+    state = await chain.state(market)
+    assert "quota-revenue" in state.flags and state.doubts == ()
+    await tell(chain, pool, "setQuotaRevenue", 0)
+    without = await chain.state(market)
+    assert state.curve.apr(1e6, DAY) - without.curve.apr(1e6, DAY) == pytest.approx(0.006, rel=1e-3)
+    await chain.deposit(market, 5_000 * USDC, chain.owner)
+    await tell(chain, pool, "setWithdrawFee", 50)
+    charged = await chain.state(market)
+    assert charged.held.raw == pytest.approx(4_975 * USDC, rel=1e-6)
+    assert "0.50% of what is withdrawn is kept" in charged.doubts
+    rate = (market.address, abi("gearbox").selector("supplyRate"))
+    assert "its totals make" in (await altered(chain, market, {rate: lambda raw: raw * 2})).doubts[0]
+    await tell(chain, pool, "setPaused", True)
+    paused = await chain.state(market)
+    assert paused.status is Status.PAUSED and paused.withdrawable.raw == 0
+    (call,) = chain.adapters["gearbox"].deposit(paused, market.asset.amount(USDC), chain.owner)
+    with pytest.raises(NodeRefused) as refused:
+        await chain.node.call(call.to, call.data, sender=chain.owner)
+    assert chain.adapters["gearbox"].explain_revert(refused.value.data) == "the pool is paused"

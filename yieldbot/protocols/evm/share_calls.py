@@ -17,6 +17,7 @@ SHARE_VAULTS = (
     "euler",
     "euler_earn",
     "fluid",
+    "gearbox",
     "maple",
     "morpho_vault_v2",
     "savings_rate",

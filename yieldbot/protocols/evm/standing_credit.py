@@ -61,6 +61,19 @@ def fluid(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
             yield Dependency(Address(params[name]), part, words)
 
 
+def gearbox(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    views = (("credit managers", _view("creditManagers()")), ("debt limit", _view("totalDebtLimit()")))
+    yield Dependency(market.address, Part.POOL, "pool", views)
+    for name, part, words in (
+        ("model", Part.RATE_MODEL, "rate model"),
+        ("quotas", Part.INSIDE, "quota keeper"),
+        ("acl", Part.ADMIN, "ACL"),
+    ):
+        if name in params:
+            yield Dependency(Address(params[name]), part, words)
+
+
 def _view(signature: str, *words: int | str) -> bytes:
     """Calldata of a view function of static arguments."""
     return call("", signature, *words).data
