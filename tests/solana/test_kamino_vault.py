@@ -9,10 +9,22 @@ from typing import Any
 import pytest
 
 from tests.kit.solana_bench import CHAIN, SLOT, Ledger
+from yieldbot.chains.solana.execution.build import (
+    LARGEST_TRANSACTION_BYTES,
+    NO_BLOCKHASH,
+    SIGNATURE_BYTES,
+    Bid,
+    budget,
+    close_account,
+    compiled,
+    create_account,
+    message_bytes,
+)
 from yieldbot.errors import MarketError
 from yieldbot.math.kamino_vault import KaminoVault
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import Market, Status
 from yieldbot.model.tx import SvmInstruction
@@ -33,7 +45,10 @@ RESERVE = KaminoTerms(available_raw=3 * MILLION, borrowed_raw=9 * MILLION)
 
 
 def start(
-    terms: VaultTerms = USUAL, reserves: tuple[KaminoTerms, ...] = (RESERVE, RESERVE), mine: int = 5 * MILLION
+    terms: VaultTerms = USUAL,
+    reserves: tuple[KaminoTerms, ...] = (RESERVE, RESERVE),
+    mine: int = 5 * MILLION,
+    in_tables: bool = False,
 ) -> tuple[Ledger, Token, Market, VaultPlace]:
     ledger = Ledger()
     usdc = ledger.token("USDC", 6, mine)
@@ -46,7 +61,12 @@ def start(
         collaterals[reserve] = collateral
     place, images = kamino_vault(usdc.address, 6, ledger.now, terms, collaterals)
     ledger.set(images)
-    params = {"program": place.program, "klend_program": lending.program, "pools": [place.vault]}
+    params = {
+        "program": place.program,
+        "klend_program": lending.program,
+        "pools": [place.vault],
+        "in_tables": in_tables,
+    }
     (market,) = ledger.run(ADAPTER.discover(Deployment("kamino_vault", CHAIN, "Vault (double)", params, (usdc,))))
     ledger.open(place.share_mint)
     return ledger, usdc, market, place
@@ -219,6 +239,24 @@ def test_every_check_of_the_double_refuses() -> None:
     assert ledger.balance(place.share_mint) == 0, "one share more than we have is everything, not an error"
     assert ledger.balance(usdc.address) - before == state.held.raw
     assert ADAPTER.explain_error(place.program, 7010) == "a reserve is not the vault's"
+
+
+def test_a_vault_of_more_reserves_than_fit_into_a_transaction_takes_no_money() -> None:
+    for count, in_tables, status in ((10, False, Status.ACTIVE), (11, False, Status.FROZEN), (11, True, Status.ACTIVE)):
+        terms = VaultTerms(available_raw=MILLION, ctokens=(MILLION // 20,) * count)
+        ledger, usdc, market, place = start(terms, (RESERVE,) * count, in_tables=in_tables)
+        state = ledger.observe(ADAPTER, market)
+        assert state.status is status and ("too-many-reserves" in state.flags) == (status is Status.FROZEN)
+        ledger.set({ata(ledger.me, place.share_mint): token_account(place.share_mint, ledger.me, 10**6)})
+        calls = ADAPTER.withdraw(ledger.observe(ADAPTER, market), None, ledger.me)
+        opened = create_account(ledger.me, usdc, ata(ledger.me, usdc.address), TOKEN_PROGRAM)
+        closed = close_account(ledger.me, ata(ledger.me, place.share_mint), TOKEN_PROGRAM, "close")
+        message = compiled((*budget(Bid(1, 1)), opened, *calls, closed), ledger.me, NO_BLOCKHASH)
+        size = len(message_bytes(message)) + SIGNATURE_BYTES
+        assert (size <= LARGEST_TRANSACTION_BYTES) == (count == 10), size
+        if count == 10:  # the lending program's double takes twenty accounts
+            ledger.send(calls)
+            assert ledger.balance(place.share_mint) == 0
 
 
 def test_what_a_vault_says_of_itself() -> None:

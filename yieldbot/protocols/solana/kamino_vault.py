@@ -39,6 +39,7 @@ from yieldbot.protocols.solana.kamino_vault_accounts import (
     Place,
     accounts_of,
     allocations,
+    fits,
     global_config,
     place_of,
     remaining,
@@ -71,6 +72,8 @@ class KaminoVaultParams(ProgramParams):
     """Addresses of the vaults."""
     klend_program: str = KLEND
     """The lending program's address."""
+    in_tables: bool = False
+    """Whether the cluster's ``lookup_tables`` hold the vaults' reserves: a vault of many takes no new money without."""
 
 
 class KaminoVaults:
@@ -107,6 +110,7 @@ class KaminoVaults:
                 "shares_mint": vault["shares_mint"],
                 "shares_decimals": vault["shares_mint_decimals"],
                 "places": places,
+                "fits": table.in_tables or fits(places),
                 "token_program": vault["token_program"],
                 "share_program": TOKEN_PROGRAM,
             }
@@ -170,7 +174,8 @@ class KaminoVaults:
         doubts = in_vault(fields["token_available"], token_amount(cash_data), token)
         doubts += minted(vault.issued, share_mint)
         paused = any(rules[one.lending_market]["emergency_mode"] for one in places)
-        shut = vault.penalty_bps > 0 or not vault.issued
+        shut = vault.penalty_bps > 0 or not vault.issued or not params["fits"]
+        flags = (*(("exit-fee",) if vault.penalty_bps else ()), *(() if params["fits"] else ("too-many-reserves",)))
         return MarketState(
             market=replace(market, params={**params, VAULT: vault, CASH: there, TERMS: _terms(fields, vault)}),
             block=block,
@@ -192,7 +197,7 @@ class KaminoVaults:
             rounding_raw=rounding(aum_sf >> 60, vault.issued) + vault.penalty_raw + _crank(fields, listed),
             rent_deposit=0 if account else rent_exempt(TOKEN_ACCOUNT_BYTES),
             entry_cost_bps=float(vault.penalty_bps),
-            flags=(*(("exit-fee",) if vault.penalty_bps else ()), *doubts),
+            flags=(*flags, *doubts),
             index=aum_sf / ONE / vault.issued if vault.issued else None,
         )
 

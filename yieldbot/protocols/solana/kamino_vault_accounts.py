@@ -12,6 +12,9 @@ from yieldbot.model.tx import SvmMeta
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, SYSVAR_INSTRUCTIONS, ata, key_bytes, layout, pda
 
 ALLOCATIONS_AT, MOST_RESERVES = 312, 25
+MOST_PLACES = 11
+"""Most reserves and lending markets of a vault whose withdrawal fits into the 1,232 bytes of a transaction, in which
+our accounts are opened and closed too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +93,9 @@ def remaining(market: Market) -> tuple[SvmMeta, ...]:
     """All reserves of the vault, then their lending markets, which follow an instruction's own accounts."""
     places: tuple[Place, ...] = market.params["places"]
     reserves = (SvmMeta(one.reserve, writable=True) for one in places)
-    return (*reserves, *(SvmMeta(one.lending_market) for one in places))
+    return (*reserves, *(SvmMeta(one) for one in dict.fromkeys(place.lending_market for place in places)))
+
+
+def fits(places: tuple[Place, ...]) -> bool:
+    """Whether a withdrawal's accounts fit into a transaction without lookup tables."""
+    return len(places) + len({place.lending_market for place in places}) <= MOST_PLACES
