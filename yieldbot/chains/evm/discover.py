@@ -3,8 +3,9 @@ market's own contract, which alone says whether it exists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.discovered import (
@@ -32,19 +33,21 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.chains.evm.node.quorum import Quorum
     from yieldbot.model.amounts import BlockRef
-    from yieldbot.model.reads import Flow
+    from yieldbot.model.reads import EthLog, Flow
     from yieldbot.model.settings import ChainSettings
     from yieldbot.protocols.evm.registries.base import RegistryReader
 
 TIMES = 8
 """Blocks whose time is fetched, to estimate the age of markets."""
+MOST_NOTES = 5
+"""Most notes about invented events of one registry."""
 SYMBOLS_AT_ONCE = 50
 """Symbols of collaterals that are read together: each is answered by a stranger's contract."""
 LONGEST = 200
 """Most characters of a fault."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Work:
     """What the reading of one registry has found so far."""
 
@@ -52,10 +55,16 @@ class _Work:
     """The registry."""
     reader: RegistryReader
     """Its reader."""
+    previous: int | None = None
+    """Unix seconds of its last complete reading; None: there was none."""
     cut: str = ""
     """As in ``RegistryReading``."""
     notes: list[str] = field(default_factory=list)
     """As in ``RegistryReading``."""
+    failure: str = ""
+    """As in ``RegistryReading``."""
+    entries: int = 0
+    """Number of its entries that are stored."""
 
 
 async def discover(chain: ChainSettings, store: FoundStore, now: int, say: Callable[[str], None]) -> Discovered:
@@ -68,11 +77,9 @@ async def discover(chain: ChainSettings, store: FoundStore, now: int, say: Calla
         await node.verify_chain()
         block = await node.block()
         final = await _final(node, chain, block)
-        readings = [
-            await _reading(node, chain, registry, store, (block, final), now, say) for registry in chain.registries
-        ]
+        readings = await _readings(node, chain, store, (block, final), now, say)
         times = await _times(node, chain.registries, block)
-        return Discovered(block=block, readings=tuple(readings), times=times, left_out=node.left_out)
+        return Discovered(block=block, readings=readings, times=times, left_out=node.left_out)
 
 
 async def _final(node: Quorum, chain: ChainSettings, head: BlockRef) -> BlockRef:
@@ -100,27 +107,38 @@ async def _times(node: Node, every: Sequence[Registry], head: BlockRef) -> tuple
     return tuple(sorted(found))
 
 
-async def _reading(
+async def _readings(
     node: Quorum,
     chain: ChainSettings,
-    registry: Registry,
     store: FoundStore,
     blocks: tuple[BlockRef, BlockRef],
     now: int,
     say: Callable[[str], None],
-) -> RegistryReading:
+) -> tuple[RegistryReading, ...]:
+    """The registries of the chain's file, in its order. blocks: the one at which contracts are read, and the last one
+    whose events are read."""
     block, final = blocks
-    work = _Work(registry, registries()[registry.kind])
-    previous = store.known(registry.id).last_run
-    try:
-        if registry.from_block is not None:
-            unlisted = await _scan(node, work, store, final, say)
-        else:
-            unlisted = await _list(node, work, store, block)
-        await _known_ones(node, chain, work, store, block)
-        await _confirm(node, chain, work, store, block, unlisted, now)
-    except TransientError as failure:
-        return RegistryReading(registry=registry, failure=str(failure), previous_run=previous)
+    works = [_Work(one, registries()[one.kind], store.known(one.id).last_run) for one in chain.registries]
+    await _scan(node, [one for one in works if one.registry.from_block is not None], store, final, say)
+    found = []
+    for work in works:
+        if not work.failure:
+            try:
+                listed = work.registry.from_block is None
+                unlisted = await _list(node, work, store, block) if listed else frozenset[str]()
+                await _known_ones(node, chain, work, store, block)
+                await _confirm(node, chain, work, store, block, unlisted, now)
+            except TransientError as failure:
+                work.failure = str(failure)
+        found.append(_reading(chain, work, store, now))
+    return tuple(found)
+
+
+def _reading(chain: ChainSettings, work: _Work, store: FoundStore, now: int) -> RegistryReading:
+    """What was read of one registry; the run is stored if it was read to its end."""
+    registry = work.registry
+    if work.failure:
+        return RegistryReading(registry=registry, failure=work.failure, previous_run=work.previous)
     if not work.cut:
         store.finished(registry.id, now)
     entries = store.entries(registry.id)
@@ -131,72 +149,109 @@ async def _reading(
         total=len(entries),
         since=registry.from_block,
         cut=work.cut,
-        previous_run=previous,
+        previous_run=work.previous,
         notes=tuple(work.notes),
     )
 
 
 async def _scan(
-    node: Quorum, work: _Work, store: FoundStore, final: BlockRef, say: Callable[[str], None]
-) -> frozenset[str]:
-    """Read the registry's events of the blocks that were not read yet, each part of which is stored at once."""
+    node: Quorum, works: Sequence[_Work], store: FoundStore, final: BlockRef, say: Callable[[str], None]
+) -> None:
+    """Read the registries' events of the blocks that were not read yet: those of all registries with one request for
+    each part, which is stored at once."""
+    wanted = dict[_Work, tuple[tuple[int, int], ...]]()
+    for work in works:
+        try:
+            wanted[work] = await _gaps(node, work, store, final)
+        except TransientError as failure:
+            work.failure = str(failure)
+    for first, last, some in _segments(wanted):
+        if together := [work for work in some if not work.cut]:
+            await _segment(node, together, store, (first, last), say)
+    for work in wanted:
+        if not work.cut and not work.failure:
+            store.reached(work.registry.id, final.height, final.hash)
+
+
+async def _gaps(node: Quorum, work: _Work, store: FoundStore, final: BlockRef) -> tuple[tuple[int, int], ...]:
+    """The spans of blocks whose events are still to be read, the newest first."""
     registry, first = work.registry, work.registry.from_block or 0
-    known = store.known(registry.id)
+    known, work.entries = store.known(registry.id), store.count(registry.id)
     if known.height is not None and known.height > final.height:
         work.notes.append(
             f"{node.host} is at block {final.height:,}, before block {known.height:,} of the last reading: nothing "
             "newer is read"
         )
-        return frozenset()
+        work.cut = "the node is behind the last reading"
+        return ()
     if known.height is not None and (await node.block(known.height)).hash != known.hash:
         work.notes.append(f"block {known.height:,} is another one than at the last reading: all events are read again")
         store.forget_spans(registry.id)
         known = store.known(registry.id)
-    wanted: dict[str, Any] = {"address": registry.address, "topics": [["0x" + one.hex() for one in work.reader.topics]]}
-    invented, entries = 0, store.count(registry.id)
-    for start, end in gaps(known.spans, first, final.height):
-        async for part in parts_of(node, [wanted], start, end):
-            if part.logs is None:
-                work.cut = f"the events of blocks {start:,} to {part.end:,} are missing: {part.why}"
-                break
-            listed, odd = _listed(work, part.logs[0], part.start, part.end)
-            invented += odd
-            if entries + len(listed) > MOST_ENTRIES:
+    return gaps(known.spans, first, final.height)
+
+
+def _segments(wanted: Mapping[_Work, Sequence[tuple[int, int]]]) -> list[tuple[int, int, list[_Work]]]:
+    """(first block, last block, registries whose events there are wanted), the newest first. Pure."""
+    edges = sorted({edge for spans in wanted.values() for first, last in spans for edge in (first, last + 1)})
+    found = []
+    for start, end in pairwise(edges):
+        some = [
+            work for work, spans in wanted.items() if any(first <= start and end - 1 <= last for first, last in spans)
+        ]
+        if some:
+            found.append((start, end - 1, some))
+    return found[::-1]
+
+
+async def _segment(
+    node: Quorum, works: Sequence[_Work], store: FoundStore, span: tuple[int, int], say: Callable[[str], None]
+) -> None:
+    """Read the events of some registries in a span of blocks."""
+    topics = sorted({"0x" + one.hex() for work in works for one in work.reader.topics})
+    wanted: dict[str, Any] = {"address": [work.registry.address for work in works], "topics": [topics]}
+    async for part in parts_of(node, [wanted], *span):
+        if part.logs is None:
+            for work in works:
+                work.cut = f"the events of blocks {span[0]:,} to {part.end:,} are missing: {part.why}"
+            return
+        logs, invented = logs_of(part.logs[0]), len(part.logs[0])
+        for work in works:
+            listed, good = _listed(work, logs, part.start, part.end)
+            invented -= good
+            if work.cut:
+                continue
+            if work.entries + len(listed) > MOST_ENTRIES:
                 work.cut = (
                     f"it lists more than {MOST_ENTRIES:,} markets: older ones than of block {part.end:,} are not read"
                 )
-                break
-            entries += store.add(registry.id, listed, (part.start, part.end))
-            if part.start > start:
-                say(f"{registry.name}: events read from block {part.end:,} down to {part.start:,}, {entries:,} entries")
-        if work.cut:
-            break
-    if invented:
-        work.notes.append(
-            f"{invented} events that {node.host} served cannot be of this registry, and are ignored: use another node"
-        )
-    if not work.cut:
-        store.reached(registry.id, final.height, final.hash)
-    return frozenset()
+                continue
+            work.entries += store.add(work.registry.id, listed, (part.start, part.end))
+        if invented > 0:
+            works[0].notes.append(
+                f"{invented} events that {node.host} served in blocks {part.start:,} to {part.end:,} cannot be of any "
+                "registry, and are ignored: use another node"
+            )
+            del works[0].notes[MOST_NOTES:]
+        if part.start > span[0]:
+            say(f"events read from block {part.end:,} down to {part.start:,}, of {len(works)} registries")
+        if all(work.cut for work in works):
+            return
 
 
-def _listed(work: _Work, raw: Sequence[Any], first: int, last: int) -> tuple[list[Listed], int]:
-    """(the entries that events name; number of events that this registry cannot have emitted in these blocks)."""
-    logs, found, good = logs_of(raw), list[Listed](), 0
+def _listed(work: _Work, logs: Sequence[EthLog], first: int, last: int) -> tuple[list[Listed], int]:
+    """(the entries that a registry's events name; number of events that it can have emitted in these blocks)."""
+    found, good = list[Listed](), 0
     for log in logs:
-        mine = (
-            log.address.lower() == work.registry.address.lower()
-            and log.topics[:1]
-            and log.topics[0] in work.reader.topics
-        )
-        if not mine or not first <= log.block <= last:
+        own = log.address.lower() == work.registry.address.lower()
+        if not own or log.topics[:1] == () or log.topics[0] not in work.reader.topics or not first <= log.block <= last:
             continue
         try:
             found += work.reader.listed(work.registry, log)
         except ValueError:
             continue
         good += 1
-    return found, len(raw) - good
+    return found, good
 
 
 async def _list(node: Quorum, work: _Work, store: FoundStore, block: BlockRef) -> frozenset[str]:

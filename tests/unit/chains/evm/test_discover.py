@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,8 @@ def read(source: Any, store: FoundStore, *markets: str, now: int = 5) -> Any:
     async def once() -> Any:
         head = await source.block()
         said = list[str]()
-        return await discover._reading(source, chain_of(*markets), REGISTRY, store, (head, head), now, said.append)
+        (found,) = await discover._readings(source, chain_of(*markets), store, (head, head), now, said.append)
+        return found
 
     return asyncio.run(once())
 
@@ -284,3 +286,20 @@ def test_what_is_stored_is_kept_and_a_damaged_file_is_named(tmp_path: Path) -> N
     store.path.write_bytes(b"no database at all, but long enough to be read as one" * 50)
     with pytest.raises(Exception, match="move it away"):
         store.known("r")
+
+
+def test_the_events_of_several_registries_are_read_together(tmp_path: Path) -> None:
+    """Of blocks that only one of them lacks, only its events are read."""
+    second = Registry("morpho_blue", CHAIN, "Another", REGISTRY.params | {"morpho": OTHER}, OTHER, 400)
+    source = Source([event(1, 101), event(2, 502), event(3, 503, address=OTHER)], markets=[1, 2, 3])
+    store, chain = FoundStore(tmp_path), replace(chain_of(), registries=(REGISTRY, second))
+
+    async def once() -> Any:
+        head = await source.block()
+        return await discover._readings(source, chain, store, (head, head), 5, lambda line: None)  # type: ignore[arg-type]
+
+    one, other = asyncio.run(once())
+    assert source.served == [(400, HEAD), (100, 399)]
+    assert {entry.listed.key for entry in one.entries} == {key(1), key(2)}
+    assert {entry.listed.key for entry in other.entries} == {key(3)} and not one.notes and not other.notes
+    assert asyncio.run(once())[0].previous_run == 5 and len(source.served) == 2
