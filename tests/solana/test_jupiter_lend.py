@@ -169,6 +169,15 @@ def test_a_paused_market_neither_takes_nor_gives(terms: dict[str, Any], code: in
     assert ledger.attempt(ADAPTER.deposit(state, usdc.parse("1"), ledger.me))[0] == code
 
 
+def test_shares_that_are_worth_less_than_is_ever_paid_count_nothing() -> None:
+    ledger, _, market, place = start()
+    for shares, held, code in ((8, 0, 6030), (10, 10, None)):
+        ledger.set({ata(ledger.me, place.share_mint): token_account(place.share_mint, ledger.me, shares)})
+        state = ledger.observe(ADAPTER, market)
+        assert (state.held.raw, state.shares) == (held, shares)
+        assert ledger.attempt(ADAPTER.withdraw(state, None, ledger.me))[0] == code
+
+
 def test_doubts_say_both_numbers() -> None:
     ledger, usdc, market, place = start()
     assert ledger.observe(ADAPTER, market).doubts == ()

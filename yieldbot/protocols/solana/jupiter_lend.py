@@ -62,7 +62,7 @@ VAULTS_PROGRAM = "jupr81YtYssSyPt8jbnGuiWon5f6x9TcDEFxYe3Bdzi"
 REWARDS_PROGRAM = "jup7TthsMgcR9Y3L277b8Eo9uboVSmu1utkuXHNUKar"
 ACTIVE = 0
 LEAST_RAW = 10
-"""The fewest base units of one operation (MIN_OPERATE_AMOUNT)."""
+"""The fewest base units of one operation (MIN_OPERATE_AMOUNT): shares worth less cannot be taken out."""
 LEAST_SHARE = 999, 1000
 """The fewest shares that a deposit must bring, as a fraction of those that are expected."""
 UNFUNDED = 100
@@ -159,7 +159,8 @@ class JupiterLend:
         except OverflowError as odd:
             raise MarketError(f"{market.name}: {odd}") from None
         held_shares = token_amount(account)
-        held = Amount(token, held_shares * price // PRICE_ONE)
+        worth = held_shares * price // PRICE_ONE
+        held = Amount(token, worth if worth >= LEAST_RAW else 0)  # fewer base units are never paid
         supplied_raw, borrowed_raw = reserve.supplied_raw(supply_price), reserve.borrowed_raw(borrow_price)
         cash = max(0, token_amount(vault) - fields["total_claim_amount"])
         unit = supply_price if position["with_interest"] else PRICE_ONE

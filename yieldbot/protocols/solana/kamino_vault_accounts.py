@@ -9,7 +9,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Market
 from yieldbot.model.tx import SvmMeta
-from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, SYSVAR_INSTRUCTIONS, ata, key_bytes, layout, pda
+from yieldbot.protocols.solana.layout import SYSVAR_INSTRUCTIONS, ata, key_bytes, layout, pda
 
 ALLOCATIONS_AT, MOST_RESERVES = 312, 25
 MOST_PLACES = 11
@@ -37,8 +37,7 @@ def allocations(data: bytes) -> list[dict[str, Any]]:
     """The used allocations of a VaultState's bytes, in their order."""
     size = layout("kamino_vault").size("VaultAllocation")
     parts = (data[ALLOCATIONS_AT + size * i : ALLOCATIONS_AT + size * (i + 1)] for i in range(MOST_RESERVES))
-    found = (layout("kamino_vault").decode("VaultAllocation", part) for part in parts)
-    return [one for one in found if one["reserve"] != SYSTEM_PROGRAM]
+    return [layout("kamino_vault").decode("VaultAllocation", part) for part in parts if any(part[:32])]
 
 
 def global_config(program: Address) -> Address:
