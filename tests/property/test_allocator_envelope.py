@@ -34,9 +34,11 @@ from yieldbot.math.estimate import Interval
 from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook, outlook
 from yieldbot.math.range_yield import FULL, PoolEstimate, RangeBounds
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
+from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.sustainable import capped, capped_vault, holding_at
 from yieldbot.math.unlocking import UnlockingCurve
+from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
 
 sizes = st.floats(1e4, 1e8)
@@ -122,9 +124,23 @@ def provided(draw: st.DrawFn) -> LiquidityCurve:
     return LiquidityCurve(outlook(), outlook(), draw(st.sampled_from([0.0, 10.0, 1e5])), draw(st.floats(0.0, 0.01)))
 
 
+@st.composite
+def stated(draw: st.DrawFn) -> StatedCurve:
+    held = draw(st.sampled_from([0.0, 10.0, 1e5]))
+    return StatedCurve(draw(st.floats(0.0, 0.5)), held, draw(st.sampled_from([0.0, 0.001, 0.3])))
+
+
+@st.composite
+def vesting(draw: st.DrawFn) -> VestingCurve:
+    rates = [draw(sizes) * draw(st.floats(0.0, 0.5)) for _ in range(2)]
+    return VestingCurve(draw(sizes), rates[0], draw(st.sampled_from([0.0, 28_800.0, 1e7])), rates[1])
+
+
 curves = st.one_of(
     rewarded(),
     provided(),
+    stated(),
+    vesting(),
     kinked(),
     adaptive(),
     vault(),

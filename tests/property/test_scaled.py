@@ -28,6 +28,7 @@ from yieldbot.math.curves import (
 )
 from yieldbot.math.liquidity_curve import LiquidityCurve
 from yieldbot.math.reward_curve import RewardedCurve
+from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import MOST_FACTOR, CappedCurve, LineOfRates, ScaledCurve, at_level, lent_at, scaled
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
@@ -49,6 +50,8 @@ def spiking(draw: st.DrawFn) -> YieldCurve:
 
 
 every = st.one_of(curves, spiking())
+COMPOUND = (StakeCurve, StatedCurve)
+"""Curves whose income compounds within the horizon: scaled nearly in proportion."""
 
 
 @settings(max_examples=draws(50, 150), deadline=None)
@@ -74,14 +77,14 @@ def test_bounds_of_scaled_curves_hold(curve: YieldCurve, factor: float, plain: b
 def test_every_rate_is_scaled_and_kinks_stay_where_they_are(curve: YieldCurve, factor: float, x: float) -> None:
     found = scaled(curve, factor)
     assert set(curve.breakpoints()) == set(found.breakpoints())
-    if isinstance(curve, (EnteredCurve, StakeCurve)):
+    if isinstance(curve, (EnteredCurve, *COMPOUND)):
         x = curve.held  # beyond it entering costs something, which no forecast changes
     wanted = factor * curve.apr(x, H)
-    assume(not isinstance(curve, StakeCurve) or wanted < 2.0)  # beyond it compounding is most of it
-    # The IRM's own exponential makes rates that are scaled a last bit off; a stake's rewards compound.
-    near = 0.2 if isinstance(curve, StakeCurve) else 1e-9
+    assume(not isinstance(curve, COMPOUND) or wanted < 2.0)  # beyond it compounding is most of it
+    # The IRM's own exponential makes rates that are scaled a last bit off; these rewards compound.
+    near = 0.2 if isinstance(curve, COMPOUND) else 1e-9
     assert found.apr(x, H) == pytest.approx(wanted, rel=near, abs=1e-12)
-    if not isinstance(curve, (SampledCurve, EnteredCurve, StakeCurve)):
+    if not isinstance(curve, (SampledCurve, EnteredCurve, *COMPOUND)):
         assert found.marginal(x, H) == pytest.approx(factor * curve.marginal(x, H), rel=1e-6, abs=1e-9)
 
 
@@ -91,7 +94,7 @@ def test_a_curve_at_a_level_pays_it_where_we_stand(curve: YieldCurve, held: floa
     assume(not isinstance(curve, (RewardedCurve, LiquidityCurve)))  # rewards and pools are not forecast
     held = getattr(curve, "held", held)
     found = at_level(curve, held, rate, H)
-    near = 0.02 if isinstance(curve, StakeCurve) else 1e-9
+    near = 0.02 if isinstance(curve, COMPOUND) else 1e-9
     assert found.apr(held, H) == pytest.approx(rate, rel=near)
     for a, b in pairwise(sorted({0.0, most, *(x for x in breakpoints(found, H) if x < most)})):
         line = tight_bound(found, a, b, H)
