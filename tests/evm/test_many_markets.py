@@ -77,3 +77,22 @@ async def test_what_was_not_read_in_full_is_no_better(sandbox: Sandbox) -> None:
     assert proof.upper_bound >= best.objective - 1.0  # a dollar more came in
     assert abs(proof.objective - best.objective) < 1.0
     assert proof.gap_bps < 0.1
+
+
+async def test_the_ceiling_of_an_opaque_vault_is_its_income_without_fees(sandbox: Sandbox) -> None:
+    (job,) = load(sandbox.config).jobs
+    (table,) = [d for d in job.chain.deployments if d.name == "Drip Vault"]
+    adapter = adapters()["erc4626"]
+    assert isinstance(adapter, Glancing)
+    async with sandbox.node() as node:
+        block = await node.block()
+        (markets,) = await node.run([adapter.discover(table)], block)
+        assert not isinstance(markets, MarketError)
+        (glances,) = await node.run([adapter.glance(markets, job.wallet.address, block)], block)
+        (state,) = await node.run([adapter.observe(markets[0], job.wallet.address, block)], block)
+    assert not isinstance(glances, MarketError) and not isinstance(state, MarketError)
+    (glance,) = glances
+    assert (glance.held.raw, glance.supplied, glance.quoted, glance.open) == (0, state.supplied, state.quoted, True)
+    rates = [(glance.ceiling.apr(x, 30 * 86_400.0), state.curve.apr(x, 30 * 86_400.0)) for x in (0.0, 1e3, 1e5, 1e7)]
+    assert all(most >= rate > 0.0 for most, rate in rates)
+    assert rates[0][0] == rates[0][1] or state.entry_cost_bps

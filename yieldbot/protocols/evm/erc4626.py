@@ -13,6 +13,7 @@ from yieldbot.math.aave import RAY
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import kind_of, leg_gas
+from yieldbot.model.glance import Glance
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import EthCall, Flow
@@ -22,6 +23,7 @@ from yieldbot.protocols.evm import metamorpho
 from yieldbot.protocols.evm import two_step_exits as _exits
 from yieldbot.protocols.evm.aave_v3 import pool_key, reserve, reserve_discovery, reserve_reads
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
+from yieldbot.protocols.evm.vault_glances import generic_glances
 from yieldbot.protocols.evm.vaults import MAX_FEE_BPS, VaultView, generic, interface_reads, interfaces
 from yieldbot.protocols.reads import Reads
 
@@ -85,6 +87,11 @@ class Erc4626:
         flows = {"generic": generic, "metamorpho": metamorpho.look_through, "stata": _stata}
         view, shares = yield from flows[market.params["flavour"]](market, owner, block)
         return state_of(market, block, view, shares)
+
+    def glance(self, markets: Sequence[Market], owner: Address, block: BlockRef) -> Flow[tuple[Glance, ...]]:
+        """Opaque vaults alone: what a vault that is seen through could pay takes as many reads as its state."""
+        opaque = [m for m in markets if "unfit" not in m.params and m.params["flavour"] == "generic"]
+        return (yield from generic_glances(opaque, owner, block))
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
         market = state.market

@@ -125,7 +125,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
     at, asset, lag = market.address, market.asset, where["lookback_blocks"]
     share_token = where.get("share", at)
     probe, tokens = FINE * 10 ** where["share_decimals"], PROBE_TOKENS * asset.one
-    lags = [max(1, lag * part // SAMPLES) for part in range(SAMPLES, 0, -1)]
+    lags = lags_of(lag)
     reads = Reads()
     ours = reads.add(erc20.read(share_token, "balanceOf", owner))
     total, earlier = (reads.add(vault.read(at, "totalAssets", lag_blocks=blocks)) for blocks in (0, lag))
@@ -251,6 +251,11 @@ def _priced(answer: bytes, otherwise: int) -> int:
 
 MAX_FEE_BPS = 100.0
 """Entry or exit fees above this stop new money, unless the vault's table allows more."""
+
+
+def lags_of(lookback_blocks: int) -> list[int]:
+    """How many blocks ago the share price is read, the earliest first."""
+    return [max(1, lookback_blocks * part // SAMPLES) for part in range(SAMPLES, 0, -1)]
 
 
 def rates_of(prices: Sequence[tuple[int, int]], name: str, lag: int) -> tuple[float, float]:
