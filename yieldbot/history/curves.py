@@ -27,6 +27,7 @@ from yieldbot.math.curves import (
     SupplyKinkedCurve,
     VaultSlot,
 )
+from yieldbot.math.fraxlend import MovingLineCurve
 from yieldbot.math.jupiter_lend import WholeBpCurve
 from yieldbot.math.kamino_vault import LessFeeCurve
 from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
@@ -74,6 +75,7 @@ SHAPES = {
     "unlocking": _shape(UnlockingCurve, "others locked seconds_left income_per_year"),
     "vault_slot": _shape(VaultSlot, "curve held room liquidity pool"),
     "slots": _shape(SlotCurve, "others borrowed points keep slot_seconds compounds fixed fees"),
+    "moving_line": _shape(MovingLineCurve, "others borrowed points keep low high least most half_life"),
     "whole_bp": _shape(WholeBpCurve, "others free borrowed points keep paying price"),
     "stake": _shape(StakeCurve, "others staked held growth fee epoch_seconds entry_cost"),
     "undrained": _shape(CappedCurve, "base least"),

@@ -29,6 +29,7 @@ LEGS: Mapping[str, LegGas] = {
     "euler": LegGas(280_000, 240_000),
     "euler_earn": LegGas(700_000, 600_000),
     "fluid": LegGas(320_000, 300_000),
+    "fraxlend": LegGas(200_000, 180_000),
     "gearbox": LegGas(240_000, 220_000),
     "erc4626/generic": LegGas(150_000, 120_000),
     "erc4626/stata": LegGas(360_000, 320_000),

@@ -19,7 +19,7 @@ from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract
 
-NEEDS: tuple[str, ...] = ("euler", "euler_earn", "fluid", "gearbox")
+NEEDS: tuple[str, ...] = ("euler", "euler_earn", "fluid", "fraxlend", "gearbox")
 USDC = 10**6
 
 
@@ -175,3 +175,30 @@ async def test_gearbox_pays_interest_on_the_principal_and_shares_quota_revenue(c
     with pytest.raises(NodeRefused) as refused:
         await chain.node.call(call.to, call.data, sender=chain.owner)
     assert chain.adapters["gearbox"].explain_revert(refused.value.data) == "the pool is paused"
+
+
+async def test_fraxlends_rate_moves_until_the_horizon_and_its_limits_hold(chain: Accuracy) -> None:
+    (market,) = await markets_of(chain, "fraxlend")
+    pair = contract(market, "FraxlendPairDouble")
+    lender = checksum((await chain.node.request("eth_accounts", []))[0])
+    used = await chain.state(market, owner=lender)
+    out = market.asset.amount(150_000 * USDC)
+    await chain.do(chain.adapters["fraxlend"].withdraw(used, out, lender), lender)
+    high = await chain.state(market)  # beyond its targets: what borrowers pay doubles in days
+    assert high.curve.apr(0.0, 10.0 * DAY) > 2.0 * high.curve.apr(0.0, DAY) and "above-kink" in high.flags
+    assert "rate-adapts" in high.flags and high.doubts == ()
+    assert high.capacity is not None and 19_140_000 < float(high.capacity) < 19_150_000
+    root = root_of(high, {})
+    ((backer, part),) = root.held.children
+    assert backer == f"token:{market.params['backer']}" and part == pytest.approx(0.94, abs=0.01)
+    await tell(chain, pair, "pauseInterest", True)
+    assert (await chain.state(market)).curve.apr(0.0, DAY) == 0.0
+    await tell(chain, pair, "setDepositLimit", 0)
+    assert (await chain.state(market)).status is Status.FROZEN
+    await tell(chain, pair, "pauseWithdraw", True)
+    stopped = await chain.state(market, owner=lender)
+    assert stopped.status is Status.PAUSED and stopped.withdrawable.raw == 0
+    (call,) = chain.adapters["fraxlend"].withdraw(stopped, None, lender)
+    with pytest.raises(NodeRefused) as refused:
+        await chain.node.call(call.to, call.data, sender=lender)
+    assert chain.adapters["fraxlend"].explain_revert(refused.value.data) == "WithdrawPaused"

@@ -153,6 +153,13 @@ def _earn(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
     return HeldBy(children=tuple(children.items()), unknown=unknown, asset=asset)
 
 
+def _pair(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    """A Fraxlend pair: its cash, and what it lends against its one collateral."""
+    lent = (state.borrowed.raw / state.supplied.raw) if state.borrowed is not None and state.supplied.raw else 0.0
+    children = ((token_key(str(state.market.params["backer"])), lent),) if lent else ()
+    return HeldBy(children=children, idle=max(0.0, 1.0 - lent), asset=asset)
+
+
 def _liquidity(state: MarketState, asset: str) -> HeldBy:
     """Both tokens of a pool, weighted by value; half each if the pool has no usable price."""
     pool = state.liquidity_market
@@ -176,6 +183,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "ethena": _ethena,
     "euler": _share,
     "euler_earn": _earn,
+    "fraxlend": _pair,
     "morpho_blue": _blue,
     "savings_rate": _savings,
     "morpho_vault_v2": _vault,

@@ -17,6 +17,7 @@ SHARE_VAULTS = (
     "euler",
     "euler_earn",
     "fluid",
+    "fraxlend",
     "gearbox",
     "maple",
     "morpho_vault_v2",

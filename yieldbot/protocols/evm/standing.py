@@ -222,6 +222,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "euler": standing_credit.euler,
     "euler_earn": standing_credit.euler_earn,
     "fluid": standing_credit.fluid,
+    "fraxlend": standing_credit.fraxlend,
     "gearbox": standing_credit.gearbox,
     "morpho_blue": _blue,
     "savings_rate": _savings,

@@ -61,6 +61,25 @@ def fluid(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
             yield Dependency(Address(params[name]), part, words)
 
 
+def fraxlend(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    views = (
+        ("oracle", _view("exchangeRateInfo()")),
+        ("rate model", _view("rateContract()")),
+        ("loan-to-value limit", _view("maxLTV()")),
+        ("deposit limit", _view("depositLimit()")),
+    )
+    yield Dependency(market.address, Part.POOL, "pair", views)
+    for name, part, words in (
+        ("model", Part.RATE_MODEL, "rate contract"),
+        ("feed", Part.ORACLE, "oracle"),
+        ("backer", Part.COLLATERAL, "collateral"),
+        ("timelock", Part.ADMIN, "timelock"),
+    ):
+        if name in params:
+            yield Dependency(Address(params[name]), part, words)
+
+
 def gearbox(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
     params = market.params
     views = (("credit managers", _view("creditManagers()")), ("debt limit", _view("totalDebtLimit()")))
