@@ -28,6 +28,10 @@ _NOUN = re.compile(
     rf"|(?-i:[A-Z]\w*[A-Z]\w*))\s+){{0,3}}({'|'.join(NOUNS)})s?\b",
     re.I,
 )
+_OUT_OF = re.compile(
+    r"\b(?:of|von|der|des|de|sur|parmi|entre|su|dei|delle)\s+(?:(?:the|our|all|den|unseren|los|las|les|nos|nuestros)\s+)*$",
+    re.I,
+)
 _OTHER_TIME = re.compile(r"\b(?:timelock|expires? after|reject\w*|live|cooldown|delay|wait\w*)\b", re.I)
 _AGO = re.compile(
     r"\b(?:ago|since|been|old|left|remain\w*|expires?|(?:last|past)|vor|seit|il y a|hace|depuis|desde)\b", re.I
@@ -235,7 +239,7 @@ def _counts(leaf: Leaf, word: str, before: str, behind: str, sources: Sources) -
     if "[" in leaf.path:  # a list in a row: its own name, or that of its rows
         return any(word in around for word in (leaf.key.removesuffix("s"), SAID.get(leaf.key, leaf.key)))
     some = any(word in around for word in sources.said)
-    return not some or re.search(r"\bof (?:the|our|all)?\s*$", before) is not None
+    return not some or _OUT_OF.search(before) is not None
 
 
 def _of_reading(figure: Figure, leaf: Leaf, text: str) -> bool:
@@ -255,9 +259,15 @@ def _fits_text(figure: Figure, written: Figure) -> bool:
     small = figure.unit == 1 and figure.value < 100 and not is_symbol(figure.word)
     if small and is_symbol(written.word):
         return False
+    if small and len(written.word) > 2 and figure.word and _stem(written.word) != _stem(figure.word):
+        return False  # "3 times the median" are no three markets
     if is_symbol(figure.word) and is_symbol(written.word) and figure.word.lower() != written.word.lower():
         return False
     return _close(figure, written.value, exact=small)
+
+
+def _stem(word: str) -> str:
+    return word.lower().removesuffix("s")
 
 
 def _days(at: Decimal) -> tuple[str, ...]:

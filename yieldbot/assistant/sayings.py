@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from yieldbot.assistant.figures import Figure, Kind, dates
 from yieldbot.assistant.labels import Label, Said
-from yieldbot.assistant.sources import Leaf, Of, Sources
+from yieldbot.assistant.sources import HORIZONS, Leaf, Of, Sources
 
 _SPAN = re.compile(
     r"\b(?:from|to|until|since|now|today|yesterday|currently|than|after|before|by|between|and then)\b", re.I
@@ -76,7 +76,9 @@ class Sayings:
             return place is None or _BLOCK.search(self._text[: place[0]]) is None
         of_row = self._of(self._markets, leaf.owners & (self._sources.rows - self._sources.ids), place)
         of_day = self._of(self._days, {leaf.day, leaf.day[5:]} if leaf.day else (), place)
-        of_horizon = self._of(self._horizons, {leaf.horizon} if leaf.horizon and leaf.key != "days" else (), place)
+        of_horizon = self._of(
+            self._horizons, {leaf.horizon} if leaf.horizon and leaf.key not in HORIZONS else (), place
+        )
         if not (of_row and of_day and of_horizon):
             return False
         return place is None or figure.kind is Kind.SECONDS or (self._aspect(place, leaf) and self._key(place, leaf))

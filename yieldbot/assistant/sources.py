@@ -37,6 +37,8 @@ _PERCENT = re.compile(r"(?:^|_)(?:percent|pct)(?:_|$)")
 _SECONDS = re.compile(r"(?:^|_)seconds?(?:_|$)")
 _DAYS, _HOURS = re.compile(r"(?:^|_)days?(?:_|$)"), re.compile(r"(?:^|_)hours?(?:_|$)")
 _SAFETY = re.compile(r"safety|grade|score|short$|long$|letter")
+_OF_MARKET = re.compile(r"(.{3,80}?) pays ")
+"""Texts of plans about one market, which they name first."""
 _DEFAULT = re.compile(r"`([a-z]\w*)`[^`]{0,80}?(?<![\w.,])(\d+(?:\.\d+)?)\s+by default\b")
 _ID = re.compile(r"(?=.*\d)(?=.*[a-z])[a-z0-9]{4,}")
 PAGE = "(page)"
@@ -47,6 +49,8 @@ SAID = {"queued": "wait", "legs": "step", "calls": "step"}
 """Values and lists for which sentences have another word."""
 NOUNS = ("market", "position", "plan", "transaction", "signal")
 """What rows of documents are: words in the names of tools and in sentences."""
+HORIZONS = ("horizon_days", "days")
+"""Fields that say over how many days a row of a list is."""
 MOST_DEPTH = 40
 
 
@@ -208,7 +212,7 @@ class Sources:
         if depth > MOST_DEPTH or value is None or isinstance(value, bool):
             return
         if isinstance(value, Mapping):
-            own = value.get("name") or value.get("market_name")
+            own = "" if _judges(value) else value.get("name") or value.get("market_name")
             if not own and _ID.fullmatch(str(value.get("id"))):
                 own = value["id"]  # a plan has no other name
                 self.ids.add(plain(own).lower())
@@ -252,6 +256,12 @@ class Sources:
             return
         if key in MIXED:
             text = _PREPOSITION.split(text, maxsplit=1)[0]
+        if (
+            named := _OF_MARKET.match(text)
+        ) is not None:  # its numbers are that market's, and those of its name nobody's
+            owners = owners | {plain(named[1]).lower()}
+            self.rows.add(plain(named[1]).lower())
+            text = text[named.end(1) :]
         for one in figures(text):
             if one.kind is not Kind.WORD:
                 self.leaves.append(Leaf(one.value, Of.TEXT, source, path, key, "", owners, figure=one))
@@ -293,18 +303,25 @@ def _rows(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, dict[str
             if name not in HIDDEN:
                 yield from _rows(part, f"{path}.{name}" if path else str(name), depth + 1)
     elif isinstance(value, Sequence) and not isinstance(value, str):
-        several = len({row.get("days") for row in value if isinstance(row, Mapping)}) > 1
+        key = next((one for one in HORIZONS if any(isinstance(row, Mapping) and one in row for row in value)), "")
+        several = len({row.get(key) for row in value if isinstance(row, Mapping)}) > 1
         for index, row in enumerate(value):
             if isinstance(row, Mapping):
                 labels = dict[str, str]()
                 if isinstance(row.get("day"), str):
                     labels["day"] = row["day"][:10]
-                if several and isinstance(row.get("days"), int):
-                    labels["horizon"] = str(row["days"])
-                if isinstance(row.get("aspect"), str):
-                    labels["aspect"] = plain(row["aspect"]).lower()
+                if several and isinstance(row.get(key), int):
+                    labels["horizon"] = str(row[key])
+                aspect = row.get("aspect") or (row.get("name") if _judges(row) else None)
+                if isinstance(aspect, str):
+                    labels["aspect"] = plain(aspect).lower().replace("_", " ")
                 yield f"{path}[{index}]", labels
             yield from _rows(row, f"{path}[{index}]", depth + 1)
+
+
+def _judges(row: Mapping[str, Any]) -> bool:
+    """Whether a row judges one aspect of a market: its name is the aspect's."""
+    return "score" in row and ("weight" in row or "evidence" in row)
 
 
 def _values(value: Any) -> set[Decimal]:

@@ -6,6 +6,7 @@ How they were made is in the file itself: no model was at hand.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,25 @@ from yieldbot.assistant.sources import Sources
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8"))
 UNSEEN: dict[str, Any] = json.loads((Path(__file__).parent / "answers_unseen.json").read_text(encoding="utf-8"))
+SANDBOX: dict[str, Any] = json.loads((Path(__file__).parent / "answers_sandbox.json").read_text(encoding="utf-8"))
 MOST_HELD_BACK = 0.05
 
 
-def _wrong(answer: dict[str, Any], recorded: dict[str, Any] = RECORDED) -> list[str]:
+@cache
+def _sources(file: str, names: tuple[str, ...]) -> Sources:
+    recorded = {"recorded": RECORDED, "unseen": UNSEEN, "sandbox": SANDBOX}[file]
     sources = Sources(now=recorded["now"])
-    for name in answer["sources"]:
+    for name in names:
         value = recorded["sources"][name]
         if isinstance(value, str):
             sources.add_text(name, value)
         else:
             sources.add_document(name, value, of=name)
-    return unsupported(grounded(answer["text"], sources))
+    return sources
+
+
+def _wrong(answer: dict[str, Any], file: str = "recorded") -> list[str]:
+    return unsupported(grounded(answer["text"], _sources(file, tuple(answer["sources"]))))
 
 
 def test_no_recorded_answer_with_an_unsupported_number_is_shown() -> None:
@@ -61,8 +69,15 @@ def test_numbers_in_names_support_nothing(name: str, answer: str, shown: bool) -
 
 def test_of_answers_that_the_checker_was_not_made_with_those_are_held_back_that_the_file_says() -> None:
     assert [one["supported"] for one in UNSEEN["answers"]].count(True) == 50 == len(UNSEEN["answers"]) / 2
-    held = [one["text"] for one in UNSEEN["answers"] if _wrong(one, UNSEEN)]
+    held = [one["text"] for one in UNSEEN["answers"] if _wrong(one, "unseen")]
     assert held == [one["text"] for one in UNSEEN["answers"] if not one["supported"] or "held" in one]
+
+
+def test_of_answers_over_a_real_sandboxs_documents_those_are_shown_that_the_file_says() -> None:
+    shown = [one["text"] for one in SANDBOX["answers"] if not _wrong(one, "sandbox")]
+    assert shown == [
+        one["text"] for one in SANDBOX["answers"] if (one["supported"] and "held" not in one) or "shown" in one
+    ]
 
 
 TWO = [
@@ -198,6 +213,40 @@ def test_so_many_rows_are_counted_in_their_own_document() -> None:
         "4",
         "2",
     ]
+
+
+def test_what_a_plan_says_of_a_market_is_of_that_market_and_the_number_of_its_name_of_none() -> None:
+    moves = [
+        {"reason": "Blue 91.5 % pays 3.91 % after our deposit"},
+        {"reason": "Red Pool pays 6.79 % after our deposit"},
+    ]
+    sources = Sources()
+    sources.add_document("S1", {"moves": moves}, of="what_if")
+    assert unsupported(grounded('"Blue 91.5 %" pays 3.91 %, Red Pool 6.79 %.', sources)) == []
+    assert unsupported(grounded("Red Pool would pay 3.91 %. It would pay 91.5 %.", sources)) == ["3.91 %", "91.5 %"]
+
+
+def test_a_small_number_of_a_text_is_of_what_the_text_counts() -> None:
+    row = {"name": "Blue Vault", "vetoes": ["above 3 times the median"], "alarms": [{"code": "SPIKE"}]}
+    sources = Sources()
+    sources.add_document("S1", {"items": [row, row | {"name": "Red"}], "total": 2}, of="list_markets")
+    assert unsupported(grounded("It is 3 times the median. Both of the 2 markets have an alarm.", sources)) == []
+    assert unsupported(grounded("Of the 2 markets, three have an alarm.", sources)) == ["3"]
+    assert unsupported(grounded("Zwei der 2 Märkte haben einen Alarm.", sources)) == []
+
+
+def test_a_grades_aspects_are_no_markets_and_their_forecasts_horizons_are_named_as_the_documents_do() -> None:
+    sources = Sources()
+    sides = [("exit_liquidity", 33.71), ("asset", 90.0)]
+    components = [{"name": name, "score": score, "weight": 0.1} for name, score in sides]
+    risk = {"name": "Blue Vault", "safety": 48, "components": components}
+    sources.add_document("S1", risk, of="get_risk")
+    rows = [{"horizon_days": 7, "mean": 0.0784}, {"horizon_days": 30, "mean": 0.0742}]
+    sources.add_document("S2", {"horizons": rows}, of="get_forecast")
+    assert unsupported(grounded("The asset is graded 90, exit liquidity 33.71; its safety is 48.", sources)) == []
+    assert unsupported(grounded("Exit liquidity has 90.", sources)) == ["90"]
+    assert unsupported(grounded("Over 30 days 7.42 % are expected, over a week 7.84 %.", sources)) == []
+    assert unsupported(grounded("Over 30 days 7.84 % are expected.", sources)) == ["7.84 %"]
 
 
 def test_a_ratio_in_words_is_computed_by_who_says_it() -> None:
