@@ -130,6 +130,8 @@ def test_a_pinned_market_is_a_line_in_the_chains_file_and_nothing_else_changes(s
     before, shown = file.read_text(), list[Change]()
     assert pin([key], found.markets, context, shown.append, lambda: False) == ()
     assert file.read_text() == before and any(key in line for line in shown[0].lines)
+    (fact,) = shown[0].facts
+    assert "DAI 86 %" in fact and "0 USDC supplied" in fact and "safety" in fact and sandbox.addresses["dai"] in fact
     for bad in (other, "0x" + "12" * 32):
         with pytest.raises(ConfigError, match="no registry"):
             pin([bad], found.markets, context, shown.append, lambda: True)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from yieldbot.config.pinning import Draft, Pin, draft, write
 from yieldbot.errors import ConfigError
+from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.discover import Pinnable
+    from yieldbot.app.discover_documents import DiscoveredMarket
 
 LONGEST_NAME = 40
 
@@ -29,8 +31,10 @@ class Change:
     """The file that is written."""
     lines: tuple[str, ...]
     """The change, in unified form: lines with + are added, lines with - removed."""
+    facts: tuple[str, ...]
+    """What was read of each market that would be pinned, a line each."""
     warnings: tuple[str, ...]
-    """What is odd about the markets that would be pinned."""
+    """What is odd about them."""
 
 
 def pin(
@@ -52,7 +56,7 @@ def pin(
             made.before.splitlines(), made.after.splitlines(), str(made.source), str(made.target), lineterm="", n=2
         )
         odd = tuple(f"{one.shown.name or one.shown.key}: {flag}" for one in mine for flag in one.shown.flags)
-        show(Change(chain, made.target, tuple(diff), odd))
+        show(Change(chain, made.target, tuple(diff), tuple(_facts(one.shown) for one in mine), odd))
         drafts.append(made)
     if not ask():
         return ()
@@ -76,6 +80,18 @@ def _one(key: str, found: Sequence[Pinnable]) -> Pinnable:
     if one.shown.state == "gone" or one.row is None or one.shown.unfit:
         raise ConfigError(f"--pin {key}: it cannot be pinned: {one.shown.unfit or 'it is gone'}")
     return one
+
+
+def _facts(one: DiscoveredMarket) -> str:
+    """What was read of a market, for the person who decides."""
+    parts = [f"{one.registry} {one.name}".strip(), one.key, f"{one.supplied:,.0f} {one.asset} supplied"]
+    parts += [] if one.quoted is None else [f"quoted {one.quoted:.2%} a year"]
+    parts += [] if one.safety is None else [f"safety {one.safety} ({one.letter})"]
+    parts += [] if one.age_days is None else [f"about {one.age_days:,.0f} days old"]
+    if one.collateral:
+        parts.append(f"lends against {one.collateral} ({one.collateral_symbol or 'without a symbol'})")
+    parts += [f"curated by {one.curator}"] if one.curator else []
+    return one_line("; ".join(parts))
 
 
 def _pin(one: Pinnable) -> Pin:

@@ -100,7 +100,7 @@ def _pin(keys: list[str], found: Any, context: Screen) -> int:
 
 
 def _change(context: Screen, change: Change) -> None:
-    for line in change.lines:
+    for line in (*change.facts, *change.lines):
         context.say(line)
     for warning in change.warnings:
         context.say(f"  look at this: {warning}")

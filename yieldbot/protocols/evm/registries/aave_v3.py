@@ -43,7 +43,7 @@ class AaveReserves(NoEvents):
         if int(a_token, 16) == 0:
             return FoundMarket(key=asset, fault=f"{registry.name} has no such reserve", denied=True)
         (supply,) = yield [abi("registries").read(a_token, "totalSupply")]
-        return FoundMarket(key=asset, asset=asset, name=registry.name, supplied_raw=amount_of(supply, "totalSupply"))
+        return FoundMarket(key=asset, asset=asset, supplied_raw=amount_of(supply, "totalSupply"))
 
     def pinned(self, registry: Registry, found: FoundMarket) -> PinnedRow | None:
         same = {"pool": registry.address, "data_provider": checksum(registry.params["data_provider"])}
