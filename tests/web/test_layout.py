@@ -27,6 +27,10 @@ PAGES = (
     "/backtests",
     "/alerts",
     "/ask",
+    "/plans",
+    "/proposals",
+    "/settings",
+    "/halt",
 )
 MOVED = """window.moved = []; new PerformanceObserver((list) => {
   for (const one of list.getEntries()) if (!one.hadRecentInput) window.moved.push([one.value, ...one.sources.map(
@@ -43,6 +47,8 @@ SCROLL = """const done = arguments[0]; (function on() {
   more.scrollIntoView(); requestAnimationFrame(on);
 })();"""
 AGENT = "yieldbot's tests"
+SQUEEZED = """return [...document.querySelectorAll('tbody th[scope=row]')]
+  .filter((one) => one.offsetWidth && one.offsetWidth < 70).map((one) => `${one.innerText} in ${one.offsetWidth} px`)"""
 
 
 @pytest.fixture
@@ -91,6 +97,7 @@ def test_nothing_moves_or_overflows_on_the_narrowest_and_the_widest_screen(
             name = f"{path} at {width} px, {theme}"
             faults += [f"{name}: {one}" for one in messages(chrome)]
             faults += [f"{name}: {wide} px too wide"] * (wide > 0)
+            faults += [f"{name}: {one}" for one in chrome.execute_script(SQUEEZED)[:3]]
             faults += [f"{name}: moved {moved}"] * (sum(one[0] for one in moved) > LARGEST_MOVE)
             faults += [f"{name}: {weight} bytes"] * (weight > MOST_BYTES)
             assert weight > 10_000, f"{name}: what was loaded is counted"

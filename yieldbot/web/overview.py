@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from yieldbot.app import proposal_decisions
+from yieldbot.app.plan_view import headlines
 from yieldbot.app.service import visible
 from yieldbot.errors import ConfigError
 from yieldbot.web import summary
@@ -19,10 +20,11 @@ from yieldbot.web.answering import caller_of, page, service_of
 async def overview(request: Request) -> Response:
     """The overview of everything that the person may see."""
     service, caller = service_of(request), caller_of(request)
+    plans = visible((await service.journalled("plans")).rows, caller)
     shown = summary.of(
         wealth=visible(service.newest("wealth").rows, caller),
         positions=visible(service.newest("positions").rows, caller),
-        plans=visible((await service.journalled("plans")).rows, caller),
+        plans=plans,
         runs=(await service.runs(caller)).rows,
         accounts=visible(service.accounts().rows, caller),
         chains={job.chain.chain: job.chain.name for job in service.context.settings.jobs},
@@ -30,7 +32,10 @@ async def overview(request: Request) -> Response:
         reading=service.ready(),
         proposed=await asyncio.to_thread(_proposed, request),
     )
-    return page(request, "overview.html", title="Overview", shown=shown, inline=False)
+    names = {row["id"]: row["name"] for row in service.newest("markets").rows}
+    waiting = [row["id"] for row in shown.waiting]
+    heads = await asyncio.to_thread(headlines, waiting, names, service.context)
+    return page(request, "overview.html", title="Overview", shown=shown, heads=heads, inline=False)
 
 
 def _proposed(request: Request) -> int:

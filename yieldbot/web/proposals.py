@@ -77,7 +77,7 @@ async def _refused(request: Request, failure: YieldbotError) -> Response:
 async def _page(
     request: Request, row: ProposalRow, status: int = 200, why: str | None = None, done: str | None = None
 ) -> Response:
-    service, caller, session = service_of(request), caller_of(request), session_of(request)
+    caller, session = caller_of(request), session_of(request)
     return page(
         request,
         "proposal.html",
@@ -90,7 +90,6 @@ async def _page(
         running=row.id in request.app.state.deciding,
         why=why,
         done=done,
-        program=service.context.program,
     )
 
 

@@ -133,6 +133,9 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   charts();
 });
 
+const here = document.querySelector("header nav [aria-current]");
+if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.clientWidth / 2 + here.offsetWidth / 2;  // on a phone
+
 written(document);
 charts();
 new MutationObserver((changes) => {
