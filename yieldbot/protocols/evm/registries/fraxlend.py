@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from yieldbot.model.discovery import FoundMarket, Listed, PinnedRow, Registry
 from yieldbot.model.reads import Flow
-from yieldbot.protocols.evm.registries.base import NoEvents, Table, opaque_vault, vault, whole_list
+from yieldbot.protocols.evm.registries.base import NoEvents, Table, vault, whole_list
 
 
 class Params(Table):
@@ -35,7 +35,7 @@ class FraxlendPairs(NoEvents):
         return (yield from vault(registry, key, None, "owner"))
 
     def pinned(self, registry: Registry, found: FoundMarket) -> PinnedRow | None:
-        return opaque_vault(registry, found)
+        return PinnedRow(protocol="fraxlend", name="Fraxlend", same={}, listed_in="pairs", value=found.key)
 
 
 REGISTRY = FraxlendPairs()
