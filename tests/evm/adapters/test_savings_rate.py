@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from eth_abi.abi import encode
 
 from tests.bench.accuracy import DAYS_30, Accuracy
+from yieldbot.chains.evm.check_tables import fault_of
 from yieldbot.errors import MarketError
 from yieldbot.math.savings_rate import RAY
 from yieldbot.model.amounts import Token
@@ -141,6 +143,19 @@ async def test_what_spark_takes_out_cannot_be_withdrawn(chain: Accuracy, own_san
     await chain.do(part, chain.owner)
     await chain.send(market.address, called("setDepositCap(uint256)", MAX_UINT256))
     assert (await chain.state(market)).capacity is None
+
+
+async def test_check_names_a_vault_of_another_psm(chain: Accuracy) -> None:
+    rows = [one for one in chain.job.chain.deployments if one.params.get("psm")]
+    block = await chain.node.block()
+    assert [await fault_of(chain.node, one, block) for one in rows] == [None, None]
+    psms = [one.params["psm"] for one in rows]
+    for row, other in zip(rows, reversed(psms), strict=True):
+        crossed = replace(row, params={**row.params, "psm": other})
+        fault = await fault_of(chain.node, crossed, block)
+        assert fault is not None and fault[1] == "psm" and "is of the PSM" in fault[0]
+        (found,) = await chain.node.run([chain.adapters["savings_rate"].discover(crossed)], block)
+        assert isinstance(found, MarketError) or all("unfit" in market.params for market in found)
 
 
 async def test_numbers_that_no_savings_rate_has_are_refused(chain: Accuracy, own_sandbox: Sandbox) -> None:

@@ -18,6 +18,7 @@ POOL_MANAGER = bytes.fromhex("dc4c90d3")  # poolManager()
 DEFAULT_FACTORY = bytes.fromhex("d4b6846d")  # defaultFactory()
 MORPHO = bytes.fromhex("3acb5624")  # MORPHO()
 POOL = bytes.fromhex("7535d246")  # POOL()
+PSM = bytes.fromhex("04bda262")  # psm()
 COMPTROLLER = bytes.fromhex("5fe3b567")  # comptroller()
 ADDRESSES_PROVIDER = bytes.fromhex("0542975c")  # ADDRESSES_PROVIDER()
 GET_POOL = bytes.fromhex("026b1d5f")  # getPool()
@@ -44,7 +45,20 @@ async def fault_of(node: Node, table: Deployment, block: BlockRef) -> tuple[str,
             for contract in addresses_in(params.get(key)):
                 if (fault := await _of_another(node, contract, key, getter, (owner, params[owner]), block)) is not None:
                     return fault, key
+    if table.protocol == "savings_rate" and params.get("psm"):
+        return await _savings(node, params, block)
     return await _aave(node, params, block) if table.protocol == "aave_v3" else None
+
+
+async def _savings(node: Node, params: Mapping[str, Any], block: BlockRef) -> tuple[str, str] | None:
+    """A vault of sUSDC names its PSM, or on Ethereum a wrapper that names it."""
+    for vault in addresses_in(params["vaults"]):
+        found = await _named(node, vault, PSM, block)
+        if found is not None and found != str(params["psm"]).lower():
+            found = await _named(node, found, PSM, block)
+        if found != str(params["psm"]).lower():
+            return f"{vault} is of the PSM {found or '(none)'}", "psm"
+    return None
 
 
 async def missing(node: Node, params: Mapping[str, Any], block: BlockRef) -> tuple[str, str] | None:
