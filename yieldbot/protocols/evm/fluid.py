@@ -195,7 +195,7 @@ class Fluid(ShareCalls):
             status=status,
             curve=curve,
             quoted=Apr(curve.apr(float(held), DAY)),
-            pools=frozenset({f"fluid/{evm_number(market.chain)}/{layer.lower()}/{token.address.lower()}"}),
+            pools=frozenset({market.id}),
             gas_deposit=gas.deposit,
             gas_withdraw=gas.withdraw,
             flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
