@@ -25,6 +25,7 @@ BEN = Account.from_key(b"\x08" * 32)
 NO_BUTTONS = """!['approve-form', 'reject', 'elsewhere'].some(
   (one) => document.getElementById(one) && !document.getElementById(one).hidden)"""
 SAYS = "document.querySelector('main').innerText.includes('{}')"
+WHY = "document.querySelector('#approve-form .not-sent')"
 BRIEF = {"timeout_graceful_shutdown": 1}
 
 
@@ -106,3 +107,51 @@ def test_without_a_server_nothing_is_lost_and_it_goes_on_by_itself(chrome: Any, 
         until(chrome, SAYS.format("Rejected by key all: the rate will fall"))
         assert not chrome.find_elements("css selector", "main > #content [role=alert]:not([hidden])")
         chrome.get("about:blank")
+
+
+def test_an_approval_survives_a_lost_line_an_ended_session_a_second_press_and_a_second_tab(
+    chrome: Any, served: Served, context: Quiet
+) -> None:
+    needs(context, 1)
+    served.service.events.longest_seconds = LONGEST_SECONDS
+    plan, app = waiting_plan(served), pages(served.service)
+    with serving(app, **BRIEF) as origin, authenticator(chrome):
+        phone(chrome)
+        person(context, "anna", passkey_line(chrome, origin, "anna")[3:])
+        chrome.delete_all_cookies()
+        chrome.add_cookie({"name": "yieldbot", "value": of_person(app, "anna")})
+        chrome.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+        chrome.get(f"{origin}/plans/{plan.id}")
+        until(chrome, "document.getElementById('live').textContent === 'Live'")
+        assert "GMT+9" in chrome.find_element("css selector", ".timeline time").get_attribute("title")
+        chrome.execute_cdp_cmd("Network.enable", {})
+        for offline in (True, False):
+            lost = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1, "offline": offline}
+            chrome.execute_cdp_cmd("Network.emulateNetworkConditions", lost)
+            if offline:
+                until(chrome, "document.getElementById('live').textContent.startsWith('No connection')")
+                chrome.find_element("id", "with-passkey").click()
+                until(chrome, f"{WHY}?.textContent.startsWith('No connection')")
+        until(chrome, "document.getElementById('live').textContent === 'Live'")
+        app.state.sessions._open.clear()
+        chrome.find_element("id", "with-passkey").click()
+        until(chrome, f"{WHY}.textContent.startsWith('You are signed out')")
+        chrome.add_cookie({"name": "yieldbot", "value": of_person(app, "anna")})
+        first = chrome.current_window_handle
+        chrome.switch_to.new_window("tab")
+        chrome.get(f"{origin}/plans/{plan.id}")
+        second = chrome.current_window_handle
+        chrome.switch_to.window(first)
+        chrome.execute_script("const one = document.getElementById('with-passkey'); one.click(); one.click();")
+        until(chrome, SAYS.format("Signed by anna"))
+        assert chrome.find_element("css selector", ".timeline").text.count("Signed by anna") == 1
+        chrome.back()
+        until(chrome, "!document.getElementById('with-passkey')")
+        chrome.switch_to.window(second)
+        until(chrome, f"!document.getElementById('with-passkey') && {SAYS.format('Signed by anna')}")
+        chrome.close()
+        chrome.switch_to.window(first)
+        chrome.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+        chrome.get("about:blank")
+        messages(chrome)
+    assert signed_plans(context) == (plan.id,)
