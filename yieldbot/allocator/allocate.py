@@ -304,8 +304,10 @@ def problem_of(
             for name, (m, most), counted in zip(names, exact.groups, parts, strict=True)
         ),
         budgets=tuple(
-            AssetBudget(raw / one, budget / one, price)
-            for raw, budget, one, price in zip(portfolio.raws, exact.budgets, ones, portfolio.prices, strict=True)
+            AssetBudget(raw / one, budget / one, price, snapshot.growth.get(token, 0.0))
+            for token, raw, budget, one, price in zip(
+                portfolio.tokens, portfolio.raws, exact.budgets, ones, portfolio.prices, strict=True
+            )
         ),
         min_position=exact.min_positions[0] / ones[0],
         min_move=exact.min_moves[0] / ones[0],

@@ -49,7 +49,8 @@ class Answer:
         problem, portfolio, h = self.problem, self.portfolio, self.problem.horizon_seconds
         x = [raw / portfolio.ones[market.asset] for raw, market in zip(self.raws, problem.markets, strict=True)]
         x += [raw / portfolio.ones[swap.source] for raw, swap in zip(self.paid, problem.swaps, strict=True)]
-        objective, bound = problem.objective(x), self.bound
+        alone = sum(p.wealth * p.price * p.idle_rate for p in problem.budgets)  # what our tokens earn wherever they are
+        objective, bound = problem.objective(x) + alone, self.bound + alone
         certificate = Certificate(
             objective=objective,
             upper_bound=max(bound, objective),
@@ -59,9 +60,13 @@ class Answer:
             p.price * (v * p.curve.apr(v, h) - p.dilution(v, h)) for p, v in zip(problem.markets, x, strict=False)
         )
         targets, swaps = self._targets(swaps)
+        growth = sum(
+            self.snapshot.growth.get(amount.token, 0.0) * float(amount) * self.snapshot.price(amount.token)
+            for amount in targets.values()
+        )
         return Allocation(
             targets=targets,
-            income_per_year=sum(incomes),
+            income_per_year=sum(incomes) + growth,
             cost=self._cost(x, swaps),
             certificate=certificate,
             shadow_price=self.price,

@@ -199,6 +199,8 @@ def _moves(
     for source, target, value in _paired(sources, targets, dust):
         parts = ((source.market_id, value / source.whole), (target.market_id, value / target.whole))
         gain = sum(worth.get(m, 0.0) * share for m, share in parts)
+        growth = snapshot.growth.get(target.token, 0.0) - snapshot.growth.get(source.token, 0.0)
+        gain += growth * value / first.one
         cost = sum(costs.get(m, 0.0) * share for m, share in parts)
         if source.token != target.token and swapped:
             cost += spread * value / swapped
@@ -271,7 +273,11 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     """The reason of a move in one line: both rates after the move, haircuts if they decide, and what keeps the target
     from taking more."""
     h = policy.horizon_seconds
-    rates = [curve_of(snapshot.of(m), policy).apr(float(allocation.targets[m]), h) * 100 for m in (source, target)]
+    rates = [
+        (curve_of(state, policy).apr(float(allocation.targets[state.market.id]), h) + growth) * 100
+        for state in (snapshot.of(source), snapshot.of(target))
+        for growth in (snapshot.growth.get(state.market.asset, 0.0),)
+    ]
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
     limit = f"; limited by {binding}" if binding.startswith(("policy", "the market")) else ""
     left, taken = snapshot.of(source).market, snapshot.of(target).market

@@ -147,7 +147,13 @@ class Market(Part):
     reward_apy_after_deposit: float | None = Field(
         description="what rewards add to that, net of their haircut and of claims, not compounded"
     )
-    total_apy_after_deposit: float | None = Field(description="`apy_after_deposit` + `reward_apy_after_deposit`")
+    asset_growth: float | None = Field(
+        description="what its asset earns by itself against the base's unit, as staked ether does, wherever it lies: a "
+        "simple annual fraction; 0 for a job with one asset"
+    )
+    total_apy_after_deposit: float | None = Field(
+        description="`apy_after_deposit` + `reward_apy_after_deposit` + `asset_growth`"
+    )
     forecast: ForecastYield | None = Field(description="what memory expects it to pay; null: there is no forecast")
     after_deposit_of: Money = Field(
         description="the holding that these yields are for: the allocation's target, or our whole wealth as far as "
@@ -189,8 +195,10 @@ class Market(Part):
         probe: Amount,
         horizon_seconds: float,
         policy: Policy,
+        growth: float = 0.0,
     ) -> Market:
-        """A market's part. ``probe``: the holding for which yields are shown."""
+        """A market's part. ``probe``: the holding for which yields are shown. growth: what its asset earns by
+        itself."""
         base, beside = apy_after(state, probe, horizon_seconds, policy), reward_apy(state, probe, policy)
         return cls(
             id=state.market.id,
@@ -202,7 +210,8 @@ class Market(Part):
             quoted_apy=number(state.quoted.compounded().value),
             apy_after_deposit=number(base.value),
             reward_apy_after_deposit=number(beside.value),
-            total_apy_after_deposit=number(base.value + beside.value),
+            asset_growth=number(growth),
+            total_apy_after_deposit=number(base.value + beside.value + growth),
             forecast=ForecastYield.of(state.forecast),
             after_deposit_of=Money.of(probe),
             held=Money.of(state.held),
@@ -292,7 +301,14 @@ def markets_of(
     """All markets of a snapshot except the wallet. ``wealth``: our total wealth."""
     by_id = {assessment.market_id: assessment for assessment in assessments}
     return tuple(
-        Market.of(state, by_id.get(state.market.id), probe_of(state, allocation, wealth), horizon_seconds, policy)
+        Market.of(
+            state,
+            by_id.get(state.market.id),
+            probe_of(state, allocation, wealth),
+            horizon_seconds,
+            policy,
+            snapshot.growth.get(state.market.asset, 0.0),
+        )
         for state in snapshot.states.values()
         if state.market.kind is not Kind.IDLE
     )

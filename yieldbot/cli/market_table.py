@@ -100,6 +100,7 @@ COLUMNS: Mapping[str, Column] = {
         lambda r: _percent(r.market.reward_apy_after_deposit),
         lambda r: r.market.reward_apy_after_deposit,
     ),
+    "growth": Column(">+ Own growth", lambda r: _percent(r.market.asset_growth), lambda r: r.market.asset_growth),
     "total": Column(
         ">= Total", lambda r: _percent(r.market.total_apy_after_deposit), lambda r: r.market.total_apy_after_deposit
     ),
@@ -147,8 +148,6 @@ COLUMNS: Mapping[str, Column] = {
     "flags": Column("Flags", _flags, _flags),
 }
 """By the name that ``--columns`` takes."""
-OPTIONAL = ("where", "rewards", "total", "over", "forecast")
-"""Columns that are shown only where some row has something to show in them."""
 
 
 def chosen(text: str | None) -> tuple[str, ...] | None:
@@ -220,7 +219,8 @@ def _usual(rows: Sequence[Row], width: int) -> tuple[str, ...]:
     some = {
         "where": len({row.where for row in rows}) > 1,
         "rewards": any(row.market.rewards for row in rows),
-        "total": any(row.market.rewards for row in rows),
+        "growth": any(row.market.asset_growth for row in rows),
+        "total": any(row.market.rewards or row.market.asset_growth for row in rows),
         "over": any(row.risk_free is not None for row in rows),
         "forecast": any(row.market.forecast is not None for row in rows),
     }

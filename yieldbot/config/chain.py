@@ -18,7 +18,7 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.discovery import Registry
 from yieldbot.model.families import EVM, SOLANA, Family, family_of, native_of
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.settings import ChainSettings, FeeKind, Merkl, SvmLimits
+from yieldbot.model.settings import ChainSettings, FeeKind, GrowthSource, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 from yieldbot.protocols.registries import registries, svm_registries
 
@@ -87,6 +87,13 @@ def _evm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         symbols={Address(t.address): frozenset({name, *t.symbols}) for name, t in table.tokens.items()},
         pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),
         unlisted=_unlisted(table),
+        growths={
+            Address(t.address): GrowthSource(
+                Address(t.growth.contract or t.address), t.growth.call, t.growth.lookback_blocks
+            )
+            for t in table.tokens.values()
+            if t.growth is not None
+        },
     )
 
 

@@ -45,6 +45,17 @@ class NativeTable(TomlTable):
     """Contract of its US dollar feed (Chainlink's AggregatorV3 interface)."""
 
 
+class GrowthTable(TomlTable):
+    """growth of a [tokens.SYMBOL] table: how fast the token grows against what it is made of."""
+
+    call: Literal["stEthPerToken", "getExchangeRate", "getRate", "exchangeRate", "latestAnswer"]
+    """Function without arguments that says what one token is worth, in a fixed unit."""
+    contract: AddressText | None = None
+    """The contract that has it; None: the token's own."""
+    lookback_blocks: Annotated[int, Field(gt=0)]
+    """Blocks over which the growth is measured, a week or so; an archive node is needed."""
+
+
 class TokenTable(TomlTable):
     """A [tokens.SYMBOL] table of an EVM chain."""
 
@@ -59,6 +70,8 @@ class TokenTable(TomlTable):
     address of a US dollar feed."""
     pegged: bool = False
     """Whether it is pegged to the US dollar."""
+    growth: GrowthTable | None = None
+    """How it grows by itself, as staked ether does against ether; None: it does not."""
     symbols: list[str] = Field(default_factory=list)
     """Further symbols that the contract may return instead of the table's name."""
     source: str = ""

@@ -322,6 +322,9 @@ class Snapshot:
     """Pools and prices of the job's assets; None: nothing is swapped."""
     pegs: Mapping[Token, Price | None] = field(default_factory=dict)
     """The feed's price of each of the job's assets that is pegged to the dollar; None: it has no feed."""
+    growth: Mapping[Token, float] = field(default_factory=dict)
+    """What each asset earns by itself, wherever it lies: its growth against the base's unit (staked ether in ether), a
+    simple annual fraction; assets without an entry do not grow."""
     supplies: Mapping[Address, int] = field(default_factory=dict)
     """How many base units exist of each token that is an asset or a collateral here (``model/backing.py``)."""
     glanced: tuple[Glance, ...] = ()

@@ -131,6 +131,19 @@ class Merkl:
     """Merkl's API, which learns our address."""
 
 
+@dataclass(frozen=True, slots=True)
+class GrowthSource:
+    """Where a token's growth against another is read: what its own contract says one token is worth (a staked ether in
+    ether), now and some time ago."""
+
+    contract: Address
+    """The contract that is asked."""
+    call: str
+    """The name of its function, one of ``config.chain_schema.GROWTH_CALLS``."""
+    lookback_blocks: int
+    """Blocks over which the growth is measured."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSettings:
     """chains/<name>.toml, with the RPC addresses from the environment.
@@ -206,6 +219,8 @@ class ChainSettings:
     """Where Merkl's rewards are read and claimed; None: Merkl is not used."""
     fee_kind: FeeKind = FeeKind.ETHEREUM
     """The kind of rollup, which determines the fee for data on L1 in addition to gas."""
+    growths: Mapping[Address, GrowthSource] = field(default_factory=dict)
+    """By token that grows by itself (staked ether): where that is read."""
     unlisted: Mapping[str, str] = field(default_factory=dict)
     """Rows whose addresses no public package lists, and where each comes from."""
 

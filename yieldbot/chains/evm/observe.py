@@ -8,6 +8,7 @@ from typing import Any
 
 from yieldbot.chains.evm import merkl
 from yieldbot.chains.evm.glances import Listing, idle_tokens, left_unread, listing
+from yieldbot.chains.evm.growth import add_growths
 from yieldbot.chains.evm.liquidity.markets import liquidity_markets
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.pegs import PoolLists, add_lists, add_means, with_traded
@@ -70,6 +71,7 @@ async def observe(
     pools = add_states(flows, listed.pools, listed.usd)
     means = add_means(flows, listed.of_pegs)
     supplies = [(token, flows.add(supply_of(token))) for token in tokens_of(markets)]
+    growths = add_growths(flows, job.assets, job.chain.growths, block) if job.base is not None else []
     await flows.run(node, block)
     states, unread = states_of(reads)
     quarantined += unread
@@ -104,6 +106,7 @@ async def observe(
         native_usd=around.native.usd if around.native else None,
         exchange=exchange,
         pegs=with_traded(pegs, means, around.usd, job.pegged, exchange),
+        growth={token: read.answer for token, read in growths if not isinstance(read.answer, MarketError)},
         supplies=known((token, read.answer) for token, read in supplies),
         glanced=tuple(glanced.values()),
     )
