@@ -57,7 +57,7 @@ ONLY = {
         "check_accounts": "Safes, and what was given up and can still be mined; on Solana it expires",
         "check_registries": "registries of Solana are programs, which `check` knows from the deployments",
         "check_exchanges": "pools' factories and routers are contracts that the chain is asked about",
-        "growth": "what staked ether is worth is asked of its contract at two blocks; a stake pool's state has its last epochs",
+        "growth": "what staked ether is worth is asked of its contract at two blocks; a stake pool states its own",
         "check_feeds": "a feed is a contract that says what it prices; Pyth's accounts are checked in check.py",
         "check_tables": "the contracts of one row name each other; Solana's rows name accounts of one program",
         "liquidity/*": "positions in pools are provided on EVM chains alone",
