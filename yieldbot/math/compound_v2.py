@@ -55,24 +55,40 @@ class CTokenTotals:
     """The protocol's fraction of the interest, scaled by 1e18."""
     updated: int
     """The market's clock (unix seconds, or a block's number) at the last accrual."""
+    bad_debt_raw: int = 0
+    """Debt that nobody will pay, which Venus's isolated pools count as if it were there."""
+    isolated: bool = False
+    """Whether it is a market of Venus's isolated pools, whose utilisation is at most 1."""
 
     @property
     def supplied_raw(self) -> int:
-        """What all suppliers own: cash and debts less the reserves. Raises ArithmeticError if reserves exceed them,
-        where the contract reverts."""
-        if self.reserves_raw > self.cash_raw + self.borrows_raw:
+        """What all suppliers own: cash and debts, bad ones too, less the reserves. Raises ArithmeticError if reserves
+        exceed them, where the contract reverts."""
+        if self.reserves_raw > self.cash_raw + self.borrows_raw + self.bad_debt_raw:
             raise ArithmeticError("its reserves are more than its cash and debts")
-        return self.cash_raw + self.borrows_raw - self.reserves_raw
+        return self.cash_raw + self.borrows_raw + self.bad_debt_raw - self.reserves_raw
 
     @property
     def utilisation(self) -> int:
-        """JumpRateModel.utilizationRate. Raises ZeroDivisionError where the contract reverts."""
-        return self.borrows_raw * MANTISSA // self.supplied_raw if self.borrows_raw else 0
+        """JumpRateModel.utilizationRate (of isolated pools JumpRateModelV2's, at most 1). Raises ZeroDivisionError
+        where the contract reverts."""
+        lent_raw = self.borrows_raw + self.bad_debt_raw
+        if not lent_raw:
+            return 0
+        used = lent_raw * MANTISSA // self.supplied_raw
+        return min(used, MANTISSA) if self.isolated else used
 
     def exchange_rate(self, first: int) -> int:
         """CToken.exchangeRateStored: base units of the asset for one base unit of the cToken, scaled by 1e18; ``first``
         if no cToken exists."""
         return self.supplied_raw * MANTISSA // self.shares if self.shares else first
+
+    def supply_rate(self, model: JumpRate) -> int:
+        """The market's supplyRatePerBlock or PerTimestamp, scaled by 1e18: bad debt pays no interest."""
+        if not self.isolated:
+            return model.supply(self.utilisation, self.reserve_factor)
+        to_pool = model.borrow(self.utilisation) * (MANTISSA - self.reserve_factor) // MANTISSA
+        return self.borrows_raw * to_pool // self.supplied_raw if self.supplied_raw else 0
 
     def accrued(self, model: JumpRate, now: int) -> CTokenTotals:
         """CToken.accrueInterest: simple interest at the rate of the stored amounts."""

@@ -10,12 +10,13 @@ from tests.bench.accuracy import DAY, DAYS_30, Accuracy
 from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, Status
+from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract, Deployer
 from yieldbot.sandbox.evm.node import Sandbox
 
-NEEDS = ("morpho_vault_v2", "yearn_v3")
+NEEDS = ("morpho_vault_v2", "yearn_v3", "compound_v2")
 M = 10**12
 NOBODY = "0x" + "00" * 20
 
@@ -143,3 +144,43 @@ async def test_a_yearn_vault_says_what_its_strategies_lost_and_names_the_loss_th
     await vault("shutdown_vault")
     state = await chain.state(market)
     assert state.status is Status.FROZEN and state.capacity is not None and not state.capacity
+
+
+async def test_bad_debt_of_an_isolated_pool_counts_in_its_price_and_earns_nothing(chain: Accuracy, site: Site) -> None:
+    async def pool(function: str, *args: Any) -> None:
+        await site.send("venus_isolated", "IsolatedVTokenDouble", function, *args)
+
+    async def comptroller(function: str, *args: Any) -> None:
+        await site.send("venus_comptroller", "IsolatedComptrollerDouble", function, *args)
+
+    market = await named(chain, "Venus isolated (double)")
+    await chain.history()
+    await chain.deposit(market, M // 100, chain.owner)
+    before = await chain.state(market)
+    assert before.market.params["clock"] == "seconds_as_blocks" and not before.doubts
+    await pool("writeOff", 100_000 * 10**6)  # a debt that nobody will pay
+    await chain.wait(1)
+    after = await chain.state(market)
+    assert after.held >= before.held, "the price of a share does not know it"
+    assert 0 < before.quoted.value - after.quoted.value < 0.13 * before.quoted.value, (
+        "an eighth of the debts pays no more"
+    )
+    (owed, doubt) = after.doubts
+    assert "bad debt" in doubt and "bad-debt" in after.flags and owed
+    start = after
+    await chain.wait(30 * DAY)
+    end = await chain.state(market)
+    grown = end.held.raw / start.held.raw - 1
+    predicted = start.curve.apr(float(start.held), DAYS_30) * DAYS_30 / SECONDS_PER_YEAR
+    assert abs(grown - predicted) < 1e-6
+    await comptroller("pause", market.address, 0, True)
+    assert (await chain.state(market)).status is Status.FROZEN
+    await comptroller("pause", market.address, 1, True)
+    state = await chain.state(market)
+    assert state.status is Status.PAUSED and not state.withdrawable
+    await comptroller("pause", market.address, 0, False)
+    await comptroller("pause", market.address, 1, False)
+    await comptroller("cap", market.address, 2**256 - 1)  # no cap
+    assert (await chain.state(market)).capacity is None
+    await comptroller("cap", market.address, 0)  # no room
+    assert (await chain.state(market)).status is Status.FROZEN

@@ -65,8 +65,19 @@ CLOCKS = {
         "supplyRatePerBlock",
         ("baseRatePerBlock", "multiplierPerBlock", "jumpMultiplierPerBlock"),
     ),
+    "seconds_as_blocks": AccrualClock(
+        "accrualBlockNumber",
+        "supplyRatePerBlock",
+        ("baseRatePerBlock", "multiplierPerBlock", "jumpMultiplierPerBlock"),
+    ),
 }
+"""By name; the last: Venus's on chains whose blocks come irregularly, where functions named after blocks count
+seconds."""
 TOTALS = ("getCash", "totalBorrows", "totalReserves", "totalSupply", "reserveFactorMantissa", "exchangeRateStored")
+ISOLATED = ("badDebt", "isTimeBased")
+"""Views that only newer Venus markets have: of bad debt those of isolated pools, of the clock also others."""
+UNLIMITED_RAW = 2**128
+"""A cap of at least this is none."""
 HEAD = ("underlying", "comptroller", "interestRateModel", "symbol", "decimals")
 
 
@@ -93,7 +104,7 @@ class CompoundV2:
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         ctoken, comptroller = abi("compound_v2"), checksum(deployment.params["comptroller"])
         listed = [checksum(text) for text in deployment.params["markets"]]
-        names = (*HEAD, *(clock.accrual for clock in CLOCKS.values()))
+        names = (*HEAD, *ISOLATED, *dict.fromkeys(clock.accrual for clock in CLOCKS.values()))
         reads = Reads()
         rows = [(at, {name: reads.add(ctoken.read(at, name, optional=True)) for name in names}) for at in listed]
         yield from reads.made()
@@ -120,6 +131,8 @@ class CompoundV2:
         ctoken = abi("compound_v2")
         params: dict[str, Any] = {"comptroller": comptroller}
         clock = next((name for name, clock in CLOCKS.items() if len(row[clock.accrual]) >= 32), None)
+        if clock == "blocks" and _optional("isTimeBased", row["isTimeBased"]):
+            clock = "seconds_as_blocks"
         if clock is None or any(len(row[name]) < 32 for name in HEAD):
             params["unfit"] = f"{at} does not answer as a cToken does"
         elif ctoken.one("comptroller", row["comptroller"]) != comptroller:
@@ -131,7 +144,8 @@ class CompoundV2:
             params["model"] = ctoken.one("interestRateModel", row["interestRateModel"])
             params["symbol"] = label(row["symbol"]) or "cToken"
             params["share_decimals"] = ctoken.one("decimals", row["decimals"])
-            params["periods"] = SECONDS_PER_YEAR if clock == "seconds" else deployment.params["blocks_per_year"]
+            params["periods"] = deployment.params["blocks_per_year"] if clock == "blocks" else SECONDS_PER_YEAR
+            params["isolated"] = len(row["badDebt"]) >= 32
         return Market(
             id=MarketId(f"compound_v2/{evm_number(deployment.chain)}/{at.lower()}"),
             protocol=self.protocol,
@@ -148,13 +162,17 @@ class CompoundV2:
         if "unfit" in where:
             raise MarketError(where["unfit"])
         observed = yield from _Observation.read(market, owner)
-        now = block.timestamp if where["clock"] == "seconds" else block.height
+        now = block.height if where["clock"] == "blocks" else block.timestamp
         totals = observed.totals.accrued(observed.model, now)
         rate = totals.exchange_rate(observed.first_rate)
         worth = redeem_value_raw(observed.shares, rate)
         held = worth - worth * observed.fee // MANTISSA
         liquidity = min(totals.cash_raw, observed.balance_raw)
-        rates = observed.model.supply(observed.totals.utilisation, totals.reserve_factor)
+        if totals.isolated:  # its reserves are nobody's to withdraw but the protocol's
+            liquidity = max(0, liquidity - totals.reserves_raw)
+        rates = observed.totals.supply_rate(observed.model)
+        lent_raw = totals.borrows_raw + totals.bad_debt_raw
+        paying = totals.borrows_raw / lent_raw if lent_raw else 1.0
         capacity = observed.capacity_raw(totals, where["periods"])
         status = observed.status
         flags = {
@@ -163,6 +181,7 @@ class CompoundV2:
             str(status): status is not Status.ACTIVE,
             "thin-liquidity": liquidity * THIN < totals.supplied_raw,
             "rewards-not-counted": observed.pays_rewards,
+            "bad-debt": totals.bad_debt_raw > 0,
         }
         doubts = observed.doubts(token, rate, rates)
         return MarketState(
@@ -178,9 +197,9 @@ class CompoundV2:
             status=status,
             curve=KinkedCurve(
                 others=(totals.supplied_raw - worth) / token.one,
-                borrowed=totals.borrows_raw / token.one,
+                borrowed=lent_raw / token.one,
                 points=_points(observed.model, where["periods"]),
-                keep=1.0 - totals.reserve_factor / MANTISSA,
+                keep=(1.0 - totals.reserve_factor / MANTISSA) * paying,
             ),
             quoted=Apr(rates * where["periods"] / MANTISSA),
             pools=frozenset({market.id}),
@@ -262,6 +281,8 @@ class _Observation:
         clock, rate_model, comptroller = CLOCKS[where["clock"]], where["model"], where["comptroller"]
         reads = Reads()
         required = {name: reads.add(ctoken.read(at, name)) for name in (*TOTALS, clock.accrual, clock.supply_rate)}
+        if where["isolated"]:
+            required["badDebt"] = reads.add(ctoken.read(at, "badDebt"))
         required["balanceOf"] = reads.add(ctoken.read(at, "balanceOf", owner))
         required |= {name: reads.add(ctoken.read(rate_model, name)) for name in (*clock.model, "kink")}
         balance = reads.add(abi("erc20").read(market.asset.address, "balanceOf", at))
@@ -298,6 +319,8 @@ class _Observation:
                 shares=answered["totalSupply"],
                 reserve_factor=answered["reserveFactorMantissa"],
                 updated=answered[clock.accrual],
+                bad_debt_raw=answered.get("badDebt", 0),
+                isolated=where["isolated"],
             ),
             model=JumpRate(*(answered[name] for name in (*clock.model, "kink"))),
             shares=answered["balanceOf"],
@@ -305,7 +328,7 @@ class _Observation:
             quoted=answered[clock.supply_rate],
             balance_raw=abi("erc20").one("balanceOf", balance.data),
             status=status,
-            cap_raw=most or None,
+            cap_raw=most if most and most < UNLIMITED_RAW else None,
             fee=_optional("treasuryPercent", fee.data) or 0,
             pays_rewards=bool(_optional("rewardDistributor", rewards.data)),
         )
@@ -329,6 +352,8 @@ class _Observation:
         found += in_vault(stored.cash_raw, self.balance_raw, token)
         if abs(self.quoted - computed) > computed // AGREE + 2:
             found.append(f"it says that it pays {self.quoted} a period, its rate model's terms say {computed}")
+        if stored.bad_debt_raw * FULL > stored.supplied_raw:
+            found.append(f"{token.amount(stored.bad_debt_raw)} of what it says suppliers own are bad debt")
         if self.fee:
             found.append(f"{self.fee / MANTISSA:.4%} of what is redeemed is kept")
         return tuple(found)

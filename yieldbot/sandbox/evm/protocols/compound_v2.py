@@ -34,13 +34,32 @@ async def deploy(site: Site) -> Deployed:
     markets = {name: await market(f"m{name}") for name in ("USDC", "Capped", "Closed")}
     await d.send(comptroller, "cap", markets["Capped"].address, CAP * USDC_ONE)
     await d.send(comptroller, "pauseMint", markets["Closed"].address, True)
+    isolated = await _isolated(site)
     names = {"USDC": "Moonwell (double)", "Capped": "Moonwell Capped (double)", "Closed": "Moonwell Closed (double)"}
     row = {"protocol": "compound_v2", "comptroller": comptroller.address}
+    tables = [row | {"name": names[key], "markets": [made.address]} for key, made in markets.items()]
+    where = {"protocol": "compound_v2", "comptroller": isolated["venus_comptroller"].address}
+    tables.append(where | {"name": "Venus isolated (double)", "markets": [isolated["venus_isolated"].address]})
     return Deployed(
-        tables=[row | {"name": names[key], "markets": [made.address]} for key, made in markets.items()],
-        addresses={"moonwell_comptroller": comptroller.address, "moonwell_model": model.address}
+        tables=tables,
+        addresses={name: one.address for name, one in isolated.items()}
+        | {"moonwell_comptroller": comptroller.address, "moonwell_model": model.address}
         | {f"moonwell_{key.lower()}": made.address for key, made in markets.items()},
     )
+
+
+async def _isolated(site: Site) -> dict[str, Contract]:
+    """A market of an isolated pool with a cap, which counts seconds in functions named after blocks."""
+    d, ours, usdc = site.d, site.ours, site.tokens.usdc
+    comptroller = await d.deploy(ours["IsolatedComptrollerDouble"])
+    model = await d.deploy(ours["IsolatedRateDouble"], *RATES, 31_536_000)
+    where = ("vUSDC", usdc.address, comptroller.address, model.address)
+    made = await d.deploy(ours["IsolatedVTokenDouble"], *where, FIRST_RATE, RESERVE_FACTOR, True)
+    await d.send(comptroller, "cap", made.address, CAP * USDC_ONE)
+    await d.send(usdc, "approve", made.address, MAX_UINT256)
+    await d.send(made, "mint", SUPPLIED * USDC_ONE)
+    await d.send(made, "borrow", BORROWED * USDC_ONE, sender=d.accounts[1])
+    return {"venus_comptroller": comptroller, "venus_isolated": made}
 
 
 SANDBOX = SandboxProtocol(protocol="compound_v2", deploy=deploy, tolerance_bp={"compound_v2": 0.01})

@@ -115,7 +115,7 @@ abstract contract CTokenDouble {
     mapping(address => uint256) public balanceOf;
     mapping(address => Debt) private _debts;
     uint256 internal _accrued;
-    uint256 private immutable _firstRate;
+    uint256 internal immutable _firstRate;
 
     constructor(string memory symbol_, address underlying_, address comptroller_, address model, uint256 firstRate,
         uint256 reserveFactor)
@@ -132,7 +132,7 @@ abstract contract CTokenDouble {
         return IERC20(underlying).balanceOf(address(this));
     }
 
-    function exchangeRateStored() public view returns (uint256) {
+    function exchangeRateStored() public view virtual returns (uint256) {
         if (totalSupply == 0) return _firstRate;
         return (getCash() + totalBorrows - totalReserves) * 1e18 / totalSupply;
     }
@@ -142,7 +142,7 @@ abstract contract CTokenDouble {
         return debt.principal == 0 ? 0 : debt.principal * borrowIndex / debt.index;
     }
 
-    function _supplyRate() internal view returns (uint256) {
+    function _supplyRate() internal view virtual returns (uint256) {
         return interestRateModel.getSupplyRate(getCash(), totalBorrows, totalReserves, reserveFactorMantissa);
     }
 
@@ -151,7 +151,7 @@ abstract contract CTokenDouble {
         reserveFactorMantissa = factor;
     }
 
-    function accrueInterest() public returns (uint256) {
+    function accrueInterest() public virtual returns (uint256) {
         uint256 elapsed = _now() - _accrued;
         if (elapsed == 0) return 0;
         uint256 rate = interestRateModel.getBorrowRate(getCash(), totalBorrows, totalReserves);
@@ -184,12 +184,12 @@ abstract contract CTokenDouble {
         return _redeem(tokens, tokens * exchangeRateStored() / 1e18);
     }
 
-    function redeemUnderlying(uint256 amount) external returns (uint256) {
+    function redeemUnderlying(uint256 amount) external virtual returns (uint256) {
         accrueInterest();
         return _redeem(amount * 1e18 / exchangeRateStored(), amount);
     }
 
-    function borrow(uint256 amount) external returns (uint256) {
+    function borrow(uint256 amount) public virtual returns (uint256) {
         accrueInterest();
         if (getCash() < amount) return _fail(TOKEN_INSUFFICIENT_CASH, 0);
         _debts[msg.sender] = Debt(borrowBalanceStored(msg.sender) + amount, borrowIndex);
@@ -209,7 +209,7 @@ abstract contract CTokenDouble {
         return 0;
     }
 
-    function _redeem(uint256 tokens, uint256 amount) private returns (uint256) {
+    function _redeem(uint256 tokens, uint256 amount) internal virtual returns (uint256) {
         uint256 refused = comptroller.redeemAllowed(address(this));
         if (refused != 0) return _fail(COMPTROLLER_REJECTION, refused);
         if (tokens > balanceOf[msg.sender]) return _fail(MATH_ERROR, 0);
