@@ -23,7 +23,7 @@ COMMON = frozenset(
         r"\w+",
         "the a an and or of to in is are was were be do did does what why how when which who you we our my it its this "
         "that for from with on at by as not no can could would should will have has had i me your us they there about "
-        "if",
+        "if bot yieldbot",
     )
 )
 """Words that say nothing of what is looked for."""
