@@ -96,3 +96,18 @@ def test_a_job_that_is_read_in_full_is_solved_as_before() -> None:
     view = snapshot(10_000.0, market("a", kinked(1e6, 8e5), borrowed=8e5))
     proof = solved(view, loose()).certificate
     assert (proof.glanced, proof.unread) == (0, ())
+
+
+def test_a_market_whose_forecast_is_better_is_read_in_full() -> None:
+    """Its ceiling is what it pays now; memory may know better."""
+    draw = random.Random(1)
+    read, rest = market("a", ConstantCurve(0.03)), market("b", ConstantCurve(0.01))
+    for outlook, wanted in ((None, ()), (0.02, ()), (0.08, (rest.market.id,))):
+        glance = replace(glanced(rest, draw), outlook=outlook)
+        view = replace(snapshot(10_000.0, read), glanced=(glance,))
+        proof = solved(view, loose()).certificate
+        assert proof.unread == wanted
+        assert (proof.gap_bps > 100) == bool(wanted)  # the bound counts the forecast
+    spike = replace(glanced(market("b", kinked(1e6, 9.5e5)), draw), outlook=0.08)
+    proof = solved(replace(snapshot(10_000.0, read), glanced=(spike,)), loose()).certificate
+    assert proof.unread == (spike.market.id,)

@@ -25,6 +25,7 @@ from yieldbot.allocator.swap_quotes import SwapQuotes, most_added
 from yieldbot.allocator.unread import upper_markets, worth_reading
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ENTER_TXS, SWAP_TXS
+from yieldbot.model.glance import Glance
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.names import means
@@ -84,11 +85,11 @@ def allocate(
     every, by_any_id = (*snapshot.markets, *states), by_id | unread
     exact = exact_of(every, by_any_id, policy, portfolio, base, books.quoted())
     problem = problem_of(snapshot, every, by_any_id, policy, exact, portfolio, base, books.gas(), patience)
-    return _with_unread(found, problem, books, tuple(unread), len(snapshot.glanced))
+    return _with_unread(found, problem, books, tuple(unread), snapshot.glanced)
 
 
 def _with_unread(
-    found: Allocation, problem: Problem, books: SwapQuotes, unread: Sequence[MarketId], glanced: int
+    found: Allocation, problem: Problem, books: SwapQuotes, unread: Sequence[MarketId], glanced: Sequence[Glance]
 ) -> Allocation:
     """The allocation with a bound that also holds for markets that were not read in full. problem: with such of them
     (``unread``, its last markets) as new money could go into, each at its ceiling."""
@@ -97,9 +98,13 @@ def _with_unread(
     proof = found.certificate
     most = max(proof.upper_bound, bound)
     gap_bps = max(0.0, most - proof.objective) / problem.wealth * BPS if problem.wealth else 0.0
-    wanted = worth_reading(problem, best.holdings, best.price, unread) if gap_bps > CLOSE_BPS else []
+    outlooks = {one.market.id: one.outlook for one in glanced if one.outlook is not None}
+    price = best.price or max(best.prices[: len(problem.budgets)], default=0.0)  # 0: the first bound was close enough
+    wanted = worth_reading(problem, best.holdings, price, unread, outlooks)
+    if gap_bps <= CLOSE_BPS:  # nothing is better by what markets pay now
+        wanted = [one for one in wanted if one in outlooks]
     worse = max(proof.gap_bps, gap_bps)
-    certificate = replace(proof, upper_bound=most, gap_bps=worse, glanced=glanced, unread=tuple(wanted))
+    certificate = replace(proof, upper_bound=most, gap_bps=worse, glanced=len(glanced), unread=tuple(wanted))
     return replace(found, certificate=certificate)
 
 

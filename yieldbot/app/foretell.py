@@ -57,4 +57,6 @@ def with_forecasts(
         if said is not None and known is not None:
             said = replace(said, ours=min(float(state.held), known.get(state.market.id, 0.0)))
         states[key] = replace(state, forecast=said)
-    return replace(snapshot, states=states, contradicted=lines)
+    known_rates = {market: said.mean for market, said in here.items()}
+    glanced = tuple(replace(one, outlook=known_rates.get(one.market.id)) for one in snapshot.glanced)
+    return replace(snapshot, states=states, glanced=glanced, contradicted=lines)

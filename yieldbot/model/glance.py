@@ -43,6 +43,9 @@ class Glance:
     """As ``MarketState.gas_deposit``."""
     gas_withdraw: int = 0
     """As ``MarketState.gas_withdraw``."""
+    outlook: float | None = None
+    """Mean of the forecast that memory makes of its rate, a simple annual fraction, which may exceed the ceiling; None:
+    there is no forecast."""
     open: bool = True
     """Whether deposits are possible as far as was read; False: paused or frozen."""
     flags: tuple[str, ...] = ()
