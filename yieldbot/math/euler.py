@@ -7,7 +7,7 @@ Interest compounds every second at a rate that only changes when somebody uses t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from yieldbot.math.curves import Points
@@ -101,6 +101,12 @@ class VaultTotals:
     def keep(self) -> float:
         """The fraction of the interest that suppliers get."""
         return 1.0 - self.fee / FEE_SCALE
+
+    def at_rate(self, rate: float) -> VaultTotals:
+        """The same vault with a line through the annual rate in force, which stays until it is used again."""
+        now = rate_at(self.points, self.utilisation)
+        part = rate / now if now > 0.0 else 1.0
+        return replace(self, points=tuple((u, there * part) for u, there in self.points))
 
     def curve(self, one: int, held_raw: int) -> SlotCurve:
         """The rate after a deposit, interest compounded every second; ``one``: base units of a whole token.

@@ -141,7 +141,8 @@ class EulerEarn(ShareCalls):
             room = max(0, cap - theirs - _soon(view.rate, theirs)) if takes else 0
             room = room if view.capacity_raw is None else min(room, view.capacity_raw)
             out = 0 if view.status is Status.PAUSED else min(theirs, view.cash_raw)
-            curve = view.totals.curve(one, theirs)
+            totals_there = view.totals if room and not room_raw else view.totals.at_rate(view.rate)
+            curve = totals_there.curve(one, theirs)
             slots.append(VaultSlot(curve, theirs / one, room / one, out / one, pool_key(market.chain, i)))
             room_raw, cash = room_raw + room, cash + (out if i in where["withdraw_queue"] else 0)
             borrowed += int(theirs * view.totals.utilisation)

@@ -7,11 +7,11 @@ from yieldbot.sandbox.evm.protocols import SandboxProtocol
 from yieldbot.sandbox.evm.site import Deployed, Site
 from yieldbot.sandbox.evm.tokens import USDC_ONE
 
-RATES = (85_000, 2 * 10**17, 75_000, 85_000, 158_247_046, 1_582_470_460, 3_164_940_920_000, 172_800)
+RATES = (85_000, 2 * 10**17, 75_000, 85_000, 158_247_046, 1_582_470_460, 3_164_940_920_000, 345_600)
 """Kink at 85 %, where a fifth of the range is reached; the top stays between 75 and 85 % utilisation; 0.5 % a year at
-utilisation 0, 5 to 10,000 % at 1; a half-life of two days."""
-FULL_RATE = 12_683_916_793
-"""40 % a year at utilisation 1, at the start."""
+utilisation 0, 5 to 10,000 % at 1; a half-life of four days."""
+FULL_RATE = 4_756_468_798
+"""15 % a year at utilisation 1, at the start."""
 LIMIT, SUPPLIED, BORROWED, FEE = 20_000_000, 1_000_000, 800_000, 10_000
 
 
