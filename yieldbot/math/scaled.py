@@ -19,7 +19,6 @@ from yieldbot.math.curves import (
 from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.math.unlocking import UnlockingCurve
 from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
 
@@ -110,15 +109,13 @@ def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
         case VestingCurve():
             now, later = curve.income_per_year * factor, curve.later_per_year * factor
             return replace(curve, income_per_year=now, later_per_year=later)
-        case UnlockingCurve():
-            return replace(curve, locked=curve.locked * factor, income_per_year=curve.income_per_year * factor)
         case StakeCurve():  # as if so much more earned: fees of entering stay what they are
             return replace(curve, staked=curve.staked * factor)
         case ScaledCurve():
             return replace(curve, factor=curve.factor * factor)
         case CappedCurve():
             return replace(curve, base=scaled(curve.base, factor))
-        case LookThroughCurve():
+        case LookThroughCurve() if not (curve.yearly_fee or curve.unreleased or curve.max_rate < math.inf):
             slots = tuple(replace(slot, curve=scaled(slot.curve, factor)) for slot in curve.slots)
             return replace(curve, slots=slots)
         case _:
