@@ -90,6 +90,7 @@ class _Search:
         self.order = self.version = self.steps = 0
         self.rivals = _rivals(problem)
         self.lost = float("-inf")
+        self.price = 0.0  # of the last node whose bound may still be improved; of the first one if none may
         self.prices = [0.0] * self.relaxation.resources.count
         self.complete = True
         self.firsts: list[float] = [0.0] * len(self.tables)
@@ -104,20 +105,19 @@ class _Search:
             if not self.queue and most > self.best_value + self.tolerance:
                 self.lost = float("-inf")
                 self._push({})
-        price = self.queue[0][2].relaxed.prices[0] if self.queue else 0.0
         while self.queue and self.steps < MOST_STEPS:
             _, _, node = heapq.heappop(self.queue)
             if node.bound <= self.best_value + self.tolerance:
                 self.lost = max(self.lost, node.bound)
                 break
-            price = node.relaxed.prices[0]
+            self.price = node.relaxed.prices[0]
             if node.version != self.version:
                 self._push(node.boxes, node.bound)
             else:
                 self._expand(node)
         bound = max((node.bound for _, _, node in self.queue), default=float("-inf"))
         most = max(bound, self.lost, self.best_value)
-        return Optimum(self.best, self.best_value, most, price, self.steps, tuple(self.prices), self.complete)
+        return Optimum(self.best, self.best_value, most, self.price, self.steps, tuple(self.prices), self.complete)
 
     def _tolerate(self, gap: float) -> None:
         """Stop the search once the gap is at most ``gap``, in whole tokens of the first asset a year."""
@@ -131,6 +131,8 @@ class _Search:
         if found is None:
             self.complete = False
             return
+        if self.order == 0:
+            self.price = found.prices[0]
         self.prices = list(map(max, self.prices, found.prices))
         bound = min(found.bound, most)
         if bound <= self.best_value + self.tolerance:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MarketName = tuple[str, str]
 """(chain, market id): identifies a market, whatever else its readings say."""
-ISOLATED = ("morpho", "compound_v3", "euler", "silo", "fluid", "fraxlend", "erc4626")
+ISOLATED = ("morpho", "compound_v3", "euler", "silo", "fraxlend", "erc4626")
 """Prefixes of protocols with isolated markets, whose collateral is not itself lent out."""
 
 
