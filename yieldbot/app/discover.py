@@ -225,7 +225,9 @@ def _market(
         collateral_symbol=found.collateral_symbol or None,
         collateral_limit=found.collateral_limit,
         curator=found.curator or None,
-        quoted=None if state is None else state.quoted.value,
+        quoted=found.fixed_rate if state is None else state.quoted.value,
+        expiry=found.expiry,
+        exit_cost=found.exit_cost,
         liquidity=None if state is None else state.liquidity.raw / token.one,
         safety=None if state is None or state.grade is None else state.grade.safety,
         letter=None if state is None or state.grade is None else state.grade.letter,
@@ -247,9 +249,9 @@ def _against(found: FoundMarket) -> str:
 
 
 def _flags(found: FoundMarket, token: Token, chain: ChainSettings) -> tuple[str, ...]:
-    """What is odd about the names that strangers chose."""
+    """What its contracts do not allow, and what is odd about the names that strangers chose."""
     listed = {symbol: str(one.address) for symbol, one in chain.tokens.items()}
-    flags = []
+    flags = list(found.limits)
     if found.collateral and (like := imitated(found.collateral_symbol, found.collateral, listed)):
         flags.append(f"collateral {found.collateral} looks like {like} and is not it")
     if not (found.name + found.collateral_symbol).isascii():

@@ -32,7 +32,14 @@ class DiscoveredMarket(Part):
         description="loan to value at which its borrowers are liquidated, as a fraction"
     )
     curator: str | None = Field(description="address that decides where its money lies")
-    quoted: float | None = Field(description="its yield a year now, as a fraction; null: it was not read in full")
+    quoted: float | None = Field(
+        description="its yield a year now, as a fraction; of a principal token the simple yearly rate that a purchase "
+        "of a hundredth of its pool fixes until expiry; null: it was not read in full"
+    )
+    expiry: int | None = Field(description="unix seconds from which its principal token is redeemed; null: it has none")
+    exit_cost: float | None = Field(
+        description="fraction of such a purchase that is lost if it is sold again at once; null: it has no fixed rate"
+    )
     liquidity: float | None = Field(description="what could be taken out now, in whole tokens; null: as quoted")
     safety: int | None = Field(
         description="its safety grade from 0 to 100, without a look at who controls it; null: as quoted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,13 @@ def _chain(chain: DiscoveredChain) -> Any:
 
 
 def _row(one: DiscoveredMarket) -> tuple[str, ...]:
-    state = [one.state, *(["new"] if one.new else []), *one.flags, *([f"unfit: {one.unfit}"] if one.unfit else [])]
+    state = [
+        one.state,
+        *(["new"] if one.new else []),
+        *_fixed(one),
+        *one.flags,
+        *([f"unfit: {one.unfit}"] if one.unfit else []),
+    ]
     limit = "" if one.collateral_limit is None else f" {one.collateral_limit:.1%}"
     return (
         f"{clipped(f'{one.registry} {one.name}'.strip(), MOST_NAME)}\n{one.key}",
@@ -147,3 +154,11 @@ def _row(one: DiscoveredMarket) -> tuple[str, ...]:
         f"{one.collateral_symbol or one.collateral[:10]}{limit}" if one.collateral else "-",
         "; ".join(state),
     )
+
+
+def _fixed(one: DiscoveredMarket) -> list[str]:
+    """Until when a rate is fixed, and what leaving at once costs."""
+    if one.expiry is None:
+        return []
+    until = f"fixed until {datetime.fromtimestamp(one.expiry, UTC):%Y-%m-%d}"
+    return [until if one.exit_cost is None else f"{until}, sold at once it loses {one.exit_cost:.2%}"]

@@ -67,6 +67,15 @@ class FoundMarket:
     """Loan to value at which positions are liquidated (1: 100 %); None: it is not known."""
     curator: str = ""
     """Who may change where the market's money lies; empty: nobody, or it is not known."""
+    expiry: int | None = None
+    """Unix seconds from which its principal token is redeemed; None: it has none."""
+    fixed_rate: float | None = None
+    """Simple yearly rate that buying its principal token for a hundredth of its pool fixes until ``expiry``, after the
+    purchase's own price impact and fee; None: not known, or there is none."""
+    exit_cost: float | None = None
+    """Fraction of that purchase which is lost if it is sold again at once; None as ``fixed_rate``."""
+    limits: tuple[str, ...] = ()
+    """What its contracts do not allow, as phrases."""
     fault: str = ""
     """Why it is no market that can be pinned; empty: it is one."""
     denied: bool = False
