@@ -103,16 +103,18 @@ def tokens_along(pools: Sequence[Pool], given: Token, wanted: Token) -> tuple[To
 
 
 def v3_path(terms: SwapTerms) -> bytes:
-    """The route as Uniswap v3's routers encode it: token (20 bytes), fee (3 bytes), token, and so on.
+    """The route as Uniswap v3's routers encode it: token (20 bytes), fee (3 bytes), token, and so on; Slipstream's have
+    the tick spacing in the fee's place.
 
-    Source: v3 periphery, Path. Raises ValueError for pools without a fee tier.
+    Source: v3 periphery, Path; Slipstream's Path. Raises ValueError for pools that have neither.
     """
     tokens = terms.tokens
     found = bytes.fromhex(tokens[0].address[2:])
     for pool, token in zip(terms.pools, tokens[1:], strict=True):
-        if not isinstance(pool.params.get("fee"), int):
+        key = pool.params.get("tick_spacing", pool.params.get("fee"))
+        if not isinstance(key, int):
             raise ValueError(f"{pool.name} is no pool of a fee tier")
-        found += int(pool.params["fee"]).to_bytes(3, "big") + bytes.fromhex(token.address[2:])
+        found += key.to_bytes(3, "big") + bytes.fromhex(token.address[2:])
     return found
 
 

@@ -27,6 +27,7 @@ GET_PRICE_ORACLE = bytes.fromhex("fca513a8")  # getPriceOracle()
 OF_ONE = {
     "uniswap_v2": ((FACTORY, "factory", ("router",)),),
     "uniswap_v3": ((FACTORY, "factory", ("router", "router02", "manager")),),
+    "slipstream": ((FACTORY, "factory", ("router",)),),
     "uniswap_v4": ((POOL_MANAGER, "pool_manager", ("state_view", "router", "manager")),),
     "aerodrome": ((DEFAULT_FACTORY, "factory", ("router",)),),
     "morpho_blue": ((MORPHO, "morpho", ("irm",)),),

@@ -128,9 +128,13 @@ def in_order(pair: tuple[Token, Token]) -> tuple[Token, Token]:
     return one, other
 
 
-def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
-    """A pool's state within ``near_ticks`` of its price, in three rounds. Raises MarketError if it is not a pool."""
-    codec = abi("uniswap_v3")
+def read_pool(pool: Address, near_ticks: int = NEAR_TICKS, named: str = "uniswap_v3") -> Flow[V3Pool]:
+    """A pool's state within ``near_ticks`` of its price, in three rounds. Raises MarketError if it is not a pool.
+
+    named: the ABI of the pool, which may be a fork's with other fields behind those that are read here; fee growth
+    outside of the ticks is Uniswap's alone.
+    """
+    codec = abi(named)
     slot0, liquidity, fee, spacing_data = yield [
         codec.read(pool, name) for name in ("slot0", "liquidity", "fee", "tickSpacing")
     ]
@@ -155,7 +159,7 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
         net={at: info[1] for at, info in infos.items()},
         first_word=first,
         last_word=last,
-        outside={at: (info[2], info[3]) for at, info in infos.items()},
+        outside={at: (info[2], info[3]) for at, info in infos.items()} if named == "uniswap_v3" else {},
     )
 
 

@@ -24,7 +24,11 @@ HERE = Path(__file__).resolve().parent
 CACHE = CHECKOUT / ".cache" / "contracts"
 UNITS = ("aave", "stata", "ours", "morpho", "metamorpho", "irm")
 """Units of compile.cjs that make up the sandbox's own market."""
-TOGETHER = (("aave", "stata", "ours", "doubles", "traps", "aerodrome"), ("morpho",), ("metamorpho", "irm"))
+TOGETHER = (
+    ("aave", "stata", "ours", "doubles", "traps", "aerodrome", "slipstream"),
+    ("morpho",),
+    ("metamorpho", "irm"),
+)
 """Units that one process compiles one after the other, so that the compiler is started and warmed up only once; the
 groups are balanced for two processes at a time."""
 OWN = {"ours": "contracts", "doubles": "contracts/doubles", "traps": "contracts/traps"}

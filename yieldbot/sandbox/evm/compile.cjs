@@ -40,6 +40,9 @@ const UNITS = {
     sources: ['sphere-mezo-solidity-files/domains/metamorpho/contracts/MetaMorpho.sol'] },
   aerodrome: { solc: 'solc', evm: 'paris', runs: 200, remap: OZ5, sources: ['Pool', 'Router', 'factories/PoolFactory',
     'factories/FactoryRegistry'].map((n) => `sphere-mezo-solidity-files/domains/aerodrome/contracts/${n}.sol`) },
+  slipstream: { solc: 'solc-0.7.6', evm: 'istanbul', runs: 200, sources: ['core/CLPool', 'core/CLFactory',
+    'core/fees/DynamicSwapFeeModule', 'periphery/SwapRouter'
+  ].map((n) => `sphere-mezo-solidity-files/domains/aerodrome-slipstream/contracts/${n}.sol`) },
 };
 
 function read(name) {

@@ -1,8 +1,9 @@
 """The judge's rules for swaps: calldata must be exactly the approved terms. Default deny: every argument has a rule.
 
 Arguments are judged by their roles in abis/*.json. Known calls: UniswapV2Router02.swapExactTokensForTokens;
-exactInputSingle and exactInput of v3's SwapRouter, and of SwapRouter02, whose deadline is in its multicall; and
-exchange(i, j, dx, min_dy) of Curve's pools, which pays the caller and has no deadline.
+exactInputSingle and exactInput of v3's SwapRouter (and of Slipstream's, which names a pool by its tick spacing), and of
+SwapRouter02, whose deadline is in its multicall; and exchange(i, j, dx, min_dy) of Curve's pools, which pays the caller
+and has no deadline.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ LEAST = frozenset({"amountoutmin", "amountoutminimum", "min_dy"})
 """Common argument names of the minimum out. Used in descriptions; no judgement depends on them."""
 GIVEN = frozenset({"amountin", "dx"})
 """Common argument names of the amount in. Used in descriptions; no judgement depends on them."""
-SINGLE = frozenset({"token_in", "token_out", "fee"})
-"""Roles by which a call names its single pool: the two tokens and the fee tier."""
+ENDS = frozenset({"token_in", "token_out"})
+KEYS = frozenset({"fee", "tick_spacing"})
+"""Roles by which a call names its single pool: the two tokens, and the fee tier or (Slipstream) the tick spacing."""
+SINGLE = ENDS | KEYS
 COINS = frozenset({"coin_in", "coin_out"})
 """Roles by which a Curve call names its tokens: their indexes in the pool."""
 BOUNDS = frozenset({"amount_in", "least_out", "recipient", "deadline"})
@@ -115,11 +118,10 @@ def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> 
         found_route = f"from coin {named.get('coin_in')} to coin {named.get('coin_out')}"
     else:
         ends = [str(named.get(name, "")).lower() for name in ("token_in", "token_out")]
-        fee = named.get("fee")
-        same = (
-            len(terms.pools) == 1 and ends == tokens and singles == SINGLE and fee == terms.pools[0].params.get("fee")
-        )
-        found_route = f"{ends[0]} > {fee} > {ends[1]}"
+        keys = {role: named[role] for role in KEYS & named.keys()}
+        planned = {role: terms.pools[0].params[role] for role in KEYS & terms.pools[0].params.keys()}
+        same = len(terms.pools) == 1 and ends == tokens and singles >= ENDS and len(keys) == 1 and keys == planned
+        found_route = f"{ends[0]} > {' > '.join(map(str, keys.values()))} > {ends[1]}"
     return None if same else ("PATH_NOT_PLANNED", f"it goes {found_route}, approved was {shown} on {_names(terms)}")
 
 

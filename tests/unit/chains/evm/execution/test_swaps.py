@@ -47,7 +47,7 @@ WETH = Token(CHAIN, Address("0x4200000000000000000000000000000000000006"), "WETH
 DAI = Token(CHAIN, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI", 18)
 ROUTER = Address("0xE592427A0AEce92De3Edee1F18E0157C05861564")
 DEADLINE = NOW + 600
-V3, V2 = "uniswap_v3", "uniswap_v2"
+V3, V2, SLIPSTREAM = "uniswap_v3", "uniswap_v2", "slipstream"
 GIVEN, LEAST = Amount(USDC, 1000 * 10**6), Amount(DAI, 9991 * 10**17)
 
 
@@ -55,7 +55,8 @@ def pool(
     a: Token, b: Token, fee: int = 500, protocol: str = V3, router: str | None = ROUTER, router02: bool = False
 ) -> Pool:
     zero, one = sorted((a, b), key=lambda token: int(token.address, 16))
-    params = {"fee": fee, "router": router, "router02": router02}
+    key = "tick_spacing" if protocol == SLIPSTREAM else "fee"
+    params = {key: fee, "router": router, "router02": router02}
     return Pool(protocol, f"Uniswap {fee / 10**6:.2%}", STRANGER, zero, one, params)
 
 
@@ -64,6 +65,8 @@ WAYS = {
     "v3 two pools": (V3, (pool(USDC, WETH, 500), pool(WETH, DAI, 3000))),
     "router02 one pool": (V3, (pool(USDC, DAI, 100, router02=True),)),
     "router02 two pools": (V3, (pool(USDC, WETH, 500, router02=True), pool(WETH, DAI, 3000, router02=True))),
+    "slipstream one pool": (SLIPSTREAM, (pool(USDC, DAI, 1, SLIPSTREAM),)),
+    "slipstream two pools": (SLIPSTREAM, (pool(USDC, WETH, 100, SLIPSTREAM), pool(WETH, DAI, 200, SLIPSTREAM))),
     "v2 one pool": (V2, (pool(USDC, DAI, protocol=V2),)),
     "v2 two pools": (V2, (pool(USDC, WETH, protocol=V2), pool(WETH, DAI, protocol=V2))),
 }
@@ -110,7 +113,8 @@ def test_a_swap_says_what_it_does_and_passes_by_its_terms(way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_whatever_leaves_the_terms_is_refused_by_name(way: str) -> None:
     protocol, pools = WAYS[way]
-    fees = tuple(replace(one, params={**one.params, "fee": 10_000}) for one in pools)
+    keys = {"tick_spacing": 2000} if protocol == SLIPSTREAM else {"fee": 10_000}
+    fees = tuple(replace(one, params={**one.params, **keys}) for one in pools)
     for expected, call in (
         ("RECIPIENT_NOT_SELF", built(way, owner=STRANGER)),
         ("RECIPIENT_NOT_SELF", built(way, owner=ROUTER)),
@@ -126,7 +130,7 @@ def test_whatever_leaves_the_terms_is_refused_by_name(way: str) -> None:
     ):
         assert code(way, call) == expected, call
     assert code(way, built(way), now=DEADLINE) == "DEADLINE_NOT_NEAR"
-    if protocol == V3:
+    if protocol != V2:
         assert code(way, built(way, pools=fees)) == "PATH_NOT_PLANNED"
     other = tuple(reversed(pools)) if len(pools) == 2 else (pool(USDC, WETH, 100, protocol),)
     assert code(way, built(way), pools=other) == "PATH_NOT_PLANNED"
