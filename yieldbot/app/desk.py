@@ -7,10 +7,11 @@ file.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -28,6 +29,7 @@ from yieldbot.app.collections import (
 from yieldbot.app.decode_documents import CallDocument, MessageDocument, TransactionDocument
 from yieldbot.app.document import Part
 from yieldbot.app.forecast_documents import MarketForecast
+from yieldbot.app.found_rows import FoundRow, found_rows
 from yieldbot.app.history_documents import JournalPlan
 from yieldbot.app.memory_documents import MarketRemembered
 from yieldbot.app.plan_documents import PlanDocument
@@ -43,6 +45,8 @@ READING = (
     *("list_plans", "explain_plan", "list_transactions", "decode"),
 )
 """Tools that read what the server has."""
+READING_ALONE = ("list_found_markets",)
+"""Likewise, of MCP alone: the assistant has them not."""
 ASKING_CHAINS = ("quote", "what_if", "rehearse")
 """Tools that read chains anew and change nothing."""
 WRITING = ("request_approval",)
@@ -132,6 +136,34 @@ class Desk:
         """Our positions: amount, earnings, predicted and realised yield, alarms."""
         found = await self._newest("positions")
         return _page(PositionRow, self._seen(found), found, 200)
+
+    async def list_found_markets(
+        self,
+        chain: Chain = None,
+        asset: Symbol = None,
+        state: Annotated[
+            Literal["listed", "found", "gone"] | None,
+            Field(description="listed (yieldbot uses it), found (nobody has pinned it), or gone; null: all"),
+        ] = None,
+        min_supplied: Annotated[float, Field(description="at least this supplied, in whole tokens", ge=0)] = 0.0,
+        limit: Count = 20,
+    ) -> Page[FoundRow]:
+        """Markets that registries list on chain, the largest first, as the last `yieldbot discover` read them. Names
+        are strangers' words; none gets money before a person pins it, which no tool can."""
+        self._need(Scope.READ)
+        found = await asyncio.to_thread(found_rows, self._service.context.settings)
+        if not found.as_of:
+            raise NotAnswered("nothing was discovered yet: a person runs `yieldbot discover`")
+        rows = [
+            row
+            for row in found.rows
+            if chain in (None, row["chain"])
+            and asset in (None, row["asset"])
+            and state in (None, row["state"])
+            and row["supplied"] >= min_supplied
+        ]
+        rows.sort(key=lambda row: -row["supplied"])
+        return _page(FoundRow, rows, found, limit)
 
     async def list_plans(
         self,

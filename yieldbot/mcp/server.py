@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from yieldbot import __version__
 from yieldbot.app.admission import Caller, Scope
-from yieldbot.app.desk import ASKING_CHAINS, COMMANDS, READING, SCOPES, WRITING, Desk
+from yieldbot.app.desk import ASKING_CHAINS, COMMANDS, READING, READING_ALONE, SCOPES, WRITING, Desk
 from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
 from yieldbot.mcp.prompts import add_prompts
@@ -31,7 +31,11 @@ Given = ParamSpec("Given")
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 ASKS_CHAIN = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True)
 WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
-HINTS = dict.fromkeys(READING, READS) | dict.fromkeys(ASKING_CHAINS, ASKS_CHAIN) | dict.fromkeys(WRITING, WRITES)
+HINTS = (
+    dict.fromkeys((*READING, *READING_ALONE), READS)
+    | dict.fromkeys(ASKING_CHAINS, ASKS_CHAIN)
+    | dict.fromkeys(WRITING, WRITES)
+)
 """The hints of each tool."""
 INSTRUCTIONS = """yieldbot moves a wallet's idle tokens into the best safe yield on chain. You may read and plan; only a
 person approves, at the terminal, and nothing here can sign. Say figures as they are in the documents, with their time

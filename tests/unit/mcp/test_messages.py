@@ -42,6 +42,7 @@ MISTAKES: dict[str, tuple[tuple[dict[str, Any], str], ...]] = {
         ({"given": "USDC", "wanted": "WETH", "amount": "0"}, "amount 0: must be above 0"),
         ({"given": "USDC", "wanted": "WETH", "amount": "1", "chain": "moon"}, "moon"),
     ),
+    "list_found_markets": (({}, "nothing was discovered yet"), ({"state": "x"}, "state"), ({"limit": 0}, "limit")),
     "what_if": (
         ({"wealth": "0"}, "wealth 0: must be above 0"),
         ({"horizon_days": 0}, "horizon_days"),

@@ -19,7 +19,7 @@ from yieldbot.mcp.server import SCOPES
 
 ALL = {
     "list_markets", "get_market", "get_risk", "get_forecast", "get_history", "list_signals", "list_positions",
-    "list_plans", "explain_plan", "list_transactions", "decode", "quote", *SCOPES,
+    "list_plans", "explain_plan", "list_transactions", "decode", "quote", "list_found_markets", *SCOPES,
 }  # fmt: skip
 
 

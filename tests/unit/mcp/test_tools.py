@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,11 +15,14 @@ from tests.kit import ROOT
 from tests.kit.api.served import Served
 from tests.kit.config.files import WALLET
 from tests.kit.market_builder import OWNER
+from tests.unit.chains.evm.test_discover import REGISTRY
 from yieldbot.access.caller import Caller, Scope
 from yieldbot.app.plan_documents import PlanDocument
 from yieldbot.app.run_documents import DryRunDocument, RunDocument
 from yieldbot.app.workers import WorkerFailed
+from yieldbot.history.found_store import FoundStore, ReadEntry
 from yieldbot.mcp.server import SCOPES, server
+from yieldbot.model.discovery import FoundMarket, Listed
 
 ASSISTANT = Caller("assistant", frozenset((Scope.READ, Scope.PLAN)))
 READER = Caller("reader", frozenset((Scope.READ,)))
@@ -67,7 +71,7 @@ async def listed(served: Served) -> list[Any]:
 
 async def test_every_tool_has_all_hints_a_schema_and_words(served: Served) -> None:
     tools = await listed(served)
-    assert len(tools) == 15
+    assert len(tools) == 16
     for tool in tools:
         hints = tool.annotations
         assert None not in (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint)
@@ -200,6 +204,28 @@ async def test_bad_input_is_one_error(served: Served, tool: str, arguments: dict
     else:
         assert isinstance(found, str) and "Traceback" not in found
     assert [job for job, _ in served.asked] == ["newest"]
+
+
+async def test_found_markets_are_those_of_the_last_discovery(served: Served) -> None:
+    """They belong to no account, and are read from the store alone."""
+    assert "yieldbot discover" in await asked(served, READER, "list_found_markets")
+    settings = served.service.context.settings
+    name = settings.jobs[0].chain.name
+    chain = settings.chains[name]
+    registry, usdc = replace(REGISTRY, chain=chain.chain), chain.tokens["USDC"]
+    served.service.context.replace(replace(settings, chains={name: replace(chain, registries=(registry,))}))
+    store = FoundStore(settings.data_dir)
+    for number in (1, 2):
+        found = FoundMarket(key=f"0x{number}", asset=usdc.address, name="a vault", supplied_raw=number * usdc.one)
+        store.add(registry.id, [Listed(found.key, usdc.address)], None)
+        store.confirmed(registry.id, [ReadEntry(found, True)], [], 50)
+    store.finished(registry.id, 60)
+    page = await asked(served, READER, "list_found_markets", asset="USDC", state="found")
+    assert [row["market"] for row in page["items"]] == ["0x2", "0x1"] and page["as_of"] == 60
+    assert (await asked(served, READER, "list_found_markets", min_supplied=1.5))["total"] == 1
+    for none in ({"state": "gone"}, {"chain": "elsewhere"}, {"asset": "DAI"}):
+        assert (await asked(served, READER, "list_found_markets", **none))["items"] == []
+    assert [job for job, _ in served.asked] == ["newest"], "no chain is read for it"
 
 
 async def test_prompts_and_resources(served: Served) -> None:

@@ -15,6 +15,7 @@ from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.model.discovery import FoundMarket, Listed, Registry
 from yieldbot.model.ids import ChainId
 from yieldbot.model.reads import EthCall, EthLog, Flow, Read
+from yieldbot.protocols import adapters
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.protocols.registries import registries
 from yieldbot.rpc.lockstep import Answer, run
@@ -204,3 +205,16 @@ def test_the_others_confirm_by_their_own_contracts() -> None:
     assert confirmed("pendle", FIRST, {(AT, "isValidMarket(address)"): encode(["bool"], [False])}).denied
     for kind in ("fluid", "fraxlend", "yearn_v3"):
         assert confirmed(kind, FIRST, VAULT).asset == ASSET
+
+
+def test_no_market_whose_protocol_has_an_adapter_is_pinned_as_an_opaque_vault() -> None:
+    """Its own adapter computes what a deposit changes, its exit and its risks; the generic one sees a share price."""
+    found, own = FoundMarket(key=FIRST, asset=ASSET), {"euler_v2": "euler", "metamorpho": "erc4626"}
+    rows = {kind: reader.pinned(registry(kind), found) for kind, reader in registries().items()}
+    pinned_by = {kind: None if row is None else row.protocol for kind, row in rows.items()}
+    for kind, protocol in pinned_by.items():
+        if (adapter := own.get(kind, kind)) in adapters():
+            assert protocol == adapter, kind
+    opaque = {kind for kind, row in rows.items() if row is not None and row.same.get("flavour") == "generic"}
+    assert opaque == {"silo_v2"} and {kind for kind, one in pinned_by.items() if one is None} == {"pendle"}
+    assert not {"silo", "silo_v2", "pendle"} & set(adapters()), "pin them by their adapters"

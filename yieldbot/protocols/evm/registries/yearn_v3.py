@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from yieldbot.model.discovery import FoundMarket, Listed, PinnedRow, Registry
 from yieldbot.model.reads import Flow
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.protocols.evm.registries.base import NoEvents, Table, addresses, opaque_vault, vault
+from yieldbot.protocols.evm.registries.base import NoEvents, Table, addresses, vault
 
 
 class Params(Table):
@@ -39,7 +39,7 @@ class YearnVaults(NoEvents):
         return (yield from vault(registry, key, None))
 
     def pinned(self, registry: Registry, found: FoundMarket) -> PinnedRow | None:
-        return opaque_vault(registry, found)
+        return PinnedRow(protocol="yearn_v3", name="Yearn v3", same={}, listed_in="vaults", value=found.key)
 
 
 REGISTRY = YearnVaults()
