@@ -140,7 +140,7 @@ async def _chain(
     passing_ones = [one for one in every if _passes(*one, request, least, seen, chain)]
     passing_ones.sort(key=lambda one: (one[2].symbol, -(one[1].found.supplied_raw if one[1].found else 0)))
     full = await full_readings(jobs, passing_ones, request.full, context)
-    markets = [_market(reading, entry, token, full, seen, chain) for reading, entry, token in passing_ones]
+    markets = [_market(reading, entry, token, full, seen, chain, now) for reading, entry, token in passing_ones]
     if request.min_safety is not None:
         markets = [one for one in markets if one.shown.safety is not None and one.shown.safety >= request.min_safety]
     markets = markets[:MOST_SHOWN]
@@ -200,7 +200,13 @@ def _age_days(entry: Entry, seen: Discovered) -> float | None:
 
 
 def _market(
-    reading: RegistryReading, entry: Entry, token: Token, full: Full, seen: Discovered, chain: ChainSettings
+    reading: RegistryReading,
+    entry: Entry,
+    token: Token,
+    full: Full,
+    seen: Discovered,
+    chain: ChainSettings,
+    now: int,
 ) -> Pinnable:
     found = entry.found
     assert found is not None
@@ -208,6 +214,7 @@ def _market(
     state = full.states.get((chain.name, found.key))
     there = row is not None and any(_is(found.key, one) for one in values_of(_of_asset(chain, token), row))
     flags = _flags(found, token, chain)
+    fresh = entry.read_time == now  # a rate that an earlier run has read may have changed since
     shown = DiscoveredMarket(
         key=found.key,
         registry=reading.registry.name,
@@ -225,9 +232,9 @@ def _market(
         collateral_symbol=found.collateral_symbol or None,
         collateral_limit=found.collateral_limit,
         curator=found.curator or None,
-        quoted=found.fixed_rate if state is None else state.quoted.value,
+        quoted=(found.fixed_rate if fresh else None) if state is None else state.quoted.value,
         expiry=found.expiry,
-        exit_cost=found.exit_cost,
+        exit_cost=found.exit_cost if fresh else None,
         liquidity=None if state is None else state.liquidity.raw / token.one,
         safety=None if state is None or state.grade is None else state.grade.safety,
         letter=None if state is None or state.grade is None else state.grade.letter,

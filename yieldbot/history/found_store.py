@@ -237,6 +237,8 @@ def _found(text: str) -> FoundMarket | None:
     """A stored reading; None if it cannot be decoded: it is read again."""
     try:
         fields = loads(text)
-        return FoundMarket(**fields) if isinstance(fields, Mapping) else None
+        if not isinstance(fields, Mapping):
+            return None
+        return FoundMarket(**{**fields, "limits": tuple(fields.get("limits", ()))})
     except (TypeError, ValueError):
         return None

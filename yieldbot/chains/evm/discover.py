@@ -326,7 +326,7 @@ def _read(entry: Entry, answer: FoundMarket | MarketError | None) -> ReadEntry:
         return ReadEntry(replace(answer, key=entry.listed.key), not answer.denied)
     why = "its contract's answer is too long, or refused" if answer is None else one_line(str(answer), LONGEST)
     before = entry.found or FoundMarket(key=entry.listed.key, asset=entry.listed.asset)
-    return ReadEntry(replace(before, fault=f"cannot be read: {why}"), None)
+    return ReadEntry(replace(before, fixed_rate=None, exit_cost=None, fault=f"cannot be read: {why}"), None)
 
 
 async def _with_symbols(
