@@ -12,6 +12,7 @@ YieldbotError
 │   └── CurveUnknown  what memory holds of a market's curve cannot be rebuilt by this version
 ├── SafetyError       a safety rule refused: exit code 4. Carries a code in capitals.
 │   └── SignerRefused the person at the signing device said no: nothing was signed
+├── RunInProgress another run holds the data directory: exit code 6. Says who, since when, at which step
 ├── RunTimedOut       the run's deadline passed: end the run, say where it was
 ├── PendingError      a transaction's outcome is still open: exit code 5. The next run settles it.
 └── InvariantError    stop the process: what must hold does not (journal unreadable, wrong balance changes)
@@ -143,6 +144,12 @@ class SignerRefused(SafetyError):
 
 class RunTimedOut(YieldbotError):
     """The run's deadline (policy.run_timeout_seconds) has passed; the text says which step was interrupted."""
+
+
+class RunInProgress(YieldbotError):
+    """Another process holds the run lock; the text names it, since when, and the step that it is at."""
+
+    exit_code = 6
 
 
 class PendingError(YieldbotError):

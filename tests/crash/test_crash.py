@@ -84,7 +84,7 @@ async def test_killed_while_it_waits_in_the_pool(market: SmallMarket) -> None:
 async def test_a_second_run_ends_at_once_and_touches_nothing(market: SmallMarket) -> None:
     with run_lock(Path(market.folder)):
         status, said = await run(market)
-    assert status == 1
+    assert status == 6
     assert "another run is in progress" in said
     with market.journal() as journal:
         assert journal.history() == ()

@@ -147,7 +147,7 @@ def test_a_step_happens_once_a_block_and_one_at_a_time(home: Home) -> None:
     at(sandbox, newest(sandbox) + DAY)
     with run_lock(sandbox.directory / "paper" / "paper"):
         busy = home.run("paper")
-    assert busy.code == 1 and "another run is in progress" in busy.err.splitlines()[-1]
+    assert busy.code == 6 and "another run is in progress" in busy.err.splitlines()[-1]
     with run_lock(sandbox.directory):  # a real run does not keep it waiting
         assert step(home)["step"] == "stepped"
     other = step(home, "paper", "--name", "bold", "--wealth", "5000")

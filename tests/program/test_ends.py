@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import subprocess
@@ -143,9 +144,12 @@ def test_a_second_run_exits_at_once(tmp_path: Path) -> None:
     from yieldbot.execution.lock import run_lock
 
     path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
-    with run_lock(tmp_path / "data"):
+    with run_lock(tmp_path / "data", "approve") as held:
+        held.at("simulating leg 1")
         ended = yieldbot("--config", path, "run", cwd=tmp_path)
-    assert ended.code == 1 and "another run is in progress" in ended.line
+    assert ended.code == 6 and "another run is in progress" in ended.line
+    assert f"`approve` of {getpass.getuser()} (process {os.getpid()}), since 20" in ended.line
+    assert "at: simulating leg 1;" in ended.line
 
 
 def test_a_journal_that_is_none_stops_the_bot(tmp_path: Path) -> None:

@@ -102,10 +102,10 @@ def allowances(
     """
     jobs = jobs_of(request.jobs, context)
     each = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
-    lock = run_lock(context.settings.data_dir) if request.revoke else nullcontext()
+    lock = run_lock(context.settings.data_dir, "allowances --revoke") if request.revoke else nullcontext()
     accounts: list[ListedAccount] = []
-    with lock, world_of(context, lambda journal: DeclineAll()) as world:
-        deadline = Deadline(world)
+    with lock as held, world_of(context, lambda journal: DeclineAll()) as world:
+        deadline = Deadline(world, held)
         for job in each:
             try:
                 work = partial(_account, request, context, deadline.world, job, show, ask)

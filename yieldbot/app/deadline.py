@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from yieldbot.errors import PendingError, RunTimedOut
 
 if TYPE_CHECKING:
+    from yieldbot.execution.lock import Held
     from yieldbot.execution.world import Wiring
     from yieldbot.model.settings import Job
 
@@ -35,15 +36,18 @@ class Deadline:
     """The deadline of one run. Use its ``world``: it remembers the last progress line, so that the error can say where
     the run was."""
 
-    def __init__(self, world: Wiring) -> None:
+    def __init__(self, world: Wiring, held: Held | None = None) -> None:
+        """held: the run lock, which keeps the step for other processes; None: it is not needed."""
         self.seconds = world.settings.policy.run_timeout_seconds
         self.ends = time.monotonic() + self.seconds
         self._said: dict[Any, str] = {}
-        self._latest, self._show = "", world.say
+        self._latest, self._show, self._held = "", world.say, held
         self.world = replace(world, say=self._say)
 
     def _say(self, line: str) -> None:
         self._latest = self._said[_task()] = line
+        if self._held is not None:
+            self._held.at(line)
         self._show(line)
 
     async def within(self, job: Job, work: Callable[[], Awaitable[T]]) -> T:

@@ -75,7 +75,7 @@ def leave(
     """Order the exit, and take out what can be taken out now, under the run lock. Nothing else is decided.
 
     Every later cycle goes on with what stays in. If a person says no to the plan, an order made by this call is lifted
-    again. Raises ConfigError if no market of the jobs has the name, and YieldbotError if another run is in progress.
+    again. Raises ConfigError if no market of the jobs has the name, and RunInProgress if another run is.
     """
     how = Consent(request.approve, context, show, ask)
     return _left(request, context, how.approver, None, asks=how.asks, opens=how.opens)
@@ -268,7 +268,7 @@ class ExitStopRequest:
 
 def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
     """Lifts the orders, under the run lock: money may go in again. A request already made to a vault continues. Raises
-    ConfigError if no such order stands, and YieldbotError if a run is in progress."""
+    ConfigError if no such order stands, and RunInProgress if a run is."""
     jobs = named_jobs(request.jobs, context)
     orders = _orders(context, jobs)
     meant = [order for order in orders if _means(request.market, order)]
@@ -276,7 +276,7 @@ def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
         ours = "; ".join(dict.fromkeys(ALL if one.market_id.startswith(f"{ALL}/") else one.name for one in orders))
         raise ConfigError(f"no exit of {request.market!r} was ordered; ordered are: {ours or 'none'}")
     data_dir = context.settings.data_dir
-    with run_lock(data_dir), Journal.open(data_dir / JOURNAL) as journal:
+    with run_lock(data_dir, "exit --stop"), Journal.open(data_dir / JOURNAL) as journal:
         journal.append(*(_lifted(order) for order in meant))
     return ExitStopDocument(lifted=tuple(_standing(order, ()) for order in meant))
 

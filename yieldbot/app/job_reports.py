@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
-DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5
+DONE, FAILED, WAITING, REFUSED, OPEN, BUSY = 0, 1, 3, 4, 5, 6
 
-_WORST_FIRST = (FAILED, 2, OPEN, REFUSED, WAITING, DONE)
+_WORST_FIRST = (FAILED, 2, BUSY, OPEN, REFUSED, WAITING, DONE)
 _A_PERSON_SAID_NO = ("DRY_RUN", "HUMAN_REJECTED")
 _REHEARSAL: TypeAdapter[PlanRehearsal] = TypeAdapter(PlanRehearsal)
 _OF_LEG: TypeAdapter[LegTransaction] = TypeAdapter(LegTransaction)
@@ -56,7 +56,8 @@ def exit_code(report: Report) -> int:
 
 
 def worst(codes: Sequence[int]) -> int:
-    """The gravest exit code: failure, configuration, open transaction, refusal, waiting plan, in this order."""
+    """The gravest exit code: failure, configuration, another run, open transaction, refusal, waiting plan, in this
+    order."""
     return next((code for code in _WORST_FIRST if code in codes), max(codes, default=DONE))
 
 

@@ -100,9 +100,9 @@ def move_liquidity(
     job = _job(request, context)
     if not 0 < request.slippage_bps < 1_000:
         raise ConfigError(f"--slippage-bps {request.slippage_bps:g}: name a number above 0 and below 1000")
-    lock = nullcontext() if request.dry_run else run_lock(context.settings.data_dir)
-    with lock, world_of(context, lambda journal: DeclineAll()) as world:
-        deadline = Deadline(world)
+    lock = nullcontext() if request.dry_run else run_lock(context.settings.data_dir, "lp")
+    with lock as held, world_of(context, lambda journal: DeclineAll()) as world:
+        deadline = Deadline(world, held)
         return run_within(deadline, job, lambda: _act(request, context, deadline.world, job, show, ask))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.app.run_documents import JobFailure, JobReport
-from yieldbot.errors import TransientError, YieldbotError
+from yieldbot.errors import RunInProgress, TransientError, YieldbotError
 from yieldbot.model.fees import ENTER_TXS
 from yieldbot.model.notices import Finding, Severity, Topic
 from yieldbot.model.plan import LegKind, Plan
@@ -121,7 +121,7 @@ def of_jobs(ended: Mapping[str, Ended], counted: dict[str, float]) -> News:
 
 def of_failure(command: str, failure: YieldbotError) -> News | None:
     """The news of a command that ended with an error; None where it says only that another run is in progress."""
-    if type(failure) is YieldbotError:
+    if isinstance(failure, RunInProgress):
         return None
     lasting = not isinstance(failure, TransientError) and type(failure).__name__ not in PASSING
     return News(ends=(JobEnd(name=command, failure=str(failure), lasting=lasting),))

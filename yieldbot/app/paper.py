@@ -107,7 +107,7 @@ def _stepped(name: str, request: PaperRequest, context: Context) -> PaperWallet:
                 f"--name {name} --wealth 10000 --coin USDC`"
             )
         _job(name, request, None, context)  # invalid arguments leave no files behind
-    with run_lock(folder), Journal.open(folder / store.FILE) as journal:
+    with run_lock(folder, "paper"), Journal.open(folder / store.FILE) as journal:
         before = next(iter(store.states(journal, journal.history(limit=1))), None)  # a step ends with its ledger
         job, begins = _job(name, request, before, context)
         context.say(f"observing {job.chain.name} for paper wallet {name}")

@@ -107,7 +107,7 @@ class RunAnswer:
 
 def dry_run(request: DryRunRequest, context: Context, *, settles: bool = True) -> RunAnswer:
     """One cycle of every job that ends after the rehearsal; no key is read. settles: see ``Wiring``. Raises
-    ConfigError, and YieldbotError if another run is in progress."""
+    ConfigError, and RunInProgress if another run is."""
     return _cycle(DryRunDocument, request.jobs, context, lambda journal: DeclineAll(), Keyless, settles=settles)
 
 
@@ -117,7 +117,7 @@ def run(
     """One cycle of every job under the run lock. A job's error is part of the answer and does not stop other jobs.
 
     Only with ``approve="ask"``, ``show`` is called with each rehearsed plan, and then ``ask`` for a person's consent.
-    Raises ConfigError, and YieldbotError if another run is in progress.
+    Raises ConfigError, and RunInProgress if another run is.
     """
 
     how = Consent(request.approve, context, show, ask)
@@ -126,8 +126,8 @@ def run(
 
 def queued(request: RunRequest, context: Context, *, settles: bool = True) -> RunAnswer:
     """One cycle of every job whose plans all wait for a person, exits too; no key is read, whatever the request says of
-    approval. Findings are put into the inbox of notices. settles: see ``Wiring``. Raises ConfigError, and YieldbotError
-    where another run is in progress."""
+    approval. Findings are put into the inbox of notices. settles: see ``Wiring``. Raises ConfigError, and RunInProgress
+    where another run is."""
 
     def approver(journal: Journal) -> Approver:
         return Queue(journal, context.program, context.settings.notice_times.link)
@@ -189,7 +189,7 @@ def approve(
     """Observes and rehearses a stored plan again; if it still makes sense, signs and sends it.
 
     ``show`` is called with the rehearsed plan before anything is signed, and then ``ask``: if that returns False, the
-    plan keeps waiting. Raises ConfigError if no such plan waits, and YieldbotError if another run is in progress.
+    plan keeps waiting. Raises ConfigError if no such plan waits, and RunInProgress if another run is.
     """
 
     def approver(journal: Journal) -> Approver:
@@ -201,10 +201,11 @@ def approve(
             named = PreApproved(journal, request.plan_id)
         return ShowingApprover(named, context.program, show, ask)
 
-    with run_lock(context.settings.data_dir), world_of(context, approver, opens=lambda _: True) as world:
+    lock = run_lock(context.settings.data_dir, "approve")
+    with lock as held, world_of(context, approver, opens=lambda _: True) as world:
         plan = queued_plan(world.journal, request.plan_id, world.now())
         telemetry.follows(world.journal.run_of(request.plan_id))
-        deadline = Deadline(world)
+        deadline = Deadline(world, held)
         job = job_of(world.settings, plan)
         work = partial(run_within, deadline, job, lambda: approve_queued(deadline.world, request.plan_id))
         report = RunLog(context, "approve", request.plan_id).around(world, job, work)
@@ -214,7 +215,7 @@ def approve(
 
 def reject(request: RejectRequest, context: Context) -> RejectDocument:
     """Marks the plan as rejected. Raises ConfigError for an unknown plan, SafetyError for one that no longer waits."""
-    with run_lock(context.settings.data_dir), Journal.open(context.settings.data_dir / JOURNAL) as journal:
+    with run_lock(context.settings.data_dir, "reject"), Journal.open(context.settings.data_dir / JOURNAL) as journal:
         stored = journal.plan(request.plan_id)
         if stored is None:
             raise ConfigError(
@@ -283,8 +284,8 @@ def cycles(
     ended."""
     log = log or RunLog(context, "run")
     opened = world_of(context, approver, signer_of, opens=opens, settles=settles)
-    with run_lock(context.settings.data_dir), opened as world:
-        deadline = Deadline(world)
+    with run_lock(context.settings.data_dir, log.command) as held, opened as world:
+        deadline = Deadline(world, held)
         with deadline.armed():
             ended = asyncio.run(every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs), work, log))
     return [ended[index] for index in sorted(ended)]

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 JOB_SECONDS = 900.0
 """Seconds that a job may take."""
-IN_PROGRESS = "YieldbotError"
+IN_PROGRESS = "RunInProgress"
 """``WorkerFailed.kind`` of the error that another run is in progress."""
 WAITS_FOR_RUN = ("settle", "claim", "plan")
 """Jobs that need the run lock, so that one server runs them one at a time."""
-PLAN_WAITS, REFUSED, OPEN = 3, 4, 5
+PLAN_WAITS, REFUSED, OPEN, BUSY = 3, 4, 5, 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class JobEnd:
     @property
     def exit_code(self) -> int:
         """The exit code for this outcome."""
-        return {"done": 0, "waits": PLAN_WAITS, "refused": REFUSED, "open": OPEN}.get(self.outcome, 1)
+        return {"done": 0, "waits": PLAN_WAITS, "refused": REFUSED, "open": OPEN, "busy": BUSY}.get(self.outcome, 1)
 
 
 @dataclass(frozen=True, slots=True)

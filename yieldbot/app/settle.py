@@ -40,7 +40,7 @@ class SettleAnswer:
 
 def settle(context: Context) -> SettleAnswer:
     """Read the outcomes of all open transactions, under the run lock; without any, nothing is done. Raises
-    YieldbotError while another run is in progress."""
+    RunInProgress while another run is."""
     accounts = _open_accounts(context)
     if not accounts:
         return SettleAnswer()
@@ -51,7 +51,8 @@ def settle(context: Context) -> SettleAnswer:
     strange = [f"{owner} on {chain} has no job: its transactions stay open" for chain, owner in accounts - jobs.keys()]
     for job in found:
         needs_node(job, context)
-    with run_lock(context.settings.data_dir), world_of(context, lambda journal: DeclineAll(), Keyless) as world:
+    lock = run_lock(context.settings.data_dir, "settle")
+    with lock, world_of(context, lambda journal: DeclineAll(), Keyless) as world:
         answers = asyncio.run(_every(world, found))
     return SettleAnswer(
         settled=sum(one.settled for one in answers),

@@ -88,7 +88,7 @@ def close(context: Context) -> None:
     file, now = context.settings.data_dir / JOURNAL, time.time()
     if not file.exists():
         return
-    with run_lock(context.settings.data_dir), Journal.open(file) as journal:
+    with run_lock(context.settings.data_dir, "signer"), Journal.open(file) as journal:
         late = [
             PlanMarked(one.plan.id, PlanStatus.EXPIRED, "clock", one.reason)
             for one in journal.plans(PlanStatus.QUEUED)

@@ -262,7 +262,7 @@ def _lift(job: Job, markets: Collection[MarketId], context: Context) -> None:
     ]
     if lifted:
         data_dir = context.settings.data_dir
-        with run_lock(data_dir), Journal.open(data_dir / JOURNAL) as journal:
+        with run_lock(data_dir, "watch"), Journal.open(data_dir / JOURNAL) as journal:
             journal.append(*lifted)
 
 

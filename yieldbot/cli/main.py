@@ -3,8 +3,8 @@
 Only the module of the named command is imported; ``yieldbot --help`` imports none. So these modules may import what
 they need at their top.
 
-Exit codes: 0 done or nothing to do; 1 failure, or another run is in progress; 2 wrong usage or configuration; 3 a plan
-waits for approval; 4 refused by a safety rule; 5 a transaction's outcome is still open; 130 interrupted; 141 the reader
+Exit codes: 0 done or nothing to do; 1 failure; 2 wrong usage or configuration; 3 a plan waits for approval; 4 refused
+by a safety rule; 5 a transaction's outcome is still open; 6 another run is in progress; 130 interrupted; 141 the reader
 of our output is gone; 143 (as a shell has it) ended by SIGTERM, which serve, signer and mcp take as a request to end.
 """
 
@@ -277,9 +277,9 @@ def parser(words: Container[str]) -> Parser:
     root = Parser(
         prog="yieldbot",
         description="Moves a wallet's idle tokens into the best safe yield on chain, with your approval.",
-        epilog="exit codes: 0 done, 1 failure or another run in progress, 2 wrong usage or configuration, 3 a plan "
+        epilog="exit codes: 0 done, 1 failure, 2 wrong usage or configuration, 3 a plan "
         "waits for approval, 4 refused by a safety rule, 5 a transaction is still open (run again), "
-        "130 interrupted (Ctrl-C), 143 ended by SIGTERM",
+        "6 another run is in progress, 130 interrupted (Ctrl-C), 143 ended by SIGTERM",
         allow_abbrev=False,
     )
     root.add_argument("--version", action="version", version=f"yieldbot {__version__}")

@@ -1,36 +1,104 @@
 """Locks on the data directory, so that only one process of each kind works at a time. The operating system releases
-them when a process ends in any way."""
+them when a process ends in any way. Whoever holds the lock of runs writes beside it who it is and what it does."""
 
 from __future__ import annotations
 
+import getpass
+import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from yieldbot.errors import ConfigError, YieldbotError
-from yieldbot.resources import why
+from yieldbot.errors import ConfigError, RunInProgress, YieldbotError
+from yieldbot.model import json_text
+from yieldbot.model.text import one_line
+from yieldbot.resources import head, why
+
+HOLDER = "run.holder"
+"""The file in the data directory that describes the run in progress."""
+_MOST_BYTES, _LONGEST = 4096, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The lock of runs, held by this process."""
+
+    file: Path
+    """The file that describes the holder."""
+    work: str
+    """What it does, as ``run``."""
+    began: int
+    """When it began, in unix seconds."""
+
+    def at(self, stage: str) -> None:
+        """Keep the step that the work is at, for whoever finds the lock taken. A disk that takes nothing stops no
+        run."""
+        facts = {"work": self.work, "pid": os.getpid(), "user": _user(), "began": self.began}
+        text = json.dumps(facts | {"stage": one_line(stage, _LONGEST)})
+        draft = self.file.with_name(f"{self.file.name}.new")
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+            with os.fdopen(os.open(draft, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+            draft.replace(self.file)
+
+    def left(self) -> None:
+        """Remove the description."""
+        with suppress(OSError):
+            self.file.unlink(missing_ok=True)
 
 
 @contextmanager
-def run_lock(data_dir: Path) -> Iterator[None]:
-    """Hold the directory's lock of runs. Raises, without waiting: YieldbotError (exit code 1) where another run has it,
-    ConfigError when the directory cannot be used."""
-    busy = f"another run is in progress in {data_dir}; it will end by itself, try again then"
-    with _held(data_dir, "run.lock", 0o644, busy):
-        yield
+def run_lock(data_dir: Path, work: str = "run") -> Iterator[Held]:
+    """Hold the directory's lock of runs. work: what is done under it, for others' messages. Raises, without waiting:
+    RunInProgress (exit code 6) where another has it, ConfigError when the directory cannot be used."""
+    try:
+        with _held(data_dir, "run.lock", 0o644):
+            held = Held(data_dir / HOLDER, work, int(time.time()))
+            held.left()  # of a process that was killed, so that it is never named as the holder
+            held.at("starting")
+            try:
+                yield held
+            finally:
+                held.left()
+    except _Busy:
+        raise RunInProgress(
+            f"another run is in progress in {data_dir}{holder(data_dir)}; it will end by itself, try again then"
+        ) from None
 
 
 @contextmanager
 def only_one(data_dir: Path, file: str, what: str) -> Iterator[None]:
     """Hold a lock for a long-running process, such as a server. file: the lock file's name; what: the process's name
     for messages, as ``signer``. Raises YieldbotError if another such process runs, ConfigError as ``run_lock``."""
-    with _held(data_dir, file, 0o600, f"another {what} runs on {data_dir}: end it first"):
-        yield
+    try:
+        with _held(data_dir, file, 0o600):
+            yield
+    except _Busy:
+        raise YieldbotError(f"another {what} runs on {data_dir}: end it first") from None
+
+
+def holder(data_dir: Path) -> str:
+    """``: `run` of anna (process 7), since 2026-01-02 03:04:05 UTC, at: ...``; empty where it cannot be known."""
+    try:
+        facts = json_text.loads(head(data_dir / HOLDER, _MOST_BYTES))
+        work, pid, user, began, stage = (facts[key] for key in ("work", "pid", "user", "began", "stage"))
+        since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(int(began)))
+        return one_line(f": `{work}` of {user} (process {int(pid)}), since {since}, at: {stage}", 2 * _LONGEST)
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, ConfigError):
+        return ""
+
+
+class _Busy(Exception):
+    """Another process has the lock."""
 
 
 @contextmanager
-def _held(data_dir: Path, name: str, mode: int, busy: str) -> Iterator[None]:
+def _held(data_dir: Path, name: str, mode: int) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     file = data_dir / name
@@ -41,7 +109,7 @@ def _held(data_dir: Path, name: str, mode: int, busy: str) -> Iterator[None]:
         lock = FileLock(file, timeout=0)
         lock.acquire()
     except Timeout:
-        raise YieldbotError(busy) from None
+        raise _Busy from None
     except OSError as failure:
         remedy = "free space on its disk, correct its permissions, or name another folder"
         raise ConfigError(f"data_dir {data_dir} cannot be used: {why(failure, file)}: {remedy}") from None
@@ -49,3 +117,10 @@ def _held(data_dir: Path, name: str, mode: int, busy: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in a container
+        return f"user {os.getuid()}"

@@ -107,7 +107,7 @@ async def asked(served: Served, gate: asyncio.Event, key: dict[str, str]) -> tup
 
 def test_a_run_that_is_requested_is_not_waited_for(served: Served) -> None:
     key = served.key("read", "run", name="all")
-    served.answers = {"queue": WorkerFailed("another run is in progress", "YieldbotError")}
+    served.answers = {"queue": WorkerFailed("another run is in progress", "RunInProgress")}
     assert asyncio.run(asked(served, asyncio.Event(), key)) == ("running", "failed")
 
 

@@ -242,6 +242,7 @@ def test_what_failed_may_be_wished_again(served: Served) -> None:
     key = served.key("plan")
     for kind, code, status in (
         ("ConfigError", None, 422), ("SafetyError", "HALTED", 409), ("YieldbotError", None, 503),
+        ("RunInProgress", None, 503),
         ("InvariantError", None, 500),
         ("DiskFull", None, 503),
     ):  # fmt: skip

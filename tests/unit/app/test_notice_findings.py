@@ -22,7 +22,7 @@ from yieldbot.app.notice_runs import gas_need, low_gas, of_failure
 from yieldbot.app.notice_watch import watched
 from yieldbot.config.load import load
 from yieldbot.decision.decide import Decision
-from yieldbot.errors import ConfigError, InvariantError, TransientError, YieldbotError
+from yieldbot.errors import ConfigError, InvariantError, RunInProgress, TransientError
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
 from yieldbot.journal.fold import Record, fold_plans
 from yieldbot.journal.journal_entries import (
@@ -168,7 +168,7 @@ def test_a_key_is_reminded_of_in_its_last_week_and_reported_in_the_week_after(
 
 
 def test_errors_of_commands() -> None:
-    assert of_failure("run", YieldbotError("another run is in progress")) is None
+    assert of_failure("run", RunInProgress("another run is in progress")) is None
     for failure, lasting in ((TransientError("x"), False), (InvariantError("x"), True), (ConfigError("x"), True)):
         news = of_failure("run", failure)
         assert news is not None and news.ends[0].lasting is lasting

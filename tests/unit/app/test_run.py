@@ -30,7 +30,7 @@ from yieldbot.app.run import (
     run,
 )
 from yieldbot.app.wiring import JobFilter
-from yieldbot.errors import ConfigError, SafetyError, TransientError, YieldbotError
+from yieldbot.errors import ConfigError, RunInProgress, SafetyError, TransientError
 from yieldbot.execution.approvals import Proposal
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanStatus
@@ -235,7 +235,7 @@ def test_nothing_runs_beside_another_run_or_for_a_job_that_is_not_there(context:
             lambda: approve(ApproveRequest(plan_id="p1"), context, show=person.show, ask=person.ask),
             lambda: reject(RejectRequest(plan_id="p1"), context),
         ):
-            with pytest.raises(YieldbotError, match="another run is in progress"):
+            with pytest.raises(RunInProgress, match="another run is in progress"):
                 use()
     with pytest.raises(ConfigError, match="--wallet nobody: no job has it"):
         dry_run(DryRunRequest(jobs=JobFilter(wallet="nobody")), context)

@@ -25,7 +25,7 @@ from yieldbot.errors import ConfigError
 
 __all__ = ["context", "served"]
 
-BUSY = WorkerFailed("another run is in progress in data; it will end by itself, try again then", "YieldbotError")
+BUSY = WorkerFailed("another run is in progress in data; it will end by itself, try again then", "RunInProgress")
 
 
 def run_document(code: int, **row: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_how_a_job_ended_is_kept_and_said(served: Served) -> None:
     assert run("claim", run_document(4, declined={"reason": "no"})) == ("refused", 4)
     first = jobs.ends["plan"].succeeded_at
     assert run("plan", run_document(1, error={"message": "no disk"})) == ("failed", 1)
-    assert run("plan", BUSY) == ("busy", 1) and "skipped: another run is in progress" in lines[0]
+    assert run("plan", BUSY) == ("busy", 6) and "skipped: another run is in progress" in lines[0]
     assert jobs.ends["plan"].succeeded_at == first
     assert run("settle", {"settled": 2, "waits": [], "failures": []}) == ("done", 0) and "2 transactions" in lines[0]
     assert run("settle", {"settled": 0, "waits": ["0x: not mined"], "failures": []}) == ("open", 5)
