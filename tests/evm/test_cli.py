@@ -16,6 +16,7 @@ import pytest
 from tests.kit import ROOT
 from tests.kit.evm.home import Home
 from tests.kit.program import yieldbot
+from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.evm.node import Sandbox
 
 
@@ -177,7 +178,10 @@ def test_check_names_each_fault_with_its_remedy(home: Home) -> None:
     mixed = mixed.replace(f'data_provider = "{prime["data_provider"]}"', f'data_provider = "{legacy["data_provider"]}"')
     here = f'vaults = ["{stata["vaults"][0]}"]\npool = '
     chain.write_text(mixed.replace(f'{here}"{stata["pool"]}"', f'{here}"{prime["pool"]}"'))
-    told = home.run("check").out.splitlines()
+    *told, verdict = home.run("check").out.splitlines()
+    assert re.match(
+        r"not ready: of \d+ checks 4 found a wrong configuration and 1 failed for now; begin with: ", verdict
+    )
     assert all(line[:4] in ("ok  ", "FAIL") for line in told)
     assert "ok    sandbox token DAIX: in no public list: our own list" in told
     bad = [line for line in told if line.startswith("FAIL") and "wallet main" not in line]
@@ -197,9 +201,30 @@ def test_check_of_a_node_of_another_chain(home: Home) -> None:
     ended = home.run("--json", "check")
     (fault,) = [row for row in ended.document["checks"] if not row["ok"]]
     assert ended.code == 2 and "serves chain 31337, not 8453" in fault["said"] and "SANDBOX_RPC_URL" in fault["remedy"]
+    assert ended.document["verdict"].endswith("found a wrong configuration; begin with: chain sandbox")
     refused = home.run("run")
     said = r"\.env: SANDBOX_RPC_URL: the node at 127\.0\.0\.1:\d+ serves chain 31337, not 8453"
     assert refused.code == 2 and re.search(said, refused.line)
+
+
+def test_check_of_another_chain_with_the_same_id_and_of_one_without_multicall3(home: Home) -> None:
+    chain = home.sandbox.directory / "chains" / "sandbox.toml"
+    right = chain.read_text()
+    chain.write_text(re.sub(r"0x[0-9a-fA-F]{40}\b", lambda at: checksum(f"0xd0d0{at[0][6:].lower()}"), right))
+    ended = home.run("--json", "check")
+    (fault,) = [row for row in ended.document["checks"] if not row["ok"]]
+    assert ended.code == 2 and fault["what"] == "chain sandbox"
+    assert "serves chain 31337, but none of " in fault["said"] and "another chain with the same id" in fault["remedy"]
+
+    multicall3 = tomllib.loads(right)["multicall3"]
+    chain.write_text(right.replace(multicall3, checksum("0x" + "d0" * 20)))
+    ended = home.run("--json", "check")
+    rows = {row["what"]: row for row in ended.document["checks"]}
+    assert ended.code == 2 and rows["sandbox token USDC"]["ok"]
+    gone = rows["sandbox Multicall3"]
+    assert gone["said"].startswith("no contract at ") and not gone["ok"]
+    (unread,) = [row for what, row in rows.items() if "fee_kind" in what]
+    assert "[native] feed" in unread["what"] and "no Multicall3 at" in unread["said"]
 
 
 def test_plan_explains_and_answers_what_if_without_touching_the_configuration(home: Home) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from yieldbot.app.check_documents import Check, CheckDocument
@@ -21,6 +21,8 @@ from yieldbot.execution.passphrases import is_given, passphrase
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.model.settings import ChainSettings, Wallet
+
+WRONG, AWAY = "found a wrong configuration", "failed for now"
 
 
 def check(context: Context) -> CheckDocument:
@@ -41,7 +43,17 @@ def check(context: Context) -> CheckDocument:
     found += asyncio.run(left_over(context))
     code = max(finding.code for finding in found)
     rows = (Check(what=one.what, ok=one.code == 0, said=one.result, remedy=one.remedy or None) for one in found)
-    return CheckDocument(ok=code == 0, exit_code=code, checks=tuple(rows))
+    return CheckDocument(ok=code == 0, exit_code=code, verdict=_verdict(found), checks=tuple(rows))
+
+
+def _verdict(found: Sequence[Finding]) -> str:
+    """The whole in one line, with what to mend first: what is configured wrongly."""
+    faults = sorted((finding for finding in found if finding.code), key=lambda finding: -finding.code)
+    if not faults:
+        return f"ready: all of {len(found)} checks are well"
+    wrong = sum(finding.code == MISCONFIGURED for finding in faults)
+    parts = [f"{count} {kind}" for count, kind in ((wrong, WRONG), (len(faults) - wrong, AWAY)) if count]
+    return f"not ready: of {len(found)} checks {' and '.join(parts)}; begin with: {faults[0].what}"
 
 
 def _stops(context: Context) -> list[Finding]:

@@ -27,4 +27,5 @@ class CheckDocument(Document):
     exit_code: int = Field(
         description="0: all is well; 1: something cannot be reached now; 2: something is configured wrongly (2 wins)"
     )
+    verdict: str = Field(description="the whole in one line")
     checks: tuple[Check, ...] = Field(description="everything that was checked")

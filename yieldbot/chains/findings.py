@@ -1,8 +1,11 @@
-"""The result of one check of ``yieldbot check``."""
+"""The results of ``yieldbot check``, and checks that go on after a fault."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple
+
+from yieldbot.errors import HttpRefused, NodeRefused, YieldbotError
 
 FAILED, MISCONFIGURED = 1, 2
 
@@ -18,3 +21,57 @@ class Finding(NamedTuple):
     """What to do about it; empty: nothing."""
     code: int = 0
     """0: all is well; FAILED: it cannot be reached now; MISCONFIGURED: the configuration is wrong."""
+
+
+class Steps:
+    """Checks of one chain, one after another: what cannot be checked is a fault itself, and the others go on while the
+    node answers at all."""
+
+    def __init__(self, chain: str, rpc_env: str, answers: Callable[[], Awaitable[object]]) -> None:
+        """answers: asks the node for something that it always has; raises if it does not answer."""
+        self._chain, self._rpc_env, self._answers = chain, rpc_env, answers
+        self._found: list[Finding] = []
+        self._unchecked: dict[tuple[str, str], list[str]] = {}
+        """What could not be checked, by the reason and its remedy."""
+        self._ended = False
+
+    @property
+    def found(self) -> list[Finding]:
+        """Every finding; what one reason kept from being checked is one of them."""
+        unchecked = [Finding(", ".join(what), *why, FAILED) for why, what in self._unchecked.items()]
+        return self._found + unchecked
+
+    def add(self, *findings: Finding) -> None:
+        """Add findings that were made elsewhere."""
+        self._found += findings
+
+    async def take(self, what: str, check: Coroutine[Any, Any, Finding | list[Finding]]) -> None:
+        """Carry out one check of ``what``."""
+        if self._ended:
+            check.close()
+            return
+        try:
+            found = await check
+            self._found += [found] if isinstance(found, Finding) else found
+        except (YieldbotError, ValueError, TypeError) as failure:
+            self._unchecked.setdefault(why_not(failure, self._rpc_env), []).append(what)
+            await self._still_answers()
+
+    async def _still_answers(self) -> None:
+        try:
+            await self._answers()
+        except (YieldbotError, ValueError, TypeError) as failure:
+            result, remedy = why_not(failure, self._rpc_env)
+            self._ended = True
+            result = f"the rest was not checked: {result}"
+            self._found.append(Finding(f"chain {self._chain}", result, remedy, FAILED))
+
+
+def why_not(failure: Exception, rpc_env: str) -> tuple[str, str]:
+    """(what went wrong, what to do about it) where a node could not be asked."""
+    if isinstance(failure, HttpRefused):
+        return failure.what, failure.remedy
+    if isinstance(failure, NodeRefused):
+        return failure.what, failure.remedy or f"another provider in {rpc_env} in .env may serve it"
+    result = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
+    return result, f"check the connection and {rpc_env} in .env; another provider may help"

@@ -1,5 +1,5 @@
 """``yieldbot check``: checks whether a run has everything that it needs; one line for each check, with a remedy for
-each fault.
+each fault, and a verdict in the last line.
 
 Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is configured wrongly (overrides 1).
 """
@@ -37,5 +37,5 @@ def _lines(found: CheckDocument) -> Text:
         lines.append("ok    " if check.ok else "FAIL  ", style="green" if check.ok else "bold red")
         lines.append(f"{check.what}: {check.said}")
         lines.append(f"; {check.remedy}\n" if check.remedy else "\n")
-    lines.rstrip()
+    lines.append(found.verdict, style="bold green" if found.ok else "bold red")
     return lines

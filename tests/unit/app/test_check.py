@@ -19,7 +19,8 @@ def test_what_is_missing_is_told_with_the_remedy(tmp_path: Path) -> None:
     assert ".env as TESTNET_RPC_URL" in str(chain.remedy)
     assert (found.ok, found.exit_code) == (False, 2)
     document = found.as_json()
-    assert list(document) == ["schema", "ok", "exit_code", "checks"]
+    assert list(document) == ["schema", "ok", "exit_code", "verdict", "checks"]
+    assert found.verdict.startswith("not ready: of ")
     assert list(document["checks"][0]) == ["what", "ok", "said", "remedy"]
 
 

@@ -10,10 +10,11 @@ from yieldbot.chains.evm.check_feeds import feeds
 from yieldbot.chains.evm.check_registries import check_registries
 from yieldbot.chains.evm.check_tables import fault_of
 from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
+from yieldbot.chains.evm.execution.abi_calls import addresses_in
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.rollups import kind_fault, typical_fee
-from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
-from yieldbot.errors import HttpRefused, MarketError, NodeRefused, YieldbotError
+from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding, Steps, why_not
+from yieldbot.errors import MarketError, YieldbotError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.native import native_token
@@ -23,11 +24,17 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.chains.evm.node.quorum import Quorum
     from yieldbot.model.amounts import BlockRef, Token
+    from yieldbot.model.deployment import Deployment
     from yieldbot.model.settings import ChainSettings
+
+OP_STACK = "0x42000000000000000000000000000000"
+"""With what the addresses begin of contracts that every OP Stack chain has from its first block."""
+MOST_ASKED = 50
+"""Most contracts that are looked for before a chain is taken for another one."""
 
 
 async def findings(chain: ChainSettings) -> list[Finding]:
-    """Checks the chain, its contracts, tokens, feeds, markets and exchanges."""
+    """Checks the chain, its contracts, tokens, feeds, markets and exchanges. Goes on after a fault where it can."""
     what = f"chain {chain.name}"
     try:
         async with connect(chain) as node:
@@ -35,33 +42,60 @@ async def findings(chain: ChainSettings) -> list[Finding]:
             if any(finding.code == MISCONFIGURED for finding in faults) or len(chain.rpc_urls) == len(faults):
                 return faults
             block = await node.block()
+            steps = Steps(chain.name, chain.rpc_env, node.block)
             some = len(chain.rpc_urls)
             agree = f"; {node.quorum} of {some} must agree" if some > 1 else "; one endpoint alone is believed"
-            found = [Finding(what, f"{node.host} answers, block {block.height:,}{agree}"), *faults]
-            found += [
-                Finding(f"{what}: {host}", why, f"check it, or replace it in {chain.rpc_env} in .env", FAILED)
-                for host, why in node.left_out
-                if not any(finding.what.endswith(host) for finding in faults)
-            ]
-            found.append(await _coded(node, f"{chain.name} Multicall3", chain.multicall3, block, "multicall3"))
-            found.append(await _fee_kind(node, chain, block))
-            found += [await _token(node, chain, token, block) for token in chain.tokens.values()]
-            found += [
-                Finding(f"{chain.name} {row}", f"in no public list: {source}")
-                for row, source in sorted(chain.unlisted.items())
-            ]
-            found += await feeds(node, chain, block)
-            found += [*await _markets(node, chain, block), *await exchanges(node, chain, block)]
-            return found + await check_registries(node, chain, block)
-    except HttpRefused as refusal:
-        return [Finding(what, refusal.what, refusal.remedy, FAILED)]
-    except NodeRefused as refused:
-        remedy = refused.remedy or f"another provider in {chain.rpc_env} in .env may serve it"
-        return [Finding(what, refused.what, remedy, FAILED)]
+            steps.add(Finding(what, f"{node.host} answers, block {block.height:,}{agree}"), *faults)
+            steps.add(
+                *(
+                    Finding(f"{what}: {host}", why, f"check it, or replace it in {chain.rpc_env} in .env", FAILED)
+                    for host, why in node.left_out
+                    if not any(finding.what.endswith(host) for finding in faults)
+                )
+            )
+            if (another := await _another_chain(node, chain, block)) is not None:
+                steps.add(another)
+                return steps.found
+            await _contracts(steps, node, chain, block)
+            return steps.found
     except (YieldbotError, ValueError, TypeError) as failure:
-        remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
-        result = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
-        return [Finding(what, result, remedy, FAILED)]
+        return [Finding(what, *why_not(failure, chain.rpc_env), FAILED)]
+
+
+async def _contracts(steps: Steps, node: Quorum, chain: ChainSettings, block: BlockRef) -> None:
+    multicall = f"{chain.name} Multicall3"
+    await steps.take(multicall, _coded(node, multicall, chain.multicall3, block, "multicall3"))
+    await steps.take(f"{chain.name} fee_kind", _fee_kind(node, chain, block))
+    for token in chain.tokens.values():
+        await steps.take(f"{chain.name} token {token.symbol}", _token(node, chain, token, block))
+    steps.add(
+        *(
+            Finding(f"{chain.name} {row}", f"in no public list: {source}")
+            for row, source in sorted(chain.unlisted.items())
+        )
+    )
+    await feeds(steps, node, chain, block)
+    for deployment in chain.deployments:
+        await steps.take(f"{chain.name} {deployment.name}", _markets(node, chain, deployment, block))
+    await exchanges(steps, node, chain, block)
+    await check_registries(steps, node, chain, block)
+
+
+async def _another_chain(node: Node, chain: ChainSettings, block: BlockRef) -> Finding | None:
+    """A fault if none of the tokens' and protocols' contracts is there: another chain may have the same id, such as a
+    test network or a node that was started anew. Multicall3 and what every OP Stack chain has prove nothing."""
+    named = (address for table in chain.deployments for address in addresses_in(list(table.params.values())))
+    contracts = dict.fromkeys([*(token.address for token in chain.tokens.values()), *named])
+    telling = [address for address in contracts if not address.startswith(OP_STACK)][:MOST_ASKED]
+    for address in telling:
+        if await node.code(address, block):
+            return None
+    if not telling:
+        return None
+    number, count = evm_number(chain.chain), len(telling)
+    result = f"{node.host} says that it serves chain {number}, but none of {count} contracts of its file is there"
+    remedy = f"it is another chain with the same id, such as a test network: correct {chain.rpc_env} in .env"
+    return Finding(f"chain {chain.name}", result, remedy, MISCONFIGURED)
 
 
 async def _endpoints(node: Quorum, chain: ChainSettings) -> list[Finding]:
@@ -73,15 +107,8 @@ async def _endpoints(node: Quorum, chain: ChainSettings) -> list[Finding]:
         what = f"chain {chain.name}: {endpoint.host}" if several or name != chain.rpc_env else f"chain {chain.name}"
         try:
             number = int(await endpoint.request("eth_chainId", []), 16)
-        except HttpRefused as refusal:
-            found.append(Finding(what, refusal.what, refusal.remedy, FAILED))
-        except NodeRefused as refused:
-            remedy = refused.remedy or f"another provider in {name} in .env may serve it"
-            found.append(Finding(what, refused.what, remedy, FAILED))
         except (YieldbotError, ValueError, TypeError) as failure:
-            remedy = f"check the connection and {name} in .env; another provider may help"
-            result = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
-            found.append(Finding(what, result, remedy, FAILED))
+            found.append(Finding(what, *why_not(failure, name or chain.rpc_env), FAILED))
         else:
             if number != evm_number(chain.chain):
                 result = f"{endpoint.host} serves chain {number}, not {evm_number(chain.chain)}"
@@ -118,40 +145,33 @@ async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef
     return Finding(what, f"{token.address}, {decimals} decimals")
 
 
-async def _markets(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    """Whether every configured deployment can be listed, its markets' contracts exist, and each market can be
-    observed."""
+async def _markets(node: Node, chain: ChainSettings, deployment: Deployment, block: BlockRef) -> list[Finding]:
+    """Whether a configured deployment can be listed, its markets' contracts exist, and each market can be observed."""
     known = adapters()
-    lists = await node.run([known[d.protocol].discover(d) for d in chain.deployments], block)
-    found: list[Finding] = []
-    for deployment, markets in zip(chain.deployments, lists, strict=True):
-        what = f"{chain.name} {deployment.name}"
-        remedy = f"correct its table in chains/{chain.name}.toml, or remove it"
-        if isinstance(markets, MarketError):
-            found.append(Finding(what, str(markets), remedy, MISCONFIGURED))
-            continue
-        missing = [m for m in markets if not await node.code(m.address, block)]
-        if missing or not markets:
-            result = f"no contract at {missing[0].address}" if missing else "it lists no market for its assets"
-            found.append(Finding(what, result, f"correct its table in chains/{chain.name}.toml", MISCONFIGURED))
-            continue
-        if (fault := await fault_of(node, deployment, block)) is not None:
-            key = f"correct {fault[1]} of its table in chains/{chain.name}.toml"
-            found.append(Finding(what, fault[0], key, MISCONFIGURED))
-            continue
-        flows = [known[m.protocol].observe(m, Address("0x" + "11" * 20), block) for m in markets]
-        bad = [
-            (market, answer)
-            for market, answer in zip(markets, await node.run(flows, block), strict=True)
-            if isinstance(answer, MarketError)
-        ]
-        found += [
-            Finding(f"{chain.name} {market.name}", str(answer), f"it is left out until it answers: {remedy}", FAILED)
-            for market, answer in bad
-        ]
-        if not bad:
-            found.append(Finding(what, "1 market" if len(markets) == 1 else f"{len(markets)} markets"))
-    return found
+    what = f"{chain.name} {deployment.name}"
+    remedy = f"correct its table in chains/{chain.name}.toml, or remove it"
+    (markets,) = await node.run([known[deployment.protocol].discover(deployment)], block)
+    if isinstance(markets, MarketError):
+        return [Finding(what, str(markets), remedy, MISCONFIGURED)]
+    missing = [m for m in markets if not await node.code(m.address, block)]
+    if missing or not markets:
+        result = f"no contract at {missing[0].address}" if missing else "it lists no market for its assets"
+        return [Finding(what, result, f"correct its table in chains/{chain.name}.toml", MISCONFIGURED)]
+    if (fault := await fault_of(node, deployment, block)) is not None:
+        key = f"correct {fault[1]} of its table in chains/{chain.name}.toml"
+        return [Finding(what, fault[0], key, MISCONFIGURED)]
+    flows = [known[m.protocol].observe(m, Address("0x" + "11" * 20), block) for m in markets]
+    bad = [
+        (market, answer)
+        for market, answer in zip(markets, await node.run(flows, block), strict=True)
+        if isinstance(answer, MarketError)
+    ]
+    if not bad:
+        return [Finding(what, "1 market" if len(markets) == 1 else f"{len(markets)} markets")]
+    return [
+        Finding(f"{chain.name} {market.name}", str(answer), f"it is left out until it answers: {remedy}", FAILED)
+        for market, answer in bad
+    ]
 
 
 async def _coded(node: Node, what: str, address: Address, block: BlockRef, key: str) -> Finding:

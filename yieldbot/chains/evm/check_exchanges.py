@@ -5,15 +5,16 @@ from __future__ import annotations
 from yieldbot.chains.evm.check_tables import fault_of, missing
 from yieldbot.chains.evm.execution.abi_calls import addresses_in
 from yieldbot.chains.evm.node.client import Node
-from yieldbot.chains.findings import MISCONFIGURED, Finding
+from yieldbot.chains.findings import MISCONFIGURED, Finding, Steps
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.settings import ChainSettings
 
 
-async def exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+async def exchanges(steps: Steps, node: Node, chain: ChainSettings, block: BlockRef) -> None:
     """One finding for each exchange."""
-    return [await _exchange(node, chain, exchange, block) for exchange in chain.exchanges]
+    for exchange in chain.exchanges:
+        await steps.take(f"{chain.name} {exchange.name}", _exchange(node, chain, exchange, block))
 
 
 async def _exchange(node: Node, chain: ChainSettings, exchange: Deployment, block: BlockRef) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from yieldbot.chains.evm.erc20 import text_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.prices import feed_price
-from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding, Steps
 from yieldbot.errors import MarketError, YieldbotError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
@@ -20,22 +20,18 @@ MOST_SHOWN = 40
 """Most characters of a feed's own description that are shown."""
 
 
-async def feeds(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+async def feeds(steps: Steps, node: Node, chain: ChainSettings, block: BlockRef) -> None:
     """One finding for each feed, and for each token without one."""
-    file = f"chains/{chain.name}.toml"
-    if chain.native_feed is None:
-        remedy = f"name it in {file}: without it gas has no price"
-        found = [Finding(f"{chain.name} [native] feed", "is not named", remedy, MISCONFIGURED)]
-    else:
-        found = [await _feed(node, chain, "[native] feed", chain.native_feed, False, block)]
+    named = [("[native] feed", chain.native_feed, False)]
     for token in chain.tokens.values():
-        key, feed = f"feed of {token.symbol}", chain.feeds.get(token.address)
+        named.append((f"feed of {token.symbol}", chain.feeds.get(token.address), token.address in chain.pegged))
+    for key, feed, pegged in named:
+        what = f"{chain.name} {key}"
         if feed is None:
-            remedy = f"name it in {file}: without it gas has no price"
-            found.append(Finding(f"{chain.name} {key}", "is not named", remedy, MISCONFIGURED))
+            remedy = f"name it in chains/{chain.name}.toml: without it gas has no price"
+            steps.add(Finding(what, "is not named", remedy, MISCONFIGURED))
         else:
-            found.append(await _feed(node, chain, key, feed, token.address in chain.pegged, block))
-    return found
+            await steps.take(what, _feed(node, chain, key, feed, pegged, block))
 
 
 async def _feed(node: Node, chain: ChainSettings, key: str, feed: Address, pegged: bool, block: BlockRef) -> Finding:

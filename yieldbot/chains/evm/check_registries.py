@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from yieldbot.chains.evm.check_tables import missing
 from yieldbot.chains.evm.node.client import Node
-from yieldbot.chains.findings import MISCONFIGURED, Finding
+from yieldbot.chains.findings import MISCONFIGURED, Finding, Steps
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.discovery import Registry
@@ -16,9 +16,10 @@ NO_MARKET, NO_ID = checksum("0x" + "51" * 20), "0x" + "51" * 32
 """An address and an id that no registry knows."""
 
 
-async def check_registries(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+async def check_registries(steps: Steps, node: Node, chain: ChainSettings, block: BlockRef) -> None:
     """One finding for each registry."""
-    return [await _registry(node, chain, one, block) for one in chain.registries]
+    for one in chain.registries:
+        await steps.take(f"{chain.name} registry {one.name}", _registry(node, chain, one, block))
 
 
 async def _registry(node: Node, chain: ChainSettings, registry: Registry, block: BlockRef) -> Finding:

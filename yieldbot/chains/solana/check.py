@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding, Steps
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import add_listings, add_states
@@ -17,7 +17,9 @@ from yieldbot.rpc.flows import Flows, Handle
 if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import Node
     from yieldbot.model.amounts import BlockRef, Token
+    from yieldbot.model.deployment import Deployment
     from yieldbot.model.exchange import Pool
+    from yieldbot.model.ids import Address
     from yieldbot.model.settings import ChainSettings
 
 
@@ -49,10 +51,15 @@ async def findings(chain: ChainSettings) -> list[Finding]:
             return found
         node = sound[0]
         block = await node.block()
+        steps = Steps(chain.name, chain.rpc_env, node.block)
+        steps.add(*found)
         for token in chain.tokens.values():
-            found.append(await _token(node, chain, token, block))
-        found += [*await _feeds(node, chain, block), *await _deployments(node, chain, block)]
-        return [*found, *await _exchanges(node, chain, block)]
+            await steps.take(f"{chain.name} {token.symbol}", _token(node, chain, token, block))
+        await _feeds(steps, node, chain, block)
+        for deployment in chain.deployments:
+            await steps.take(f"{chain.name} {deployment.name}", _deployment(node, chain, deployment, block))
+        await steps.take(f"{chain.name} exchanges", _exchanges(node, chain, block))
+        return steps.found
 
 
 async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
@@ -66,40 +73,37 @@ async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef
     return Finding(what, f"a mint of {answer.decimals} decimals")
 
 
-async def _feeds(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+async def _feeds(steps: Steps, node: Node, chain: ChainSettings, block: BlockRef) -> None:
     """Whether each token's price account can be read."""
     feeds = {"[native] feed": chain.native_feed} | {
         f"feed of {token.symbol}": chain.feeds.get(token.address)
         for token in chain.tokens.values()
         if token.address != WRAPPED_SOL
     }
-    found = []
     for key, feed in feeds.items():
         what = f"{chain.name} {key}"
         if feed is None:
             remedy = f"name a Pyth price account in chains/{chain.name}.toml: without it fees have no price"
-            found.append(Finding(what, "is not named", remedy, MISCONFIGURED))
-            continue
-        (answer,) = await node.run([feed_price(feed, block.timestamp)], block)
-        if isinstance(answer, MarketError):
-            found.append(Finding(what, str(answer), f"correct it in chains/{chain.name}.toml", MISCONFIGURED))
+            steps.add(Finding(what, "is not named", remedy, MISCONFIGURED))
         else:
-            found.append(Finding(what, f"${answer.usd:,.4f}"))
-    return found
+            await steps.take(what, _feed(node, chain, what, feed, block))
 
 
-async def _deployments(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    """Whether each deployment's markets can be listed."""
-    found = []
-    for deployment in chain.deployments:
-        flow: Any = svm_adapters()[deployment.protocol].discover(deployment)
-        (answer,) = await node.run([flow], block)
-        if isinstance(answer, MarketError):
-            remedy = f"correct its row in chains/{chain.name}.toml"
-            found.append(Finding(f"{chain.name} {deployment.name}", str(answer), remedy, MISCONFIGURED))
-        else:
-            found.append(Finding(f"{chain.name} {deployment.name}", f"{len(answer)} market{'s' * (len(answer) != 1)}"))
-    return found
+async def _feed(node: Node, chain: ChainSettings, what: str, feed: Address, block: BlockRef) -> Finding:
+    (answer,) = await node.run([feed_price(feed, block.timestamp)], block)
+    if isinstance(answer, MarketError):
+        return Finding(what, str(answer), f"correct it in chains/{chain.name}.toml", MISCONFIGURED)
+    return Finding(what, f"${answer.usd:,.4f}")
+
+
+async def _deployment(node: Node, chain: ChainSettings, deployment: Deployment, block: BlockRef) -> Finding:
+    """Whether the deployment's markets can be listed."""
+    what = f"{chain.name} {deployment.name}"
+    flow: Any = svm_adapters()[deployment.protocol].discover(deployment)
+    (answer,) = await node.run([flow], block)
+    if isinstance(answer, MarketError):
+        return Finding(what, str(answer), f"correct its row in chains/{chain.name}.toml", MISCONFIGURED)
+    return Finding(what, f"{len(answer)} market{'s' * (len(answer) != 1)}")
 
 
 async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
