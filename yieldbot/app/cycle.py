@@ -19,7 +19,8 @@ from yieldbot.app.left_out import failing, not_all, of_its_market
 from yieldbot.app.looks import refresh
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.reading import read_enough
-from yieldbot.app.unsettled import none_open
+from yieldbot.app.unsettled import none_open, stopped
+from yieldbot.app.waiting import waits_already
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
 from yieldbot.chains.open import session
@@ -45,7 +46,7 @@ from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
-from yieldbot.risk.limits import loss_of, stop_reason
+from yieldbot.risk.limits import loss_of
 
 if TYPE_CHECKING:
     from yieldbot.execution.results import LegResult, Proposed
@@ -167,7 +168,11 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
         if by is not decide:
             return report
         reason = explained(decision, snapshot, policy, job, world.now(), records)
-        return replace(report, decision=reason, declined=_stopped(world, snapshot))
+        return replace(report, decision=reason, declined=stopped(world, snapshot))
+    if (waits := waits_already(world, job, snapshot, decision.outcome)) is not None:
+        again = replace(report, decision=replace(decision, outcome=waits))
+        if (kept := await _propose(world, live, job, snapshot, waits, again)).rehearsal is not None:
+            return kept
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
     while found.rehearsal is None and (aside := set_aside(snapshot, found.declined)) is not None:
         # A market that fails must not keep the rest of the money where it is.
@@ -213,15 +218,6 @@ def _stop_at_a_loss(world: Wiring, job: Job, snapshot: Snapshot) -> Declined | N
     if account not in world.journal.stopped_accounts():
         world.journal.append(AccountStopped(*account, loss))
     return Declined("LOSS", loss)
-
-
-def _stopped(world: Wiring, snapshot: Snapshot) -> Declined | None:
-    """Why nothing would be signed even if something were due; None if it would. A hold reports it too."""
-    stop = stop_reason(world.settings.policy, world.journal.history(), snapshot, world.now())
-    reason = world.journal.stopped_accounts().get((snapshot.block.chain, snapshot.owner))
-    if stop is not None or reason is None:
-        return stop
-    return Declined("ACCOUNT_STOPPED", f"{reason}: `yieldbot resume --clear` lets it sign again")
 
 
 async def _propose(

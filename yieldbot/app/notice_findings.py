@@ -193,7 +193,7 @@ def _repeats(plan: Plan, plans: Mapping[str, StoredPlan]) -> bool:
     does = [(leg.kind, leg.market_id) for leg in plan.legs]
     return any(
         one.status is PlanStatus.EXPIRED
-        and one.reason.endswith(f": {plan.id}")
+        and one.reason.endswith(f" {plan.id}")
         and [(leg.kind, leg.market_id) for leg in one.plan.legs] == does
         for one in plans.values()
     )

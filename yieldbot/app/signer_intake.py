@@ -170,7 +170,7 @@ class Intake:
             raise SafetyError("OTHER_LINES", "what persons were shown is not what the plan does")
         given = self._signed(plan, request)
         older = (
-            PlanMarked(one.plan.id, PlanStatus.EXPIRED, BY, f"a newer plan was handed over: {plan.id}")
+            PlanMarked(one.plan.id, PlanStatus.EXPIRED, BY, f"superseded by {plan.id}")
             for one in self._journal.plans(PlanStatus.QUEUED)
             if (one.plan.owner, one.plan.asset) == (plan.owner, plan.asset)
         )

@@ -12,7 +12,7 @@ from rich.console import Group
 from yieldbot.app import notice_runs
 from yieldbot.app import run as app
 from yieldbot.app.api_keys import seconds_of
-from yieldbot.app.approve_signed import approve_signed
+from yieldbot.app.approve_signed import approve_all, approve_signed, latest
 from yieldbot.app.call_descriptions import descriptions
 from yieldbot.app.run import ApproveRequest, DryRunRequest, RejectRequest, RunRequest
 from yieldbot.cli import listings, render
@@ -53,7 +53,8 @@ def register(listed: CommandList) -> None:
     more = "On a terminal it asks once more; without one, the command with the plan's id is the approval."
     parser = listed.add_parser("approve", f". {more}")
     named = parser.add_mutually_exclusive_group(required=True)
-    named.add_argument("plan_id", metavar="ID", nargs="?")
+    named.add_argument("plan_id", metavar="ID", nargs="?", help="a plan's id; latest: the newest that waits")
+    named.add_argument("--all", action="store_true", help="every plan that waits, the oldest first; asks about each")
     named.add_argument(
         "--signed", action="store_true", help="carry out every plan that enough persons have signed; for cron"
     )
@@ -87,8 +88,15 @@ def approve(args: argparse.Namespace, context: Screen) -> int:
     if args.signed:
         return _show(approve_signed(context, show=partial(show_proposal, context)), context)
     asks = sys.stdin.isatty() and not args.yes
-    request = ApproveRequest(plan_id=args.plan_id)
     ask = agreed if asks else lambda: True
+    unnamed = args.all or args.plan_id == "latest"
+    if unnamed and not sys.stdin.isatty() and not args.yes:
+        raise ConfigError(
+            "approve latest and --all ask on a terminal, and there is none: name the plan's id, or add --yes"
+        )
+    if args.all:
+        return _reported(lambda: approve_all(context, show=partial(show_proposal, context), ask=ask), context)
+    request = ApproveRequest(plan_id=latest(context) if unnamed else args.plan_id)
     return _reported(lambda: app.approve(request, context, show=partial(show_proposal, context), ask=ask), context)
 
 

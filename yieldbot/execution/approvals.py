@@ -166,7 +166,7 @@ def only_out(plan: Plan) -> bool:
 @dataclass(frozen=True, slots=True)
 class Queue:
     """Journals the plan, which then waits for ``yieldbot approve ID``. Older plans of the account for the same asset
-    that still wait are marked as expired."""
+    that still wait are marked as expired, with the id of this one. A plan that waits already is not written again."""
 
     journal: Journal
     """Where the plan is kept."""
@@ -178,16 +178,27 @@ class Queue:
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""
         plan = proposal.plan
+        waiting = self.journal.plans(PlanStatus.QUEUED)
         older = [
-            PlanMarked(stored.plan.id, PlanStatus.EXPIRED, "queue", f"a newer plan waits: {plan.id}")
-            for stored in self.journal.plans(PlanStatus.QUEUED)
+            PlanMarked(stored.plan.id, PlanStatus.EXPIRED, "queue", f"superseded by {plan.id}")
+            for stored in waiting
             if stored.plan.id != plan.id and (stored.plan.owner, stored.plan.asset) == (plan.owner, plan.asset)
         ]
         marked = PlanMarked(plan.id, PlanStatus.QUEUED, "queue")
-        self.journal.append(*older, proposal.written, marked)
+        if any(stored.plan == plan for stored in waiting):
+            self.journal.append(*older)
+        else:
+            self.journal.append(*older, proposal.written, marked)
         page = self.page(plan.id)
         more = f", or sign it at {page}" if page is not None else ""
         return Declined("QUEUED", f"plan {plan.id} waits: {self.program} approve {plan.id}{more}")
+
+
+def lets_wait(approver: Approver, plan: Plan) -> bool:
+    """Whether this approver lets the plan wait for a person. Pure."""
+    if isinstance(approver, ExitsAtOnce):
+        return not only_out(plan) and lets_wait(approver.other, plan)
+    return isinstance(approver, Queue)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class PlanStatus(StrEnum):
     REJECTED = "rejected"
     """A person rejected it: the plan itself, at the signing device, or by a halt before it was executed."""
     EXPIRED = "expired"
-    """It ended, or a newer plan replaced it, before anybody approved it."""
+    """It ended, or a newer plan superseded it (its id is the reason), before anybody approved it."""
     EXECUTED = "executed"
     """Every transaction of every leg succeeded."""
     HANDED_OVER = "handed over"

@@ -237,7 +237,7 @@ def test_a_plan_that_replaces_one_with_the_same_legs_is_only_informative() -> No
         PlanWritten(first),
         PlanMarked("p1", PlanStatus.QUEUED, "queue"),
         PlanWritten(second),
-        PlanMarked("p1", PlanStatus.EXPIRED, "queue", "a newer plan waits: p2"),
+        PlanMarked("p1", PlanStatus.EXPIRED, "queue", "superseded by p2"),
         PlanMarked("p2", PlanStatus.QUEUED, "queue"),
     )
     (one,) = findings(*replaced)

@@ -16,6 +16,7 @@ from tests.kit.app.cycle import DONE, IN_A, SEEN, SessionDouble
 from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from yieldbot.app import cycle, wiring
+from yieldbot.app.approve_signed import approve_all, latest, waiting_ids
 from yieldbot.app.context import Context
 from yieldbot.app.job_reports import rehearsal
 from yieldbot.app.run import (
@@ -199,6 +200,36 @@ def test_a_plan_waits_is_asked_about_once_more_and_is_refused(context: Context, 
         assert journal.plans()[0].reason == "not now", "the reason stays"
     with pytest.raises(ConfigError, match="no plan nothing in the journal"):
         reject(RejectRequest(plan_id="nothing"), context)
+
+
+def test_a_plan_that_waits_stays_until_something_material_changes(context: Context, live: SessionDouble) -> None:
+    live.views = [SEEN]
+    person = Person(True, live.did)
+
+    def waits() -> str:
+        plan_id: str = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0][
+            "plan"
+        ]["id"]
+        return plan_id
+
+    assert waiting_ids(context) == ()
+    with pytest.raises(ConfigError, match="no plan waits"):
+        latest(context)
+    first = waits()
+    live.views = [replace(SEEN, block=replace(SEEN.block, height=SEEN.block.height + 1, hash="0x" + "ee" * 32))]
+    assert waits() == first == latest(context) and stored(context) == [PlanStatus.QUEUED]
+    assert sum(isinstance(one, tuple) and one[0] == "rehearse" for one in live.did) == 2, "it is rehearsed each time"
+    more = replace(SEEN.idle[0], held=SEEN.idle[0].held + SEEN.idle[0].held)
+    live.views = [replace(SEEN, states={**SEEN.states, more.market.id: more})]
+    newer = waits()
+    assert newer != first and waiting_ids(context) == (newer,)
+    with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
+        assert [(one.status, one.reason) for one in journal.plans()] == [
+            (PlanStatus.EXPIRED, f"superseded by {newer}"), (PlanStatus.QUEUED, ""),
+        ]  # fmt: skip
+    done = approve_all(context, show=person.show, ask=person.ask).document
+    assert done.exit_code == 0 and [one.plan.id for one in person.shown] == [newer] and len(done.jobs) == 1
+    assert approve_all(context, show=person.show, ask=person.ask).document.jobs == ()
 
 
 def test_a_yes_to_the_plan_by_its_id_carries_it_out(context: Context, live: SessionDouble) -> None:

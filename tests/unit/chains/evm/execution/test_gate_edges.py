@@ -322,7 +322,7 @@ async def test_a_newer_plan_of_the_account_and_asset_takes_the_place_of_older_on
     assert await declined(queue, proposal(RAW, plan_id="p2")) == ("QUEUED", words)
     await queue.approve(proposal(RAW, plan_id="p2"))
     found = {one.plan.id: (one.status, one.reason) for one in journal.plans()}
-    assert found["p1"] == (PlanStatus.EXPIRED, "a newer plan waits: p2")
+    assert found["p1"] == (PlanStatus.EXPIRED, "superseded by p2")
     assert [found[name][0] for name in ("o1", "d1", "p2")] == [PlanStatus.QUEUED] * 3
 
 

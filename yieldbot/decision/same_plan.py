@@ -1,0 +1,46 @@
+"""Whether a new plan says what one that waits says already, so that the one that waits stays. Pure."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from yieldbot.model.amounts import Amount
+from yieldbot.model.plan import Leg, Plan
+
+AMOUNT_PERCENT = 1
+"""How much more an amount may be, in percent: interest accrues while a plan waits."""
+GAIN_SHARE = 0.1
+"""How much the gain a year may differ, as a fraction."""
+COST_SHARE = 0.25
+"""How much more the plan may cost, as a fraction."""
+TIME_LEFT = 0.25
+"""The fraction of ``plan_ttl_seconds`` that a plan must still be valid for, so that a person has time to approve it."""
+
+
+def says_the_same(waits: Plan, new: Plan, now: int, ttl_seconds: int) -> bool:
+    """Whether nothing material differs: the same account, steps and order; each amount of the waiting plan at most the
+    new one's, and the new one's at most AMOUNT_PERCENT more; about the same gain; a cost that is not much higher; and
+    enough time left. Exits for danger or by order never count, so that they always take what there is now. now: unix
+    seconds; ttl_seconds: how long a new plan is valid."""
+    if waits.why or new.why or waits.expires_at - now < TIME_LEFT * ttl_seconds:
+        return False
+    if (waits.block.chain, waits.owner, _steps(waits)) != (new.block.chain, new.owner, _steps(new)):
+        return False
+    pairs = zip(_amounts(waits), _amounts(new), strict=True)
+    if not all(old.raw <= fresh.raw <= old.raw * (100 + AMOUNT_PERCENT) // 100 for old, fresh in pairs):
+        return False
+    gain = abs(new.gain_per_year - waits.gain_per_year) <= GAIN_SHARE * abs(waits.gain_per_year)
+    return gain and new.cost <= waits.cost * (1 + COST_SHARE)
+
+
+def _steps(plan: Plan) -> list[tuple[object, ...]]:
+    return [_step(leg) for leg in plan.legs]
+
+
+def _step(leg: Leg) -> tuple[object, ...]:
+    return leg.kind, leg.market_id, leg.amount.token, leg.all, leg.gets and leg.gets.token, leg.ticks
+
+
+def _amounts(plan: Plan) -> list[Amount]:
+    """What each leg gives and brings, in order: as many for each plan of the same steps."""
+    return list(chain.from_iterable((leg.amount, *((leg.gets,) if leg.gets else ())) for leg in plan.legs))
