@@ -10,7 +10,7 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from tests.kit.contracts import calldata, send
+from tests.kit.contracts import call, calldata, send
 from tests.kit.evm.home import Home
 from yieldbot.app.context import Context
 from yieldbot.app.discover import DiscoverAnswer, DiscoverRequest, discover
@@ -75,10 +75,25 @@ def by_key(document: Any, registry: str = "Morpho Blue") -> dict[str, Any]:
     return {one["key"]: one for one in chain["markets"] if one["registry"] == registry}
 
 
+def pools_are_shown(home: Home, pools: list[Any]) -> None:
+    """Each exchange's pools of USDC, with what their contracts hold."""
+    assert {one["protocol"] for one in pools} == {"uniswap_v3"} and not any(one["used_for"] for one in pools), pools
+    assert all("USDC" in one["tokens"] and any(one["held"]) for one in pools)
+    first = pools[0]
+    usdc, place = home.sandbox.addresses["usdc"], first["tokens"].index("USDC")
+    assert (
+        first["held"][place]
+        == int.from_bytes(call(home.sandbox, usdc, "balanceOf(address)", first["key"]), "big") / 10**6
+    )
+    held = [one["held"][one["tokens"].index("USDC")] for one in pools]
+    assert held == sorted(held, reverse=True)
+
+
 def test_what_a_stranger_creates_is_found_and_gets_nothing_before_a_person_pins_it(home: Home) -> None:
     sandbox = home.sandbox
     whole = home.json("discover")
     first, (reserve,) = by_key(whole), by_key(whole, "Aave v3").values()
+    pools_are_shown(home, whole["chains"][0]["pools"])
     assert (reserve["state"], reserve["protocol"], reserve["age_days"]) == ("listed", "aave_v3", 0.0)
     assert reserve["key"] == sandbox.addresses["usdc"] and reserve["supplied"] > 1e6 and reserve["safety"] is not None
     assert {one["state"] for one in first.values()} == {"listed"} and not any(one["new"] for one in first.values())

@@ -15,6 +15,7 @@ from yieldbot.app.discover_documents import (
     DiscoveredMarket,
     DiscoveredRegistry,
 )
+from yieldbot.app.discover_pools import near_tokens, pools_shown
 from yieldbot.app.found_markets import Full, full_readings, place_of
 from yieldbot.app.markets import check_grade
 from yieldbot.app.wiring import JobFilter, jobs_of
@@ -110,7 +111,7 @@ def discover(request: DiscoverRequest, context: Context) -> DiscoverAnswer:
 
     found = asyncio.run(every())
     rows = tuple(row for row, _ in found)
-    failed = any(row.skipped or any(one.failure for one in row.registries) for row in rows)
+    failed = any(row.skipped or row.unread_pools or any(one.failure for one in row.registries) for row in rows)
     return DiscoverAnswer(
         document=DiscoverDocument(chains=rows, exit_code=int(failed)),
         markets=tuple(one for _, some in found for one in some),
@@ -121,10 +122,10 @@ async def _chain(
     jobs: Sequence[Job], request: DiscoverRequest, least: float, store: FoundStore, context: Context
 ) -> tuple[DiscoveredChain, list[Pinnable]]:
     chain, now = jobs[0].chain, int(time.time())
-    if not chain.registries:
+    if not chain.registries and not chain.exchanges:
         return DiscoveredChain(chain=chain.name, block=None, registries=(), markets=(), hidden=0, skipped=None), []
     try:
-        seen = await chain_of(chain).discover(store, now, context.say)
+        seen = await chain_of(chain).discover(store, _near(jobs, request), now, context.say)
     except TransientError as passing:
         skipped = str(passing)
         return DiscoveredChain(chain=chain.name, block=None, registries=(), markets=(), hidden=0, skipped=skipped), []
@@ -152,10 +153,18 @@ async def _chain(
             registries=tuple(_registry(reading, shown) for reading in seen.readings),
             markets=tuple(shown),
             hidden=len(every) - len(shown),
+            pools=tuple(pools_shown(seen.pools, jobs, least)[:MOST_SHOWN]),
+            unread_pools=seen.unlisted,
             skipped=None,
         ),
         markets,
     )
+
+
+def _near(jobs: Sequence[Job], request: DiscoverRequest) -> tuple[Token, ...]:
+    """The tokens whose pools are listed; none where a filter asks for what only markets have."""
+    of_markets = request.min_age_days, request.min_safety, request.curator, request.collateral, request.new
+    return () if any(of_markets) or request.keys else near_tokens(jobs)
 
 
 def _passes(

@@ -64,6 +64,21 @@ class DiscoveredRegistry(Part):
     failure: str | None = Field(description="why it could not be read; null: it was")
 
 
+class DiscoveredPool(Part):
+    """One pool of an exchange, which the exchange's own contract lists: it needs no pin."""
+
+    key: str = Field(description="the pool's address, or its id where one contract keeps all pools")
+    name: str = Field(description="its exchange and fee")
+    protocol: str = Field(description="adapter that reads it")
+    tokens: tuple[str, str] = Field(description="symbols of its two tokens in the chain's file")
+    held: tuple[float, ...] = Field(
+        description="what it holds of each, in whole tokens: anybody may have sent it there"
+    )
+    used_for: tuple[str, ...] = Field(
+        description="what jobs read it for: swaps, and liquidity that plans provide; empty: no job of yours reads it"
+    )
+
+
 class DiscoveredChain(Part):
     """One chain."""
 
@@ -72,6 +87,12 @@ class DiscoveredChain(Part):
     registries: tuple[DiscoveredRegistry, ...] = Field(description="its registries")
     markets: tuple[DiscoveredMarket, ...] = Field(description="the markets that pass the filters, the largest first")
     hidden: int = Field(description="markets that do not pass the filters")
+    pools: tuple[DiscoveredPool, ...] = Field(
+        default=(),
+        description="pools of the jobs' assets and other tokens of the chain's file that hold something, by asset, the "
+        "largest first; none where a filter is given that pools have nothing for",
+    )
+    unread_pools: tuple[str, ...] = Field(default=(), description="why pools could not be read, a line each")
     skipped: str | None = Field(description="why the chain was skipped; null: it was not")
 
 

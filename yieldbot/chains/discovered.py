@@ -11,6 +11,7 @@ from yieldbot.history.found_store import Entry
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.discovery import PinnedRow, Registry
+from yieldbot.model.exchange import Pool
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,6 +49,20 @@ class RegistryReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPool:
+    """A pool that an exchange's own factory lists."""
+
+    pool: Pool
+    """The pool."""
+    held: tuple[int, int]
+    """Base units of token0 and token1 that it holds."""
+    swaps: bool
+    """Whether swaps can go through it: the chain's file names a router for it, or it needs none."""
+    provides: bool
+    """Whether plans can provide liquidity to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Discovered:
     """Every registry of a chain."""
 
@@ -59,6 +74,10 @@ class Discovered:
     """(height, unix seconds) of some blocks, in order, by which the time of others is estimated."""
     left_out: tuple[tuple[str, str], ...] = ()
     """(host, reason) of each node whose answers were not believed."""
+    pools: tuple[FoundPool, ...] = ()
+    """Pools of the requested tokens that hold something."""
+    unlisted: tuple[str, ...] = ()
+    """Why exchanges or pools could not be read, a line each."""
 
     def time_of(self, height: int) -> int | None:
         """Approximate unix seconds of a block; None: it cannot be estimated."""

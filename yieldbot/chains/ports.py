@@ -225,9 +225,12 @@ class Chain(Protocol):
         """Findings about signed transactions of the account that were given up but could still be mined. transactions:
         all of the account's, from the journal."""
 
-    async def discover(self, store: FoundStore, now: int, say: Callable[[str], None]) -> Discovered:
-        """Read every registry of the chain's file at one block, and store what they list. now: unix seconds. say:
-        called with lines of progress. Raises TransientError if the chain cannot be read, ConfigError if the store
+    async def discover(
+        self, store: FoundStore, near: Collection[Token], now: int, say: Callable[[str], None]
+    ) -> Discovered:
+        """Read every registry of the chain's file at one block, and store what they list; and, where exchanges have
+        factories, the pools of one of ``near`` and another token of the file, which are not stored. now: unix seconds.
+        say: called with lines of progress. Raises TransientError if the chain cannot be read, ConfigError if the store
         cannot be used."""
 
     async def check(self) -> list[Finding]:

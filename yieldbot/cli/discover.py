@@ -22,7 +22,7 @@ from yieldbot.model.text import clipped
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.app.discover_documents import DiscoveredChain, DiscoveredMarket
+    from yieldbot.app.discover_documents import DiscoveredChain, DiscoveredMarket, DiscoveredPool
     from yieldbot.app.pin import Change
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
@@ -110,8 +110,8 @@ def _change(context: Screen, change: Change) -> None:
 def _chain(chain: DiscoveredChain) -> Any:
     if chain.skipped is not None:
         return Text(f"{chain.chain} skipped: {chain.skipped}", style="yellow")
-    if not chain.registries:
-        return Text(f"{chain.chain}: its file names no registries")
+    if chain.block is None:
+        return Text(f"{chain.chain}: its file names no registries and no exchanges")
     parts = list[Any]()
     if chain.markets:
         title = f"{chain.chain}, block {chain.block:,}: {len(chain.markets)} markets"
@@ -123,6 +123,12 @@ def _chain(chain: DiscoveredChain) -> Any:
         parts.append(Text(f"{chain.chain}, block {chain.block:,}: no market passes"))
     if chain.hidden:
         parts.append(Text(f"{chain.hidden} more do not pass the filters"))
+    if chain.pools:
+        sheet = TextTable(f"Pools of exchanges: {len(chain.pools)}, which need no pin", "Pool", ">Holds", "Used for")
+        for pool in chain.pools:
+            sheet.add_row(*_pool(pool))
+        parts.append(sheet)
+    parts += [Text(f"pools not read: {why}", style="red") for why in chain.unread_pools]
     for registry in chain.registries:
         since = "" if registry.since_block is None else f" since block {registry.since_block:,}"
         head = f"{registry.name} ({registry.kind} {registry.address}): {registry.entries:,} markets of any asset{since}"
@@ -134,6 +140,14 @@ def _chain(chain: DiscoveredChain) -> Any:
             parts.append(Text(f"  incomplete: {registry.cut}", style="yellow"))
         parts += [Text(f"  {note}", style="yellow") for note in registry.notes]
     return Group(*parts)
+
+
+def _pool(one: DiscoveredPool) -> tuple[str, ...]:
+    held = "\n".join(
+        f"{amount:,.4g} {symbol}" if amount < 1 else f"{amount:,.0f} {symbol}"
+        for amount, symbol in zip(one.held, one.tokens, strict=True)
+    )
+    return f"{one.name} {'/'.join(one.tokens)}\n{one.key}", held, " and ".join(one.used_for) or "no job reads it"
 
 
 def _row(one: DiscoveredMarket) -> tuple[str, ...]:

@@ -179,6 +179,7 @@ ONLY_VERBS = {
     ("prices", EVM): ("Surroundings decimals_of gas_feeds native_balance priced", "gas and rewards have prices"),
     ("signing/keystore", EVM): ("named_address nameless", "a keystore of version 3 may name nobody"),
     ("signing/keystore", SOLANA): ("is_solana_key", "ours has a type"),
+    ("swap_pools", EVM): ("pools_with", "factories list pools; those of a cluster are named by its file"),
     ("swap_pools", SOLANA): (
         "add_oracles apart",
         "a peg is held against pools that an oracle keeps; nodes are compared",

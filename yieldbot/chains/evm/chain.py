@@ -84,8 +84,10 @@ class Chain:
     async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
         return await check_accounts.given_up(self.settings, owner, transactions)
 
-    async def discover(self, store: FoundStore, now: int, say: Callable[[str], None]) -> Discovered:
-        return await discover(self.settings, store, now, say)
+    async def discover(
+        self, store: FoundStore, near: Collection[Token], now: int, say: Callable[[str], None]
+    ) -> Discovered:
+        return await discover(self.settings, store, near, now, say)
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)

@@ -3,7 +3,7 @@ market's own contract, which alone says whether it exists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from yieldbot.chains.discovered import (
 from yieldbot.chains.evm.logs import parts_of
 from yieldbot.chains.evm.node.beside import logs_of
 from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.swap_pools import pools_with
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.history.found_store import Entry, FoundStore, ReadEntry, gaps
 from yieldbot.model.discovery import FoundMarket, Listed, Registry
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.chains.evm.node.quorum import Quorum
-    from yieldbot.model.amounts import BlockRef
+    from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.reads import EthLog, Flow
     from yieldbot.model.settings import ChainSettings
     from yieldbot.protocols.evm.registries.base import RegistryReader
@@ -67,9 +68,12 @@ class _Work:
     """Number of its entries that are stored."""
 
 
-async def discover(chain: ChainSettings, store: FoundStore, now: int, say: Callable[[str], None]) -> Discovered:
-    """Read every registry of the chain's file at one block, and store what they list. now: unix seconds. say: called
-    with lines of progress. A registry that cannot be read is reported in its reading.
+async def discover(
+    chain: ChainSettings, store: FoundStore, near: Collection[Token], now: int, say: Callable[[str], None]
+) -> Discovered:
+    """Read every registry of the chain's file at one block, and store what they list; and the pools of the tokens in
+    ``near``. now: unix seconds. say: called with lines of progress. A registry that cannot be read is reported in its
+    reading.
 
     Raises TransientError if the chain cannot be read, ConfigError if the store cannot be used.
     """
@@ -79,7 +83,10 @@ async def discover(chain: ChainSettings, store: FoundStore, now: int, say: Calla
         final = await _final(node, chain, block)
         readings = await _readings(node, chain, store, (block, final), now, say)
         times = await _times(node, chain.registries, block)
-        return Discovered(block=block, readings=readings, times=times, left_out=node.left_out)
+        pools, unlisted = await pools_with(node, chain, near, block) if near else ((), ())
+        return Discovered(
+            block=block, readings=readings, times=times, left_out=node.left_out, pools=pools, unlisted=unlisted
+        )
 
 
 async def _final(node: Quorum, chain: ChainSettings, head: BlockRef) -> BlockRef:

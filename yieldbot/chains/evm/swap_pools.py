@@ -5,14 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations
+from typing import TYPE_CHECKING
 
+from yieldbot.chains.discovered import FoundPool
 from yieldbot.chains.pools import FoundPools, Listings, PoolReads
+from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.settings import ChainSettings
-from yieldbot.protocols import exchanges
+from yieldbot.protocols import by_plans, exchanges, liquidity
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.protocols.evm.pool_windows import EmptyPool
 from yieldbot.protocols.evm.uniswap_v3 import UniswapV3, twap
 from yieldbot.rpc.flows import Flows
+
+if TYPE_CHECKING:
+    from yieldbot.chains.evm.node.client import Node
+    from yieldbot.model.amounts import BlockRef
+    from yieldbot.model.reads import Flow
 
 TWAP_SECONDS = 1800
 """Window of a pool's TWAP: to move it, a price must be held against arbitrage for this long."""
@@ -54,3 +65,46 @@ def exchange_of(reads: PoolReads[float], usd: Mapping[Token, Price]) -> Exchange
         else:
             bad.append(f"{pool.name}: no TWAP over {TWAP_SECONDS // 60} minutes: {price.answer}")
     return Exchange(tuple(states), dict(usd), tuple(oracle_prices), tuple(bad))
+
+
+async def pools_with(
+    node: Node, chain: ChainSettings, near: Collection[Token], block: BlockRef
+) -> tuple[tuple[FoundPool, ...], tuple[str, ...]]:
+    """(the pools of one of ``near`` and another token of the chain's file that hold something, why others could not be
+    read). Raises TransientError if the chain cannot be read."""
+    flows = Flows()
+    listed = add_listings(flows, chain, near)
+    await flows.run(node, block)
+    tables = dict[str, Deployment]()
+    for table, handle in listed.exchanges:
+        if not isinstance(handle.answer, MarketError):
+            tables |= {pool.id: table for pool in handle.answer}
+    pools, unread = listed.found.pools, list(listed.found.unread)
+    found = list[FoundPool]()
+    answers = await node.run([_held(pool, tables[pool.id]) for pool in pools], block) if pools else []
+    for pool, held in zip(pools, answers, strict=True):
+        if isinstance(held, MarketError):
+            unread.append(f"{pool.name}: {held}")
+        elif any(held):
+            found.append(FoundPool(pool=pool, held=held, swaps=_swaps(pool), provides=by_plans(tables[pool.id])))
+    return tuple(found), tuple(unread)
+
+
+def _held(pool: Pool, table: Deployment) -> Flow[tuple[int, int]]:
+    """Base units of both tokens in a pool: its balances, or, where one contract keeps those of all pools, what its
+    liquidity comes to."""
+    if "id" in pool.params:
+        try:
+            return (yield from liquidity()[pool.protocol].observe(pool, table)).reserves
+        except EmptyPool:
+            return 0, 0
+    erc20 = abi("erc20")
+    zero, one = yield [erc20.read(token.address, "balanceOf", pool.address) for token in (pool.token0, pool.token1)]
+    return erc20.one("balanceOf", zero), erc20.one("balanceOf", one)
+
+
+def _swaps(pool: Pool) -> bool:
+    try:
+        return bool(exchanges()[pool.protocol].targets((pool,)))
+    except MarketError:
+        return False

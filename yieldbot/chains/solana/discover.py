@@ -3,7 +3,7 @@ then each account, which alone says what it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from yieldbot.protocols.registries import svm_registries
 if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import Node
     from yieldbot.chains.solana.node.quorum import Quorum
+    from yieldbot.model.amounts import Token
     from yieldbot.model.ids import Address
     from yieldbot.model.settings import ChainSettings
     from yieldbot.protocols.solana.registries.base import SvmRegistryReader
@@ -26,12 +27,16 @@ LONGEST = 200
 """Most characters of a fault."""
 
 
-async def discover(chain: ChainSettings, store: FoundStore, now: int, say: Callable[[str], None]) -> Discovered:
-    """Read every registry of the chain's file, and store what they list. now: unix seconds. say: called with lines of
-    progress. A registry that cannot be read is reported in its reading.
+async def discover(
+    chain: ChainSettings, store: FoundStore, near: Collection[Token], now: int, say: Callable[[str], None]
+) -> Discovered:
+    """Read every registry of the chain's file, and store what they list. near: not used, since the pools of a cluster
+    are those that its file names. now: unix seconds. say: called with lines of progress. A registry that cannot be read
+    is reported in its reading.
 
     Raises TransientError if the cluster cannot be read, ConfigError if the store cannot be used.
     """
+    del near
     async with connect(chain) as nodes:
         await nodes.verify_chain()
         block = await nodes.first.block()
