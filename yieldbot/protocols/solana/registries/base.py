@@ -90,12 +90,15 @@ def denied(registry: Registry, key: str) -> FoundMarket:
 
 
 def row_of(registry: Registry, found: FoundMarket, listed_in: str) -> PinnedRow:
-    """The row of a market: a table of its own, since a table's markets are of one lending market."""
+    """The row of a market: a table of its own, since a table's markets are of one lending market. Programs beside the
+    registry's own that its table names are those of the row."""
+    beside = {key: value for key, value in registry.params.items() if key.endswith("_program") and value}
     return PinnedRow(
         protocol=registry.kind,
         name=f"{registry.name} {found.key[:4]}",
         same={"program": str(registry.address)},
         listed_in=listed_in,
         value=found.key,
+        extra=beside,
         own_table=True,
     )

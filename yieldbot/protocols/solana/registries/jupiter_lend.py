@@ -18,11 +18,20 @@ SUPPLY = slice(36, 44)
 """Where a mint's account has its supply."""
 
 
+class Params(ProgramTable):
+    """Keys of the table."""
+
+    liquidity_program: str | None = None
+    """The liquidity program; None: Jupiter's own."""
+    rewards_program: str | None = None
+    """The rewards program; None: Jupiter's own."""
+
+
 class JupiterLendings:
     """Lending accounts of Jupiter Lend, which its governance opens."""
 
     kind: ClassVar[str] = "jupiter_lend"
-    params: ClassVar[type[BaseModel]] = ProgramTable
+    params: ClassVar[type[BaseModel]] = Params
     address_key: ClassVar[str] = "program"
 
     def accounts(self, registry: Registry, mint: Address) -> AccountFilter:

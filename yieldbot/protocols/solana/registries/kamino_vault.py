@@ -15,11 +15,18 @@ BITS = 60
 """Fractions of base units are counted in 2^-60."""
 
 
+class Params(ProgramTable):
+    """Keys of the table."""
+
+    klend_program: str | None = None
+    """The lending program that its vaults lend through; None: Kamino's own."""
+
+
 class KaminoVaults:
     """Kamino vaults; anybody may open one."""
 
     kind: ClassVar[str] = "kamino_vault"
-    params: ClassVar[type[BaseModel]] = ProgramTable
+    params: ClassVar[type[BaseModel]] = Params
     address_key: ClassVar[str] = "program"
 
     def accounts(self, registry: Registry, mint: Address) -> AccountFilter:
