@@ -29,7 +29,7 @@ class Kind(StrEnum):
     DATE = "date"
     """A day, as a text such as 2026-11-30, or 11-30 without a year."""
     CLOCK = "clock"
-    """A time of day, as 14:05."""
+    """A time of day, as 14:05 or 14:05:09."""
     WORD = "word"
     """Letters and digits together, as a name or a hash."""
 
@@ -66,7 +66,7 @@ _DATES = (
     re.compile(rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?:,?\s+(?P<year>\d{{4}}))?\b", re.I),
     re.compile(rf"\b{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(?P<year>\d{{4}})\b)?(?!\d)", re.I),
 )
-_CLOCK = re.compile(r"(?<![\d:])T?([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d(?:\.\d+)?)?(?![\d:])Z?")
+_CLOCK = re.compile(r"(?<![\d:])T?([01]?\d|2[0-3]):([0-5]\d)(?P<s>:[0-5]\d)?(?:\.\d+)?(?![\d:])Z?")
 _SECONDS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "hour": 3600, "h": 3600, "day": 86_400, "d": 86_400,
             "week": 604_800, "month": 2_592_000, "year": 31_536_000}  # fmt: skip
 _SCALES = {"k": 3, "thousand": 3, "m": 6, "mn": 6, "mio": 6, "million": 6, "bn": 9, "billion": 9, "trillion": 12}
@@ -136,14 +136,14 @@ def _plain(sign: str) -> str:
     )
 
 
-def figures(text: str) -> list[Figure]:
-    """Every number in a text."""
+def figures(text: str, english: bool = False) -> list[Figure]:
+    """Every number in a text. english: it has been made so before."""
     text = plain(text)
     found = list[Figure]()
-    text = in_english(items(text))
+    text = items(text) if english else in_english(items(text))
     for pattern in _DATES:
         text = _cut(text, pattern, lambda one: found.append(_date(one)))
-    text = _cut(text, _CLOCK, lambda one: found.append(Figure(one[0], Kind.CLOCK, word=f"{int(one[1]):02}:{one[2]}")))
+    text = _cut(text, _CLOCK, lambda one: found.append(_clock(one)))
     text = _cut(text, _RATIO, lambda one: found.append(Figure(one[0], Kind.WORD, word=one[0].lower())))
     text = _ranges(text)
     text = in_digits(text)
@@ -181,6 +181,10 @@ def _cut(text: str, pattern: re.Pattern[str], take: object) -> str:
         return " | "
 
     return pattern.sub(one, text)
+
+
+def _clock(one: re.Match[str]) -> Figure:
+    return Figure(one[0], Kind.CLOCK, word=f"{int(one[1]):02}:{one[2]}{one['s'] or ''}")
 
 
 def _date(one: re.Match[str]) -> Figure:

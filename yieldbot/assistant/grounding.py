@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from yieldbot.assistant.events import Moments, is_moment
 from yieldbot.assistant.figures import Figure, Kind, figures, in_digits, is_symbol, items, plain
-from yieldbot.assistant.languages import in_english
+from yieldbot.assistant.languages import MONTHS, in_english
 from yieldbot.assistant.sayings import Sayings
-from yieldbot.assistant.sources import NOUNS, PAGE, SAID, Leaf, Of, Sources
+from yieldbot.assistant.sources import NOUNS, PAGE, SAID, VERBS, Leaf, Of, Sources
 
-_SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[^\d\s])|\n+")
+_SENTENCES = re.compile(rf"(?<=[.!?])\s+(?!(?<=\d\.\s)(?:{'|'.join(' '.join(MONTHS).split())})\b)(?=[^\d\s])|\n+", re.I)
 _UNITS = re.compile(r"%|\$|€|percent|per cent|\bap[yr]\b|\bbps?\b|usd|eur\b|basis|tokens?\b|million|billion", re.I)
 _LONGEST_NAME_NUMBER = 2
 _MONEY = re.compile(r"\b(?:pays?|paid|yields?|earn\w*|returns?|ap[yr]|held|hold|safety|graded?)\b", re.I)
@@ -42,8 +43,25 @@ _GRADE = re.compile(r"(?:safety|grade|score|graded|rated)(?:\s+\w+){0,3}\s*[:=]?
 _OUT_OF_100 = re.compile(r"\b(\d{1,3})\s?(?:/|out of|of|von|sur)\s?100(?![\d.,]*\d|\s?%)", re.I)
 _OF_SEVERAL = re.compile(r"\b(?:average\w*|altogether|combined|in total|in all|in sum|all together)\b", re.I)
 _SEVERAL = re.compile(r"mean|average|median|realised|predicted|sum|wealth|total(?!_apy)")
+_PAIR = re.compile(
+    r"\b(the|these|those|die|beiden|les|los|las) (?:two|deux|dos)(?=[,.;:?!]|\s(?:differ|are|have|were|of them)\b)",
+    re.I,
+)
 _TOP = re.compile(r"\btop \d(?![\d.,]*\d|\s?%)", re.I)
+_NO_LOSS = re.compile(r"\bexpected loss\w*|\bnothing (?:is )?lost\b", re.I)
+_BELOW = re.compile(
+    r"\b(?:minus|negativ\w*|los(?:es?|ing|t)|loss|fell|fallen|falls?|dropp?\w*|declin\w*|down|shr[iau]nk\w*|decreas\w*"
+    r"|lower|less|below|under|verl\w+|sinkt|sank|gesunken|gefallen|perd\w*|perte|baiss\w*|pierde\w*|pérdida|cae|bajó)\b",
+    re.I,
+)
 _OUTGOING = re.compile(r"cost|loss|lost|gas|fee|spent|impact|given|amount|change")
+_THINGS = re.compile(r"\s+(?!says|has|was|does|needs|pays|stands|waits)[a-zà-ÿ]{3,}s\s", re.I)
+NAMED_IN = {"signal": "market"}
+"""What rows are also called: each signal is one market's."""
+LISTS = ("items", "total", "pages", "journal", "findings")
+"""Lists whose names say nothing of their rows, or too much."""
+NEAR = 32
+"""Most characters between how many steps and what they do."""
 MARKS = 0xE000
 """The first of the characters that stand for names in a sentence (no text may hold them: they are for private use)."""
 COMMON = frozenset(("erc-20", "erc-4626", "erc-7540", "erc-7730", "eip-712", "eip-1559", "24/7", "utf-8", "24h", "x"))
@@ -69,7 +87,19 @@ def grounded(answer: str, sources: Sources, before: str = "") -> list[Found]:
     """Every number of an answer with its source. before: what the answer said so far, if this is only a part."""
     known = plain(before)
     text = items(known + plain(answer))[len(known) :]
-    return [one for sentence in sentences(text) for one in _of_sentence(sentence, sources)]
+    last, found = frozenset[str](), list[Found]()
+    for sentence in sentences(known):
+        last = _spoken_of(_without_names(sentence, sources)[1], last, sources)
+    for sentence in sentences(text):
+        found += _of_sentence(sentence, sources, last)
+        last = _spoken_of(_without_names(sentence, sources)[1], last, sources)
+    return found
+
+
+def _spoken_of(named: frozenset[str], last: frozenset[str], sources: Sources) -> frozenset[str]:
+    """The markets and plans that the next sentence goes on about, if it names none."""
+    markets, plans = named - sources.ids, named & sources.ids
+    return (markets or last - sources.ids) | (plans or last & sources.ids)
 
 
 def sentences(answer: str) -> list[str]:
@@ -77,11 +107,13 @@ def sentences(answer: str) -> list[str]:
     return [one for one in _SENTENCES.split(plain(answer)) if one.strip()]
 
 
-def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
+def _of_sentence(sentence: str, sources: Sources, last: frozenset[str]) -> Iterator[Found]:
     text, named, marks = _without_names(sentence, sources)
-    text = _TOP.sub("top", _OUT_OF_100.sub(r"score \1", in_digits(in_english(text))))
+    spoken = _spoken_of(named, last, sources)
+    text = _TOP.sub("top", _OUT_OF_100.sub(r"score \1", in_digits(in_english(_PAIR.sub(r"\1 pair", text)))))
     of_several = not named and _OF_SEVERAL.search(text) is not None
-    found = figures(text)
+    found = figures(text, english=True)
+    moments = Moments(text, found, sources)
     said = Sayings(text, found, sources, marks)
     for figure in found:
         if figure.kind is Kind.WORD:
@@ -92,9 +124,10 @@ def _of_sentence(sentence: str, sources: Sources) -> Iterator[Found]:
         own = [
             leaf
             for leaf in close
-            if _of_named(leaf, named, sources)
+            if _of_named(leaf, named if PAGE in leaf.owners else spoken, sources)
+            and moments.may_be(figure, leaf)
             and said.may_be(figure, leaf)
-            and not (money and PAGE in leaf.owners)
+            and (PAGE not in leaf.owners or _of_page(figure, leaf, text, bool(named), money))
             and not (of_several and _of_one_of_several(leaf, sources))
         ]
         yield Found(figure, min(own, key=_rank, default=None))
@@ -107,6 +140,16 @@ def _of_named(leaf: Leaf, named: frozenset[str], sources: Sources) -> bool:
         if kind and there and not kind & there:
             return False
     return True
+
+
+def _of_page(figure: Figure, leaf: Leaf, text: str, named: bool, money: bool) -> bool:
+    """Whether a number of one of our pages is what a sentence tells: not of a market, but of a rule or an example."""
+    if named or leaf.place is None:
+        return not money
+    before, found, behind = text.partition(figure.text)
+    number = re.search(r"[\d.,' ]*\d", found)
+    behind = found[number.end() if number else len(found) :] + behind
+    return leaf.place.may_be(figure, before, behind) and (not money or leaf.place.shares(text))
 
 
 def _of_one_of_several(leaf: Leaf, sources: Sources) -> bool:
@@ -154,7 +197,7 @@ def _word(figure: Figure, sources: Sources) -> Leaf | None:
 
 
 def _fits(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool:
-    if figure.sign and not _signed(figure, leaf):
+    if not _signed(figure, leaf, text):
         return False
     if leaf.figure is not None:
         of_day = figure.kind is Kind.DATE and leaf.key == "day"
@@ -164,10 +207,9 @@ def _fits(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool:
         case Kind.FRACTION:
             return leaf.fraction is not None and _close(figure, leaf.fraction)
         case Kind.DATE:
-            return leaf.of is Of.TIME and figure.word in _days(leaf.value) and _of_reading(figure, leaf, text)
+            return leaf.of is Of.TIME and is_moment(figure, leaf) and _of_reading(figure, leaf, text)
         case Kind.CLOCK:
-            there = leaf.of is Of.TIME and datetime.fromtimestamp(int(leaf.value), UTC).strftime("%H:%M") == figure.word
-            return there and _of_reading(figure, leaf, text)
+            return leaf.of is Of.TIME and is_moment(figure, leaf) and _of_reading(figure, leaf, text)
         case Kind.SECONDS:
             if leaf.horizon and _OTHER_TIME.search(text) is not None:
                 return False
@@ -187,8 +229,12 @@ def _since(figure: Figure, leaf: Leaf, text: str, now: int) -> bool:
     return said and abs(abs(now - leaf.value) - figure.value) < figure.unit
 
 
-def _signed(figure: Figure, leaf: Leaf) -> bool:
-    """Whether a number that is written with a sign may be this one: costs and what went out may have a minus."""
+def _signed(figure: Figure, leaf: Leaf, text: str) -> bool:
+    """Whether a number may be this one by its sign: costs and what went out may have a minus, and a fraction below zero
+    has one, if no word says so."""
+    if not figure.sign:
+        below = leaf.of is Of.NUMBER and leaf.value < 0 and leaf.fraction is not None
+        return not below or _BELOW.search(_NO_LOSS.sub("", text)) is not None
     if leaf.figure is not None:
         return leaf.figure.sign in ("", figure.sign)
     return (leaf.value < 0) == (figure.sign == "-") or (
@@ -231,8 +277,13 @@ def _fits_plain(figure: Figure, leaf: Leaf, text: str, sources: Sources) -> bool
 def _counts(leaf: Leaf, word: str, before: str, behind: str, sources: Sources) -> bool:
     """Whether a count is of what the part of the sentence around it speaks of."""
     noun = _NOUN.match(behind)
-    if noun is not None and leaf.noun and leaf.noun != noun[1].lower():
+    if noun is not None and leaf.noun and noun[1].lower() not in (leaf.noun, NAMED_IN.get(leaf.noun)):
         return False
+    if leaf.says in VERBS.values():
+        return any(f" {one}" in _CLAUSE.split(f" {word} {behind}")[0].lower()[:NEAR] for one in leaf.says.split("/"))
+    other = _THINGS.match(f" {word} ") is not None and noun is None and _ROWS.match(f" {word} ") is None
+    if other and leaf.key in LISTS and not leaf.says and word.lower().removesuffix("s") not in leaf.key:
+        return False  # so many other things are no rows
     around = (_CLAUSE.split(before)[-1] + f" {word} " + _CLAUSE.split(behind)[0]).lower()
     if leaf.says:
         return any(word in around for word in leaf.says.split("/"))
@@ -251,7 +302,10 @@ def _of_reading(figure: Figure, leaf: Leaf, text: str) -> bool:
 def _fits_text(figure: Figure, written: Figure) -> bool:
     """Whether a number in an answer is one that a text has."""
     if figure.kind in (Kind.DATE, Kind.CLOCK) or written.kind in (Kind.DATE, Kind.CLOCK):
-        return figure.kind is written.kind and (figure.word == written.word or written.word.endswith(f"-{figure.word}"))
+        one, other = figure.word, written.word
+        return figure.kind is written.kind and (
+            one == other or other.endswith(f"-{one}") or other.startswith(f"{one}:")
+        )
     if figure.kind is Kind.SECONDS and written.kind is Kind.PLAIN and figure.word.lower().startswith("sec"):
         return figure.value == written.value
     if figure.kind is not written.kind:
@@ -268,11 +322,6 @@ def _fits_text(figure: Figure, written: Figure) -> bool:
 
 def _stem(word: str) -> str:
     return word.lower().removesuffix("s")
-
-
-def _days(at: Decimal) -> tuple[str, ...]:
-    day = datetime.fromtimestamp(int(at), UTC)
-    return day.strftime("%Y-%m-%d"), day.strftime("%m-%d")
 
 
 def _close(figure: Figure, true: Decimal, exact: bool = False) -> bool:

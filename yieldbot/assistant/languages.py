@@ -77,10 +77,36 @@ WORDS |= {
 WORDS |= {f"veinti{word}": 20 + value for value, word in enumerate(_ES[:10]) if value > 1}
 _ALSO_ENGLISH = frozenset(("elf", "once", "due", "sept", "six", "seize", "sei", "cinque"))
 _FOREIGN = re.compile(
-    r"\b(?:der|die|das|und|ist|sind|le|les|des|est|sont|une|el|los|las|hay|son|una|il|gli|sono|che)\b", re.I
+    r"\b(?:der|die|das|und|für|hat|von|bei|mit|ist|sind|le|les|des|est|sont|une|el|los|las|hay|son|una|il|gli|sono|che)\b",
+    re.I,
 )
 _ENGLISH = re.compile(r"\b(?:the|and|is|are|of|it|was|has|have|with|an?)\b", re.I)
 _WORD = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(WORDS, key=len, reverse=True))})(?!\w)", re.I)
+
+
+_COMMA = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:\.\d{3})+,\d+|0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?![\d,]|\.\d)")
+"""Numbers that have a decimal comma for certain."""
+_POINT = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+\.\d+|\d+\.(?:\d{1,2}|\d{4,}))(?![\d.]|,\d)")
+"""Numbers that have a decimal point for certain."""
+_WRITTEN = re.compile(r"(?<![\w.,])(\d{1,3}(?:\.\d{3})+|\d+)(?:,(\d+))?(?![\d,]|\.\d)")
+
+
+def _with_points(text: str) -> str:
+    """The numbers of a sentence that writes decimal commas, with decimal points and nothing between thousands."""
+    foreign = _FOREIGN.search(text) is not None and _ENGLISH.search(text) is None
+    if _POINT.search(text) is not None or (_COMMA.search(text) is None and not foreign):
+        return text
+
+    def one(found: re.Match[str]) -> str:
+        whole = found[1] if found[1].startswith("0") else found[1].replace(".", "")
+        return f"{whole}.{found[2]}" if found[2] else whole
+
+    return _WRITTEN.sub(one, text)
+
+
+def is_english(text: str) -> bool:
+    """Whether a sentence is an English one."""
+    return _ENGLISH.search(text) is not None
 
 
 def in_english(text: str) -> str:
@@ -91,7 +117,7 @@ def in_english(text: str) -> str:
         found = one[0].lower()
         return one[0] if found in _ALSO_ENGLISH and english else str(WORDS[found])
 
-    text = _NUMERIC.sub(_numeric, text)
+    text = _with_points(_NUMERIC.sub(_numeric, text))
     text = _DAY.sub(lambda one: f"{one[1]} {_MONTH[one[2].lower()].title()}{' ' if one['of'] else ''}", text)
     text = _CLOCK.sub(_clock, text)
     text = _WORD.sub(word, text)

@@ -6,9 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from yieldbot.assistant.events import of_verb
+from yieldbot.assistant.fields import Fields
 from yieldbot.assistant.figures import Figure, Kind, dates
 from yieldbot.assistant.labels import Label, Said
-from yieldbot.assistant.sources import HORIZONS, Leaf, Of, Sources
+from yieldbot.assistant.rows import HORIZONS
+from yieldbot.assistant.sources import Leaf, Of, Sources
 
 _SPAN = re.compile(
     r"\b(?:from|to|until|since|now|today|yesterday|currently|than|after|before|by|between|and then)\b", re.I
@@ -22,30 +25,6 @@ _DAYS = re.compile(
     re.I,
 )
 _BLOCK = re.compile(r"\bblocks?\s*(?:number|#|no\.)?\s*$", re.I)
-_FILL = r"(?:\s|\*|:|=|about|around|roughly|nearly|only|just|a|an|the|is|was|are|of|at|to|some|~|≈|\$)*$"
-_KEYS = tuple(
-    (
-        re.compile(rf"\b(?:{words}){_FILL}", re.I),
-        re.compile(rf"\s?%?\s?(?:(?-i:[A-Za-z]*[A-Z]{{2}}\w*)\s)?(?:{words})\b", re.I),
-        re.compile(keys),
-    )
-    for words, keys in (
-        (r"costs?|costing|kostet", r"cost|fee|gas|loss|spent|impact"),
-        (r"gains?|gaining", r"gain|earn|profit|interest|income|realised"),
-        (r"predicted|expected|forecast", r"predict|mean|forecast|low|high|after|gain|loss"),
-        (r"realised|realized", r"realis"),
-        (r"chance|probability", r"chance|prob|loss"),
-        (r"pays|paying", r"apy|apr|rate|yield|realis|return"),
-        (r"quotes?|quoted", r"quoted|apy|apr|rate"),
-        (r"utili[sz]ation", r"utili|limit|max"),
-        (r"idle", r"idle|cash|wallet|held"),
-        (r"invested", r"invest|held"),
-        (r"attempts?|tries", r"attempt|tries"),
-    )
-)
-"""(words before a number, the same behind it, names of the fields that it may be of then)."""
-
-
 NEAR = 14
 """Most characters between an aspect's name and its number."""
 
@@ -65,6 +44,7 @@ class Sayings:
         self._markets = Said(_labels(named), numbers, text)
         self._days = Said(_labels(days), numbers, text, _SPAN.search(text) is None, whole=False)
         self._horizons = Said(_labels(horizons), numbers, text)
+        self._fields = Fields(text, numbers, sources.keys, [*named, *days])
         self._aspects = _labels(_words(text, sources.aspects))
 
     def may_be(self, figure: Figure, leaf: Leaf) -> bool:
@@ -81,6 +61,8 @@ class Sayings:
         )
         if not (of_row and of_day and of_horizon):
             return False
+        if place is not None and not of_verb(self._text[: place[0]], leaf, self._sources):
+            return False
         return place is None or figure.kind is Kind.SECONDS or (self._aspect(place, leaf) and self._key(place, leaf))
 
     def _of(self, said: Said, own: Collection[str], place: tuple[int, int] | None) -> bool:
@@ -96,16 +78,8 @@ class Sayings:
         return near[-1].name == leaf.aspect
 
     def _key(self, place: tuple[int, int], leaf: Leaf) -> bool:
-        """Whether a number behind a word such as ``costs`` is in a field of such a name, if there is one."""
-        if leaf.of is not Of.NUMBER or leaf.figure is not None:
-            return True
-        before, behind = self._text[: place[0]], self._text[place[1] :]
-        said = [keys for _, words, keys in _KEYS if words.match(behind)]
-        said = said or [keys for words, _, keys in _KEYS if words.search(before)]
-        return not said or any(
-            keys.search(leaf.key) is not None or not any(keys.search(name) for name in self._sources.keys)
-            for keys in said
-        )
+        """Whether a number beside a word such as ``costs`` is in a field of such a name, if there is one."""
+        return leaf.of is not Of.NUMBER or leaf.figure is not None or self._fields.may_be(place, leaf.key)
 
 
 def _labels(found: Iterable[tuple[int, int, str]]) -> list[Label]:

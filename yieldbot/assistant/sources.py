@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 from yieldbot.assistant.figures import Figure, Kind, figures, plain
+from yieldbot.assistant.pages import Place, blocks, sides
+from yieldbot.assistant.rows import HIDDEN, MOST_DEPTH, OF_MARKET, labels, market_of, name_of, named_in
 
 FOREIGN = frozenset(
     (
@@ -26,32 +28,35 @@ FOREIGN = frozenset(
 MIXED = frozenset(("words", "calls", "changes"))
 """Fields whose text begins with our amounts; names follow them behind a preposition."""
 _PREPOSITION = re.compile(r"\s(?:into|from|in|to|of|at|on|with|through|by)\s")
-HIDDEN = frozenset(("raw", "hash", "digest", "calldata", "data", "schema", "hex"))
-"""Fields whose numbers nobody means: base units, hashes."""
 _TIME = re.compile(
     r"^(?:at|as_of|now|timestamp|since|until|time|read|start|end|day|first|last|[a-z_]+_(?:at|time|until|since))$"
 )
-_RATE = re.compile(r"apy|apr|rate|yield|mean|share|fraction|utili|skill|coverage|change|low|high|weight|median|growth")
+_RATE = re.compile(
+    r"quoted|apy|apr|rate|yield|mean|share|fraction|utili|skill|coverage|change|low|high|weight|median|growth"
+)
 _BPS = re.compile(r"(?:^|_)(?:bps|bp)(?:_|$)")
 _PERCENT = re.compile(r"(?:^|_)(?:percent|pct)(?:_|$)")
 _SECONDS = re.compile(r"(?:^|_)seconds?(?:_|$)")
 _DAYS, _HOURS = re.compile(r"(?:^|_)days?(?:_|$)"), re.compile(r"(?:^|_)hours?(?:_|$)")
 _SAFETY = re.compile(r"safety|grade|score|short$|long$|letter")
-_OF_MARKET = re.compile(r"(.{3,80}?) pays ")
-"""Texts of plans about one market, which they name first."""
 _DEFAULT = re.compile(r"`([a-z]\w*)`[^`]{0,80}?(?<![\w.,])(\d+(?:\.\d+)?)\s+by default\b")
 _ID = re.compile(r"(?=.*\d)(?=.*[a-z])[a-z0-9]{4,}")
+MARKET = "(market) "
+"""Stands before the identifier of a market whose name no document has given so far."""
 PAGE = "(page)"
 """Stands for the name of a row in numbers of our documentation, which has examples: none is of a market."""
 SPANS = ("days", "horizon_days", "limit")
 """Inputs of tools that say how much was asked for."""
+VERBS = {
+    "deposit": "deposit/einlage/einzahlung/dépôt/depósito",
+    "withdraw": "withdraw/abhebung/auszahlung/retrait/retir",
+    "allow": "approval/allow/freigabe/approbation/autoris/aprobaci",
+}
+"""What transactions do, and how words for it begin in sentences."""
 SAID = {"queued": "wait", "legs": "step", "calls": "step"}
 """Values and lists for which sentences have another word."""
 NOUNS = ("market", "position", "plan", "transaction", "signal")
 """What rows of documents are: words in the names of tools and in sentences."""
-HORIZONS = ("horizon_days", "days")
-"""Fields that say over how many days a row of a list is."""
-MOST_DEPTH = 40
 
 
 class Of(StrEnum):
@@ -95,6 +100,10 @@ class Leaf:
     """The horizon of the row that it stands in, in days; empty: the row has none, or its list has no other."""
     aspect: str = ""
     """The aspect of the row that it stands in, in lower case; empty: the row has none."""
+    event: str = ""
+    """The words of the transaction or step that it is of, in lower case, as "deposit 5 usdc into ..."; empty: none."""
+    place: Place | None = None
+    """Where it stands in a page of ours; None: it stands in none."""
     noun: str = ""
     """Of a count of a document's rows: what they are, as market, or else the tool that gave them; empty: neither is
     known."""
@@ -152,6 +161,10 @@ class Sources:
     """Horizons of rows, in days."""
     words: set[str] = field(default_factory=set)
     """Words that hold digits, in lower case."""
+    called: dict[str, str] = field(default_factory=dict)
+    """Names of markets, in lower case, by their identifiers."""
+    events: set[str] = field(default_factory=set)
+    """Names of markets in the words of transactions, in lower case."""
 
     def add_document(
         self, source: str, document: Any, given: Mapping[str, Any] = MappingProxyType({}), of: str = ""
@@ -167,15 +180,26 @@ class Sources:
         known = len(self.leaves)
         self._walk(source, document, "", "", "", frozenset(), 0)
         noun = next((one for one in NOUNS if one in of), of)
+        self.events |= {named_in(leaf.event) for leaf in self.leaves[known:] if leaf.event} - {""}
         self.leaves[known:] = list(self._labelled(self.leaves[known:], document, noun))
         self.leaves[known:] = [leaf for leaf in self.leaves[known:] if leaf.value not in chosen]
+        self.leaves = [self._called(leaf) for leaf in self.leaves]
         for name, value in given.items():
             if name in SPANS and isinstance(value, int | float):
                 self.leaves.append(Leaf(Decimal(str(value)), Of.NUMBER, source, f"input.{name}", name))
 
+    def _called(self, leaf: Leaf) -> Leaf:
+        """The number with the name of its market, if a document has it; a document of one market needs none."""
+        if not any(one.startswith(MARKET) for one in leaf.owners):
+            return leaf
+        names = {self.called.get(one.removeprefix(MARKET), one) for one in leaf.owners}
+        if "[" not in leaf.path:
+            names = {one for one in names if not one.startswith(MARKET)}
+        return replace(leaf, owners=frozenset(names)) if names != leaf.owners else leaf
+
     def _labelled(self, leaves: Sequence[Leaf], document: Any, noun: str) -> Iterator[Leaf]:
         """The numbers with the day, horizon and aspect of their rows; counts of rows with what these are."""
-        rows = dict(_rows(document, ""))
+        rows = dict(labels(document))
         for leaf in leaves:
             at, found = leaf.path.rfind("]") + 1, dict[str, str]()
             while at > 0:
@@ -189,6 +213,7 @@ class Sources:
                 day=found.get("day", ""),
                 horizon=found.get("horizon", ""),
                 aspect=found.get("aspect", ""),
+                event=leaf.event or found.get("event", ""),
                 noun=noun if (leaf.of is Of.COUNT and "[" not in leaf.path) or leaf.path == "total" else "",
             )
 
@@ -212,26 +237,30 @@ class Sources:
         if depth > MOST_DEPTH or value is None or isinstance(value, bool):
             return
         if isinstance(value, Mapping):
-            own = "" if _judges(value) else value.get("name") or value.get("market_name")
+            own, market = name_of(value), market_of(value)
             if not own and _ID.fullmatch(str(value.get("id"))):
-                own = value["id"]  # a plan has no other name
-                self.ids.add(plain(own).lower())
-            if isinstance(own, str) and own:
-                owners = owners | {plain(own).lower()}
-                self.rows.add(plain(own).lower())
+                own = plain(value["id"]).lower()  # a plan has no other name
+                self.ids.add(own)
+            elif own and market:
+                self.called.setdefault(market, own)
+            if own:
+                owners = owners | {own}
+                self.rows.add(own)
+            elif market:
+                owners = owners | {MARKET + market}
             if value.keys() == {"place", "text"}:
                 owners = owners | {PAGE}
             money = value.get("symbol")
             money = money if isinstance(money, str) and "text" in value else symbol if key == "money" else ""
+            base = value.get("base") if isinstance(value.get("base"), str) else ""
             for name, part in value.items():
                 where = f"{path}.{name}" if path else str(name)
                 if name in HIDDEN:
                     if isinstance(part, str):
                         self._keep_words(part)
                     continue
-                self._walk(
-                    source, part, where, key if name == "text" and money else str(name), money, owners, depth + 1
-                )
+                unit = base if base and isinstance(part, str) else money
+                self._walk(source, part, where, key if name == "text" and money else str(name), unit, owners, depth + 1)
         elif isinstance(value, Sequence) and not isinstance(value, str):
             self._count(source, value, path, key, owners)
             for index, part in enumerate(value):
@@ -251,22 +280,42 @@ class Sources:
             self.leaves.append(Leaf(Decimal(text), Of.NUMBER, source, path, key, symbol, owners))
             return
         self._keep_words(text)
-        if key in FOREIGN:
+        named = OF_MARKET.match(text)
+        if key in FOREIGN and not (key == "risks" and named is not None):
             self.names.add(plain(text).lower())
             return
-        if key in MIXED:
+        event = plain(text).lower() if key in MIXED else ""
+        if event:
             text = _PREPOSITION.split(text, maxsplit=1)[0]
-        if (
-            named := _OF_MARKET.match(text)
-        ) is not None:  # its numbers are that market's, and those of its name nobody's
-            owners = owners | {plain(named[1]).lower()}
-            self.rows.add(plain(named[1]).lower())
-            text = text[named.end(1) :]
+        elif named is not None:  # its numbers are that market's, and those of its name nobody's
+            own = plain(named[1] or named[2]).lower()
+            owners = owners | {own}
+            self.rows.add(own)
+            text = text[named.end(1 if named[1] else 2) :]
+        if PAGE in owners:
+            self._page(source, text, path, key, owners)
+            return
         for one in figures(text):
             if one.kind is not Kind.WORD:
-                self.leaves.append(Leaf(one.value, Of.TEXT, source, path, key, "", owners, figure=one))
-        if PAGE in owners:
-            self._defaults(source, text, path, owners)
+                self.leaves.append(Leaf(one.value, Of.TEXT, source, path, key, "", owners, figure=one, event=event))
+
+    def _page(self, source: str, text: str, path: str, key: str, owners: frozenset[str]) -> None:
+        """The numbers of a page of ours, each with its line, and its row and column in a table."""
+        for block, place in blocks(text):
+            at = 0
+            for one in figures(block):
+                if one.kind is Kind.WORD:
+                    continue
+                begin = block.find(one.text.strip(), at)
+                end = begin + len(one.text.strip())
+                if begin >= 0:
+                    number = re.match(r"\D*[\d.,' ]*\d", block[begin:end])
+                    behind = block[begin + (number.end() if number else 0) :]
+                    there, at = replace(place, sides=sides(block[:begin], behind)), end
+                else:
+                    there = place
+                self.leaves.append(Leaf(one.value, Of.TEXT, source, path, key, "", owners, figure=one, place=there))
+        self._defaults(source, text, path, owners)
 
     def _keep_words(self, text: str) -> None:
         self.words |= {one.word for one in figures(text) if one.kind is Kind.WORD}
@@ -277,9 +326,13 @@ class Sources:
         """How many rows there are, how many have each value of a field, and how many have something in a list."""
         counts = Counter[tuple[str, str]]({("", ""): len(rows)})
         for row in rows:
+            if isinstance(row, str) and key in MIXED and (verb := row.split(" ")[0]) in VERBS:
+                counts[f"begins with {verb}", VERBS[verb]] += 1
             if isinstance(row, Mapping):
                 for name, value in row.items():
-                    if isinstance(value, str) and value:
+                    if name == "words" and isinstance(value, str) and (verb := value.split(" ")[0]) in VERBS:
+                        counts[f"{name} begins with {verb}", VERBS[verb]] += 1
+                    elif isinstance(value, str) and value:
                         counts[f"{name}={value}", f"{value}/{SAID[value]}" if value in SAID else value.lower()] += 1
                     elif isinstance(value, Sequence) and not isinstance(value, str) and value:
                         counts[f"{name} is not empty", name.removesuffix("s")] += 1
@@ -290,38 +343,8 @@ class Sources:
         for (what, says), number in counts.items():
             where = f"count({path}{' where ' + what if what else ''})"[:200]
             self.leaves.append(Leaf(Decimal(number), Of.COUNT, source, where, key, "", owners, says))
-            if says and "[" not in path:
+            if says and "[" not in path and says not in VERBS.values():
                 self.said |= set(says.split("/"))
-
-
-def _rows(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, dict[str, str]]]:
-    """The path of each row of each list, with what its numbers are of."""
-    if depth > MOST_DEPTH:
-        return
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            if name not in HIDDEN:
-                yield from _rows(part, f"{path}.{name}" if path else str(name), depth + 1)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        key = next((one for one in HORIZONS if any(isinstance(row, Mapping) and one in row for row in value)), "")
-        several = len({row.get(key) for row in value if isinstance(row, Mapping)}) > 1
-        for index, row in enumerate(value):
-            if isinstance(row, Mapping):
-                labels = dict[str, str]()
-                if isinstance(row.get("day"), str):
-                    labels["day"] = row["day"][:10]
-                if several and isinstance(row.get(key), int):
-                    labels["horizon"] = str(row[key])
-                aspect = row.get("aspect") or (row.get("name") if _judges(row) else None)
-                if isinstance(aspect, str):
-                    labels["aspect"] = plain(aspect).lower().replace("_", " ")
-                yield f"{path}[{index}]", labels
-            yield from _rows(row, f"{path}[{index}]", depth + 1)
-
-
-def _judges(row: Mapping[str, Any]) -> bool:
-    """Whether a row judges one aspect of a market: its name is the aspect's."""
-    return "score" in row and ("weight" in row or "evidence" in row)
 
 
 def _values(value: Any) -> set[Decimal]:
