@@ -28,7 +28,7 @@ WRITTEN = {
     "٤٥ %": [(Kind.FRACTION, "0.45")],
 }
 THINGS = {
-    "2026-11-30T14:05:10Z": [(Kind.DATE, "2026-11-30"), (Kind.CLOCK, "14:05")],
+    "2026-11-30T14:05:10Z": [(Kind.DATE, "2026-11-30"), (Kind.CLOCK, "14:05:10")],
     "30 November 2026, Nov 30": [(Kind.DATE, "2026-11-30"), (Kind.DATE, "11-30")],
     "Aave v3 and ERC-4626 and 0xabc123": [(Kind.WORD, "erc-4626"), (Kind.WORD, "v3"), (Kind.WORD, "0xabc123")],
     "USDC99": [(Kind.WORD, "usdc99")],

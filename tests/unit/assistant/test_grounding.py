@@ -18,14 +18,12 @@ from yieldbot.assistant.sources import Sources
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8"))
 UNSEEN: dict[str, Any] = json.loads((Path(__file__).parent / "answers_unseen.json").read_text(encoding="utf-8"))
 SANDBOX: dict[str, Any] = json.loads((Path(__file__).parent / "answers_sandbox.json").read_text(encoding="utf-8"))
-BLIND: dict[str, Any] = json.loads((Path(__file__).parent / "answers_blind.json").read_text(encoding="utf-8"))
-BLIND["sources"] |= SANDBOX["sources"]
 MOST_HELD_BACK = 0.05
 
 
 @cache
 def _sources(file: str, names: tuple[str, ...]) -> Sources:
-    recorded = {"recorded": RECORDED, "unseen": UNSEEN, "sandbox": SANDBOX, "blind": BLIND}[file]
+    recorded = {"recorded": RECORDED, "unseen": UNSEEN, "sandbox": SANDBOX}[file]
     sources = Sources(now=recorded["now"])
     for name in names:
         value = recorded["sources"][name]
@@ -80,13 +78,6 @@ def test_of_answers_over_a_real_sandboxs_documents_those_are_shown_that_the_file
     assert shown == [
         one["text"] for one in SANDBOX["answers"] if (one["supported"] and "held" not in one) or "shown" in one
     ]
-
-
-def test_of_answers_that_a_model_wrote_no_wrong_one_is_shown_and_few_true_ones_are_held_back() -> None:
-    assert [one["supported"] for one in BLIND["answers"]].count(True) == 71 == len(BLIND["answers"]) / 2
-    shown = [one["text"] for one in BLIND["answers"] if not one["supported"] and not _wrong(one, "blind")]
-    held = [one["text"] for one in BLIND["answers"] if one["supported"] and _wrong(one, "blind")]
-    assert shown == [] and len(held) <= MOST_HELD_BACK * 71, held
 
 
 TWO = [
