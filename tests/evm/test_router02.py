@@ -105,7 +105,13 @@ def test_check_sees_a_router_of_another_factory(by_router02: Sandbox) -> None:
     file = by_router02.directory / "chains" / "sandbox.toml"
     good = file.read_text()
     (router,) = re.findall(r'router02 = "(\w+)"', good)
-    assert said() == {"what": "sandbox Uniswap v3", "ok": True, "said": "factory, manager, router02", "remedy": None}
+    assert said() == {
+        "what": "sandbox Uniswap v3",
+        "ok": True,
+        "warning": False,
+        "said": "factory, manager, router02",
+        "remedy": None,
+    }
     usdc, stable = by_router02.addresses["usdc"], checksummed(by_router02.addresses["uniswap_stable_pool"])
     for wrong, why in (
         ("0x" + "11" * 20, f"no contract at 0x{'11' * 20}"),

@@ -78,6 +78,7 @@ def test_an_env_with_a_providers_key_must_be_private(variable: str, url: str, tm
     assert checked(path)[str(file)] == {
         "what": str(file),
         "ok": True,
+        "warning": False,
         "said": "it holds an RPC URL with a key and is private",
         "remedy": None,
     }

@@ -52,6 +52,18 @@ def days_allowed(moves: Sequence[Move], policy: Policy) -> float:
     return _weighed(moves, {True: policy.move_days, False: policy.enter_days})
 
 
+def horizon_key(moves: Sequence[Move], policy: Policy) -> str:
+    """The policy's keys that ``days_allowed`` comes from, as a phrase."""
+    enters = {move.source.startswith(IDLE) for move in moves}
+    days = [policy.enter_days if entering else policy.move_days for entering in sorted(enters)]
+    if policy.break_even_days is not None and all(one == policy.break_even_days for one in days):
+        return "policy.break_even_days"
+    if policy.horizon_days:
+        return "policy.horizon_days"
+    keys = {True: "enter_horizon_days", False: "move_horizon_days"}
+    return " and ".join(f"policy.{keys[entering]}" for entering in sorted(enters))
+
+
 def horizon_days(moves: Sequence[Move], policy: Policy) -> float:
     """The horizon of the moves together in days, without ``break_even_days``: gas may take its fraction of the gain
     within it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from yieldbot.allocator.allocate import entry_gas, exchange_cost
 from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
-from yieldbot.allocator.horizons import days_allowed
+from yieldbot.allocator.horizons import days_allowed, horizon_key
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.self_dilution import losing, without
 from yieldbot.allocator.shared import dilutions_of, income_change
@@ -37,12 +37,15 @@ def make_plan(
     """
     changes = _changes(snapshot, allocation)
     if not changes and not allocation.swaps:
+        if not any(state.held for state in snapshot.states.values()):
+            names = " or ".join(token.symbol for token in snapshot.assets)
+            return Hold(f"the wallet is empty: it has no {names}, and no market holds any of it", allocation)
         return Hold(f"{NOTHING_PAYS}{_below_buffer(snapshot, policy)}", allocation)
     if max_fee_wei is not None and isinstance(snapshot.fees, ChainFees):
         fee_wei = snapshot.fees.base_fee_wei + snapshot.fees.priority_fee_wei
         if fee_wei > max_fee_wei:
-            message = f"gas is at {fee_wei / GWEI:.3g} gwei, above the ceiling of {max_fee_wei / GWEI:.3g}"
-            return Hold(message, allocation)
+            ceiling = f"the ceiling of {max_fee_wei / GWEI:.3g} (max_fee_gwei of the chain)"
+            return Hold(f"gas is at {fee_wei / GWEI:.3g} gwei, above {ceiling}", allocation)
     if (untried := _not_worth_trying(snapshot, changes)) is not None:
         return Hold(untried, allocation)
     moves = _moves(snapshot, allocation, policy, changes)
@@ -64,7 +67,7 @@ def make_plan(
     if days > allowed:
         return Hold(
             f"{gain:,.2f} {symbol} a year more would take {days:,.1f} days to pay {cost:,.2f} {symbol} of cost; "
-            f"the policy allows {allowed:,.3g}",
+            f"the policy allows {allowed:,.3g} ({horizon_key(moves, policy)})",
             allocation,
             late=True,
         )

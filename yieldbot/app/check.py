@@ -42,7 +42,10 @@ def check(context: Context) -> CheckDocument:
     found += asyncio.run(_accounts(context))
     found += asyncio.run(left_over(context))
     code = max(finding.code for finding in found)
-    rows = (Check(what=one.what, ok=one.code == 0, said=one.result, remedy=one.remedy or None) for one in found)
+    rows = (
+        Check(what=one.what, ok=one.code == 0, warning=one.warns, said=one.result, remedy=one.remedy or None)
+        for one in found
+    )
     return CheckDocument(ok=code == 0, exit_code=code, verdict=_verdict(found), checks=tuple(rows))
 
 
@@ -50,7 +53,9 @@ def _verdict(found: Sequence[Finding]) -> str:
     """The whole in one line, with what to mend first: what is configured wrongly."""
     faults = sorted((finding for finding in found if finding.code), key=lambda finding: -finding.code)
     if not faults:
-        return f"ready: all of {len(found)} checks are well"
+        warned = [finding for finding in found if finding.warns]
+        first = f", except: {warned[0].what}: {warned[0].result}" if warned else ""
+        return f"ready: none of {len(found)} checks failed{first}"
     wrong = sum(finding.code == MISCONFIGURED for finding in faults)
     parts = [f"{count} {kind}" for count, kind in ((wrong, WRONG), (len(faults) - wrong, AWAY)) if count]
     return f"not ready: of {len(found)} checks {' and '.join(parts)}; begin with: {faults[0].what}"

@@ -14,6 +14,9 @@ class Check(Part):
 
     what: str = Field(description="what was checked")
     ok: bool = Field(description="whether it is as it should be")
+    warning: bool = Field(
+        description="whether a run could begin, but would have nothing to do, or could not pay its fees"
+    )
     said: str = Field(description="what was found")
     remedy: str | None = Field(description="what to do about it; null: nothing")
 

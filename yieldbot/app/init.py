@@ -22,6 +22,7 @@ from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
 from yieldbot.model.families import EVM, Family, family_of
 from yieldbot.model.ids import ChainId
+from yieldbot.model.native import fees_to_begin_with
 from yieldbot.model.numbers import number
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
     name = str(described["rpc_env"])
     folder = target.parent
     folder.mkdir(parents=True, exist_ok=True)
-    family = family_of(ChainId(str(described["chain"])))
+    chain_id = ChainId(str(described["chain"]))
+    family = family_of(chain_id)
     address, keystore = _wallet(request, context, answers.wallet, folder, family)
     written = [target]
     if "://" in answers.rpc:
@@ -121,6 +123,7 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
         style=answers.style,
         rpc_env=name,
         address=address,
+        fees_to_begin_with=f"{fees_to_begin_with(chain_id)} {described['native']['symbol']}",
         keystore=str(keystore),
     )
     return InitAnswer(document=document, needs_rpc="://" not in answers.rpc)

@@ -21,4 +21,5 @@ class InitDocument(Document):
     style: str = Field(description="how careful the policy is: `safe`, `balanced` or `high`")
     rpc_env: str = Field(description="the environment variable that holds the RPC URL")
     address: str = Field(description="the wallet's address")
+    fees_to_begin_with: str = Field(description="how much of the native token to send for fees: about ten plans' fees")
     keystore: str = Field(description="where its keystore is, or is expected")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from yieldbot.errors import HttpRefused, NodeRefused, YieldbotError
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import Address
+from yieldbot.model.native import fees_to_begin_with
+from yieldbot.model.settings import Job
 
 FAILED, MISCONFIGURED = 1, 2
 
@@ -20,7 +24,26 @@ class Finding(NamedTuple):
     remedy: str = ""
     """What to do about it; empty: nothing."""
     code: int = 0
-    """0: all is well; FAILED: it cannot be reached now; MISCONFIGURED: the configuration is wrong."""
+    """0: nothing is wrong; FAILED: it cannot be reached now; MISCONFIGURED: the configuration is wrong."""
+    warns: bool = False
+    """Whether a run could begin, but would have nothing to do, or could not pay for it."""
+
+
+def funds(job: Job, held: Sequence[Amount], fees: Amount, payer: Address) -> Finding:
+    """What the job's wallet holds, with a warning if it has none of the assets, or nothing to pay fees with. fees: what
+    ``payer`` has of the native token."""
+    what = f"funds of wallet {job.wallet.name} on {job.chain.name} ({job.title})"
+    lacking, remedies = list[str](), list[str]()
+    if not any(held):
+        names = " or ".join(amount.token.symbol for amount in held)
+        lacking.append(f"the wallet has no {names}")
+        remedies.append(f"send {names} to {job.wallet.address} on {job.chain.name}, unless all of it is invested")
+    if not fees:
+        lacking.append(f"{payer} has no {fees.token.symbol} for fees")
+        remedies.append(f"send it about {fees_to_begin_with(job.chain.chain)} {fees.token.symbol}")
+    if lacking:
+        return Finding(what, ", and ".join(lacking), "; ".join(remedies), warns=True)
+    return Finding(what, f"{', '.join(map(str, held))}; {fees} for fees")
 
 
 class Steps:

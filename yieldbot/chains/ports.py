@@ -218,8 +218,8 @@ class Chain(Protocol):
         one that cannot be read."""
 
     async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
-        """Check that the job's account is what its wallet's kind says (a Safe, with our signer among its owners); no
-        findings for accounts of other kinds. wallets: all of ours, by name."""
+        """Check that the job's account is what its wallet's kind says (a Safe, with our signer among its owners), and
+        has funds. wallets: all of ours, by name."""
 
     async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
         """Findings about signed transactions of the account that were given up but could still be mined. transactions:

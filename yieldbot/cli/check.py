@@ -34,7 +34,10 @@ def check(args: argparse.Namespace, context: Screen) -> int:
 def _lines(found: CheckDocument) -> Text:
     lines = Text()
     for check in found.checks:
-        lines.append("ok    " if check.ok else "FAIL  ", style="green" if check.ok else "bold red")
+        if check.warning:
+            lines.append("WARN  ", style="yellow")
+        else:
+            lines.append("ok    " if check.ok else "FAIL  ", style="green" if check.ok else "bold red")
         lines.append(f"{check.what}: {check.said}")
         lines.append(f"; {check.remedy}\n" if check.remedy else "\n")
     lines.append(found.verdict, style="bold green" if found.ok else "bold red")

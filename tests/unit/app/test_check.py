@@ -21,7 +21,7 @@ def test_what_is_missing_is_told_with_the_remedy(tmp_path: Path) -> None:
     document = found.as_json()
     assert list(document) == ["schema", "ok", "exit_code", "verdict", "checks"]
     assert found.verdict.startswith("not ready: of ")
-    assert list(document["checks"][0]) == ["what", "ok", "said", "remedy"]
+    assert list(document["checks"][0]) == ["what", "ok", "warning", "said", "remedy"]
 
 
 def test_where_a_signer_has_the_key_none_is_missed_here(tmp_path: Path) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
-from yieldbot.chains.findings import FAILED, Finding, Steps
+from tests.kit.config.files import written
+from yieldbot.chains.findings import FAILED, Finding, Steps, funds
+from yieldbot.config.load import load
 from yieldbot.errors import HttpRefused, TransientError
+from yieldbot.model.amounts import Amount
+from yieldbot.model.native import native_token
 
 
 async def _found(answer: Finding | Exception) -> Finding:
@@ -42,3 +47,14 @@ def test_a_node_that_no_longer_answers_is_asked_nothing_more() -> None:
     found = _taken({"base fee_kind": refused, sound.what: sound}, alive=refused)
     said = Finding("chain base", f"the rest was not checked: {refused.what}", refused.remedy, FAILED)
     assert found == [said, Finding("base fee_kind", refused.what, refused.remedy, FAILED)]
+
+
+def test_a_wallet_without_the_asset_or_fees_is_a_warning_and_no_failure(tmp_path: Path) -> None:
+    job = load(written(tmp_path)).jobs[0]
+    fees, held, payer = Amount(native_token(job.chain), 10**16), Amount(job.asset, 10**9), job.wallet.address
+    sound = funds(job, [held], fees, payer)
+    assert not sound.warns and sound.code == 0 and str(held) in sound.result
+    empty = funds(job, [Amount(job.asset, 0)], Amount(fees.token, 0), payer)
+    assert empty.warns and empty.code == 0
+    assert f"the wallet has no {job.asset.symbol}, and {payer} has no {fees.token.symbol} for fees" == empty.result
+    assert f"send {job.asset.symbol} to {payer} on {job.chain.name}" in empty.remedy

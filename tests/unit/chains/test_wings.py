@@ -18,6 +18,7 @@ BOTH = {
         "allowances",
         "chain",
         "check",
+        "check_accounts",
         "controls",
         "decode",
         "discover",
@@ -54,7 +55,6 @@ ONLY = {
         "merkl": "rewards are told by a server, for EVM chains alone",
         "safe_queue": "a Safe's owners prepare transactions at a service",
         "rollups": "a rollup's transaction pays for its data too",
-        "check_accounts": "Safes, and what was given up and can still be mined; on Solana it expires",
         "check_registries": "registries of Solana are programs, which `check` knows from the deployments",
         "check_exchanges": "pools' factories and routers are contracts that the chain is asked about",
         "growth": "what staked ether is worth is asked of its contract at two blocks; a stake pool states its own",
@@ -110,6 +110,7 @@ ONLY_VERBS = {
     ("account_history", EVM): ("each quotes_at", "feeds are read at past blocks"),
     ("account_history", SOLANA): ("Balances balances_in", "the past is in each transaction's own record"),
     ("allowances", EVM): ("pairs_in", "allowances are found by their events"),
+    ("check_accounts", EVM): ("given_up safe", "Safes, and what was given up and can still be mined"),
     ("controls", SOLANA): (
         "authority authority_of data_of facts_of image_data",
         "what controls a program lies in accounts as they are",

@@ -29,12 +29,13 @@ def test_a_move_that_pays_too_late_is_told_with_its_days() -> None:
     found, said = held(snapshot(0, HERE, THERE, gwei=5))
     assert isinstance(said.outcome, Hold)
     assert said.outcome.reason == (
-        "200.00 USDC a year more would take 10.9 days to pay 6.00 USDC of cost; the policy allows 7"
+        "200.00 USDC a year more would take 10.9 days to pay 6.00 USDC of cost; "
+        "the policy allows 7 (policy.move_horizon_days)"
     )
     assert said == replace(found, outcome=replace(found.outcome, reason=said.outcome.reason))
     _, idle = held(snapshot(1_000, market("a", ConstantCurve(0.04)), gwei=40))
     assert isinstance(idle.outcome, Hold) and "would take 219.0 days" in idle.outcome.reason
-    assert idle.outcome.reason.endswith("the policy allows 90")
+    assert idle.outcome.reason.endswith("the policy allows 90 (policy.enter_horizon_days)")
 
 
 def test_what_is_far_from_paying_or_held_for_another_reason_is_left_as_it_was() -> None:
@@ -60,4 +61,11 @@ def test_a_swap_that_loses_too_much_is_told_where_gas_costs_nothing() -> None:
     assert isinstance(found.outcome, Hold)
     said = explained(found, view, loose(), several.JOB, several.NOW)
     assert isinstance(said.outcome, Hold)
-    assert "a year more would take 12." in said.outcome.reason and said.outcome.reason.endswith("the policy allows 7")
+    assert "a year more would take 12." in said.outcome.reason and said.outcome.reason.endswith(
+        "the policy allows 7 (policy.move_horizon_days)"
+    )
+
+
+def test_an_empty_wallet_is_called_empty() -> None:
+    found, _ = held(snapshot(0, market("there", ConstantCurve(0.05))))
+    assert isinstance(found.outcome, Hold) and found.outcome.reason.startswith("the wallet is empty: it has no USDC")

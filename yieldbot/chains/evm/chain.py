@@ -79,7 +79,7 @@ class Chain:
         return describer(self.settings, owner, folder, say)
 
     async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
-        return await check_accounts.safe(job, wallets)
+        return [*await check_accounts.safe(job, wallets), *await check_accounts.funds_of(job, wallets)]
 
     async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
         return await check_accounts.given_up(self.settings, owner, transactions)

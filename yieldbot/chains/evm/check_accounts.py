@@ -1,17 +1,20 @@
-"""``yieldbot check`` for accounts on an EVM chain: Safes with their owners, and signed transactions that were given
-up."""
+"""``yieldbot check`` for accounts on an EVM chain: their funds, Safes with their owners, and signed transactions that
+were given up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from yieldbot.chains.evm.execution.balances import BALANCE_OF, abi_word
 from yieldbot.chains.evm.execution.nonces import cancels, leftovers
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.signing.safe import state_of
-from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding, funds
 from yieldbot.errors import NodeRefused, YieldbotError
 from yieldbot.journal.fold import StoredTx
+from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
+from yieldbot.model.native import native_token
 from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
 
 
@@ -40,6 +43,24 @@ async def safe(job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
         remedy = f"correct safe_multisend in chains/{job.chain.name}.toml"
         return [Finding(what, f"no MultiSendCallOnly at {job.chain.safe_multisend}", remedy, MISCONFIGURED)]
     return [Finding(what, f"a Safe: {threshold} of {len(owners)} owners must sign, {signer} is one")]
+
+
+async def funds_of(job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
+    """What the job's wallet holds, and what pays its fees: for a Safe the wallet that signs. No findings where the node
+    does not answer, which the chain's own lines say."""
+    held = job.wallet.held
+    payer = wallets[held.wallet].address if isinstance(held, SafeOwner) else job.wallet.address
+    data = BALANCE_OF + abi_word(job.wallet.address)
+    try:
+        async with connect(job.chain) as node:
+            answers = [await node.call(token.address, data, await node.block()) for token in job.assets]
+            wei = await node.balance_wei(payer)
+    except (YieldbotError, ValueError):
+        return []
+    if any(len(answer) != 32 for answer in answers):
+        return []
+    amounts = [Amount(token, int.from_bytes(raw, "big")) for token, raw in zip(job.assets, answers, strict=True)]
+    return [funds(job, amounts, Amount(native_token(job.chain), wei), payer)]
 
 
 async def given_up(chain: ChainSettings, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.solana import account_history
+from yieldbot.chains.solana import account_history, check_accounts
 from yieldbot.chains.solana import check as checks
 from yieldbot.chains.solana.allowances import find
 from yieldbot.chains.solana.archive import open_archive
@@ -78,7 +78,7 @@ class Chain:
         return lambda tx: []
 
     async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
-        return []
+        return await check_accounts.funds_of(job, wallets)
 
     async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
         return []  # what is given up expires
