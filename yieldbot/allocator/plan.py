@@ -30,10 +30,10 @@ def make_plan(
     """The legs that lead from the present holdings to the targets, or a Hold. now: unix seconds; the plan expires after
     the policy's ttl.
 
-    Hold when nothing changes, when gas is above ``max_fee_wei``, when the moves together gain less than
-    ``min_gain_bps`` of the wealth a year, or when they do not earn their cost back within their horizons
-    (``horizons.days_allowed``). No subset of the solver's moves gains more, so if all together gain too little, none is
-    made.
+    Hold when nothing changes, when gas is above ``max_fee_wei``, when the moves together gain less a year than
+    ``min_gain_bps`` of the wealth or ``min_gain`` for each, or when they do not earn their cost back within their
+    horizons (``horizons.days_allowed``). No subset of the solver's moves gains more, so if all together gain too
+    little, none is made.
     """
     changes = _changes(snapshot, allocation)
     if not changes and not allocation.swaps:
@@ -61,6 +61,12 @@ def make_plan(
         return Hold(
             f"{gain:,.2f} {symbol} a year more is less than {policy.min_gain_bps:g} bp of the wealth "
             f"({least:,.2f} {symbol}, policy.min_gain_bps): not worth a transaction",
+            allocation,
+        )
+    if gain < (least := float(policy.min_gain) * len(moves)):
+        return Hold(
+            f"{gain:,.2f} {symbol} a year more by {len(moves)} moves is less than policy.min_gain for each "
+            f"({least:,.2f} {symbol}): not worth a transaction",
             allocation,
         )
     allowed, days = days_allowed(moves, policy), cost / gain * 365

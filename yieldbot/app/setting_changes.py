@@ -35,8 +35,8 @@ LOWER = frozenset(
 """Settings that are safer the lower they are; without a value they limit nothing."""
 HIGHER = frozenset(
     (
-        *("min_safety", "min_liquidity_multiple", "min_gain_bps", "min_gain_share", "cooldown_hours", "idle_buffer"),
-        *("approvals_needed", "failure_window_hours", "confidence", "reward_haircut_bps"),
+        *("min_safety", "min_liquidity_multiple", "min_gain_bps", "min_gain", "min_gain_share", "cooldown_hours"),
+        *("idle_buffer", "approvals_needed", "failure_window_hours", "confidence", "reward_haircut_bps"),
     )
 )
 """Settings that are safer the higher they are; without a value they ask for nothing."""

@@ -35,7 +35,7 @@ from yieldbot.resources import folder, read_text, refuse_if_others_change
 
 M = TypeVar("M", bound=BaseModel)
 _MONEY = (
-    *("idle_buffer", "min_position", "min_move", "auto_max_move", "auto_max_total", "min_claim"),
+    *("idle_buffer", "min_position", "min_move", "min_gain", "auto_max_move", "auto_max_total", "min_claim"),
     *("limit_move", "limit_day", "limit_day_market", "limit_day_chain"),
 )
 

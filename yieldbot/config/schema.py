@@ -228,6 +228,8 @@ class PolicyTable(TomlTable):
     """Least change of a holding, in whole tokens."""
     min_gain_bps: NotNegative | None = None
     """Least gain of a plan's moves a year, in bp of the wealth."""
+    min_gain: Money | None = None
+    """Least gain a year for each move of a plan, in whole tokens."""
     break_even_days: Positive | None = None
     """Days within which a plan must earn its cost."""
     max_share_market: Share | None = None

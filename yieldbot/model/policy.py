@@ -81,6 +81,9 @@ class Policy:
     """Smallest change of a holding."""
     min_gain_bps: float = 5.0
     """Moves whose total gain a year is below this, in bp of the wealth, are not made: each transaction is a risk."""
+    min_gain: str = "0"
+    """Least gain a year for each move of a plan, in whole tokens of the first asset: moves whose total is below as many
+    times this are not made."""
     break_even_days: float | None = None
     """Upper bound of both horizons, in days; None: no further bound."""
     max_share_market: float = 0.5

@@ -159,6 +159,20 @@ def test_hold_when_the_gain_is_not_worth_a_transaction() -> None:
         assert isinstance(every, Plan) and every.gain_per_year == pytest.approx(50.0)
 
 
+def test_each_move_must_gain_what_a_signature_is_worth() -> None:
+    """Two markets that pay 5 % on 12,000 each: 1,200 a year by two moves, so 600 for each."""
+    seen = snapshot(24_000, *(market(name, ConstantCurve(0.05), gas=0) for name in ("a", "b")))
+    for least, planned in (("0", True), ("599", True), ("601", False)):
+        _, found = decide(seen, loose(min_gain=least, max_share_market=0.5))
+        assert isinstance(found, Plan if planned else Hold), least
+        if isinstance(found, Plan):
+            assert len(found.moves) == 2
+        else:
+            assert found.reason.startswith(
+                "1,200.00 USDC a year more by 2 moves is less than policy.min_gain for each (1,202.00 USDC)"
+            )
+
+
 def test_the_same_snapshot_gives_the_same_plan() -> None:
     seen = snapshot(250_000, *(market(f"m{i}", kinked(1e6 * (i + 1), 8.3e5 * (i + 1))) for i in range(6)))
     plans = [decide(seen, loose(horizon_days=30.0, max_share_market=0.4))[1] for _ in range(3)]

@@ -126,6 +126,7 @@ IN_SETTINGS = [
     ('min_move = "100.5"', 'min_move = "much"', "policy.min_move", "whole tokens in quotes"),
     ('min_move = "100.5"', "min_move = 100.5", "policy.min_move", "whole tokens in quotes"),
     ('min_move = "100.5"', 'min_move = "-1"', "policy.min_move", "0 or more"),
+    ('min_move = "100.5"', 'min_gain = "-1"', "policy.min_gain", "0 or more"),
     ('min_move = "100.5"', 'min_move = "0.0000001"', "policy.min_move", "finer than USDC's 6 decimals"),
     ("aave_v3 = 0.5", "aave_v3 = 1.5", "policy.max_share_protocol.aave_v3", "0.5 for 50 %"),
     ("aave_v3 = 0.5", "aave_v3 = nan", "policy.max_share_protocol.aave_v3", "fraction from 0 to 1"),
