@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
+from rich.text import Text
 
 from yieldbot.app import notice_runs
 from yieldbot.app import run as app
@@ -19,6 +20,7 @@ from yieldbot.cli import listings, render
 from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.prompts import agreed
+from yieldbot.cli.run_summary import add_summary_flags, lines
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.notify.sending import after
 
@@ -36,10 +38,12 @@ if TYPE_CHECKING:
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("dry-run")
     add_job_flags(parser)
+    add_summary_flags(parser)
     parser.set_defaults(command="dry-run", handler=dry_run)
 
     parser = listed.add_parser("run")
     add_job_flags(parser)
+    add_summary_flags(parser)
     parser.add_argument(
         "--approve",
         choices=("queue", "ask", "auto"),
@@ -74,14 +78,15 @@ def register(listed: CommandList) -> None:
 
 
 def dry_run(args: argparse.Namespace, context: Screen) -> int:
-    return _show(app.dry_run(DryRunRequest(jobs=filter_of(args)), context), context)
+    return _show(app.dry_run(DryRunRequest(jobs=filter_of(args)), context), context, args.summary)
 
 
 def run(args: argparse.Namespace, context: Screen) -> int:
     if args.approve == "ask" and not sys.stdin.isatty():
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
     request = RunRequest(jobs=filter_of(args), approve=args.approve)
-    return _reported(lambda: app.run(request, context, show=partial(show_proposal, context), ask=agreed), context)
+    work = partial(app.run, request, context, show=partial(show_proposal, context), ask=agreed)
+    return _reported(work, context, args.summary)
 
 
 def approve(args: argparse.Namespace, context: Screen) -> int:
@@ -108,11 +113,11 @@ def reject(args: argparse.Namespace, context: Screen) -> int:
     return 0
 
 
-def _reported(work: Callable[[], RunAnswer], context: Screen) -> int:
+def _reported(work: Callable[[], RunAnswer], context: Screen, summary: bool = False) -> int:
     """Run the work and print its result; then send notices, which changes neither the result nor the exit code."""
     try:
         done = work()
-        code = _show(done, context)
+        code = _show(done, context, summary)
         sys.stdout.flush()
     except YieldbotError as failure:
         after(context, notice_runs.of_failure(context.command, failure))
@@ -121,8 +126,12 @@ def _reported(work: Callable[[], RunAnswer], context: Screen) -> int:
     return code
 
 
-def _show(done: RunAnswer, context: Screen) -> int:
-    """Print the result of each job, then what bridging would gain."""
+def _show(done: RunAnswer, context: Screen, summary: bool = False) -> int:
+    """Print the result of each job, then what bridging would gain; with ``--summary`` or ``--quiet`` a line a job."""
+    if summary or context.quiet:
+        text = [Text(line) for line in lines(done.document, quiet=context.quiet)]
+        context.show(done.document.as_json(), *(partial(Text.copy, line) for line in text))
+        return done.document.exit_code
     parts: list[Any] = [partial(_group, report) for report in done.reports]
     if done.across:
         parts.append(lambda: listings.bridging(done.across, done.chains))

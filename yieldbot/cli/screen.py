@@ -31,6 +31,8 @@ class Screen(Context):
     def __init__(self, json: bool = False) -> None:
         super().__init__()
         self.json = json
+        self.quiet = False
+        """Whether progress is not printed."""
         self.command = ""
         self.secret = secret if sys.stdin.isatty() else None
 
@@ -40,7 +42,18 @@ class Screen(Context):
     def take(self, args: argparse.Namespace) -> None:
         """Apply the parsed global flags."""
         self.json, self.verbose, self.config = args.json, args.verbose, args.config
-        self.command = args.command
+        self.command, self.quiet = args.command, getattr(args, "quiet", False)
+
+    def say(self, line: str) -> None:
+        if not self.quiet:
+            super().say(line)
+
+    def complain(self, line: str) -> None:
+        quiet, self.quiet = self.quiet, False
+        try:
+            super().complain(line)
+        finally:
+            self.quiet = quiet
 
     def show(self, document: Mapping[str, Any], *parts: Callable[[], RenderableType]) -> None:
         """Print the result: the document for --json, else the parts, which are built only then."""

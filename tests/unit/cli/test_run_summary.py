@@ -1,0 +1,46 @@
+"""``run --summary`` and ``--quiet``: one line a job, and nothing for a job in which nothing happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.app.cycle import IN_A, SEEN, SessionDouble
+from tests.unit.app.test_run import REHEARSED, context
+from yieldbot.app.context import Context
+from yieldbot.cli.main import parser
+from yieldbot.cli.screen import Screen
+from yieldbot.errors import TransientError
+
+__all__ = ["context"]
+
+
+@pytest.fixture
+def live() -> SessionDouble:
+    return SessionDouble([SEEN], rehearsals=[REHEARSED])
+
+
+def ran(context: Context, flag: str) -> int:
+    args = parser(["run"]).parse_args(["run", flag])
+    screen = Screen()
+    screen.take(args)
+    screen.replace(context.settings)
+    return int(args.handler(args, screen))
+
+
+def test_each_job_is_one_line_and_quiet_leaves_out_what_nobody_need_read(
+    context: Context, live: SessionDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ran(context, "--quiet") == 3
+    out, err = capsys.readouterr()
+    assert err == "" and out.count("\n") == 1 and ": QUEUED: plan " in out and " waits: yieldbot" in out
+
+    live.views = [IN_A]
+    assert ran(context, "--quiet") == 0 and capsys.readouterr() == ("", "")
+    assert ran(context, "--summary") == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1 and ": nothing to do: " in out and "observing" in err
+
+    live.fails = TransientError("no node answers")
+    assert ran(context, "--quiet") == 1
+    out, err = capsys.readouterr()
+    assert out.endswith(": skipped: no node answers\n") and err == ""
