@@ -65,7 +65,7 @@ def _plans(found: PlansDocument, waiting: bool) -> Any:
     made = TextTable("Plans", "Id", "Status", ">Gain a year", ">Cost", "Valid until", "Calls")
     for plan in found.plans:
         status = plan.status + (f" ({plan.reason})" if plan.reason else "")
-        gain, cost = f"{plan.gain_per_year:,.2f}", f"{plan.cost:,.4f}"
+        gain, cost = f"{plan.gain_per_year:z,.2f}", f"{plan.cost:z,.4f}"
         signed = (f"signed by {', '.join(plan.signed_by)}",) if plan.signed_by else ()
         asked = (f"asked for by {plan.asked_by}",) if plan.asked_by else ()
         whole = (f"in all {', '.join(plan.changes)}",) if plan.changes else ()

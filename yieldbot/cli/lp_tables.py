@@ -79,7 +79,7 @@ def positions(one: AccountLiquidity) -> RenderableType:
             lost = past.impermanent_loss(position.amounts, (position.state.sqrt_price_x96 / 2**96) ** 2)
             loss = "-" if lost is None else f"{lost:+z.3%}"
             dollars = view.worth(pool, past.earned(position.fees))
-            earned = "-" if dollars is None else f"{dollars:,.2f}"
+            earned = "-" if dollars is None else f"{dollars:z,.2f}"
         sheet.add_row(
             name,
             "-" if value is None else f"{value:,.2f}",

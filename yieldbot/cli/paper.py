@@ -81,11 +81,11 @@ def _shown(one: PaperWallet) -> Group:
         leaving = "" if held.leaving is None else f" ({held.leaving.text} leaving)"
         since = "" if held.since is None else when(held.since)
         made.add_row(held.name, f"{held.amount.text} {held.amount.symbol}{leaving}", expected, since)
-    costs = f"gas {own.gas:,.4f}, swaps {own.swapped:,.4f}, entry fees {own.entered:,.4f}"
-    rewards = f"rewards {own.rewards:,.4f} when claimed: {own.sold:,.4f} for those sold, {own.unsold:,.4f} kept"
+    costs = f"gas {own.gas:z,.4f}, swaps {own.swapped:z,.4f}, entry fees {own.entered:z,.4f}"
+    rewards = f"rewards {own.rewards:z,.4f} when claimed: {own.sold:z,.4f} for those sold, {own.unsold:z,.4f} kept"
     lines = [
         *([rewards] if own.rewards else []),
-        f"{own.value:,.4f} {unit} in all: earned {own.earned:,.4f} (expected: {own.expected:,.4f}), {costs}",
+        f"{own.value:z,.4f} {unit} in all: earned {own.earned:z,.4f} (expected: {own.expected:z,.4f}), {costs}",
         _did(one),
         *(f"{bad.name} could not be read: {bad.reason}" for bad in one.quarantined),
         *one.contradicted,
@@ -137,9 +137,9 @@ ROWS: tuple[tuple[str, Callable[[PaperSide], str]], ...] = (
     ("Paid in markets", lambda side: "" if side.rate is None else f"{side.rate:.3%}"),
     ("Expected there", lambda side: "" if side.expected_rate is None else f"{side.expected_rate:.3%}"),
     ("In markets", lambda side: f"{side.invested_share:.1%}"),
-    ("Earned", lambda side: f"{side.earned:,.4f}"),
-    ("Gas, swaps, fees", lambda side: f"{side.costs:,.4f}"),
-    ("Rewards, prices", lambda side: f"{side.other:,.4f}"),
+    ("Earned", lambda side: f"{side.earned:z,.4f}"),
+    ("Gas, swaps, fees", lambda side: f"{side.costs:z,.4f}"),
+    ("Rewards, prices", lambda side: f"{side.other:z,.4f}"),
     ("Plans", lambda side: str(side.moves)),
     ("Plans not carried out", lambda side: str(side.failed)),
 )

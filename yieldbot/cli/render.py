@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 def money(amount: Amount | None, places: int = 2) -> str:
     """Whole tokens, rounded; a hyphen for None."""
-    return "-" if amount is None else f"{float(amount):,.{places}f}"
+    return "-" if amount is None else f"{float(amount):z,.{places}f}"
 
 
 def percent(apy: Apy | None) -> str:
-    return "-" if apy is None else f"{apy.value * 100:.3f} %"
+    return "-" if apy is None else f"{apy.value * 100:z.3f} %"
 
 
 def short_hash(text: str) -> str:
@@ -117,7 +117,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
             lines.append(certificate(found.allocation, symbol, snapshot))
         return Group(*lines)
     if not found.moves:
-        cost, what = f"{found.cost:,.4f} {symbol} of {_costs(job)}", _without_moves(found)
+        cost, what = f"{found.cost:z,.4f} {symbol} of {_costs(job)}", _without_moves(found)
         return Group(
             Text(f"Plan {found.id}. {head(job, snapshot)}", style="bold"),
             *(Text(f"because {line}") for line in found.why),
@@ -141,12 +141,14 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
             names.get(move.source, move.source),
             names.get(move.target, move.target),
             money(move.amount),
-            f"{move.gain_per_year:,.2f}",
-            f"{move.cost:,.4f}",
+            f"{move.gain_per_year:z,.2f}",
+            f"{move.cost:z,.4f}",
             "-" if days is None else f"{days:,.2f} d",
             move.reason,
         )
-    whole = f"in all {found.gain_per_year:,.2f} {symbol} a year more, for {found.cost:,.4f} {symbol} of {_costs(job)}; "
+    whole = (
+        f"in all {found.gain_per_year:z,.2f} {symbol} a year more, for {found.cost:z,.4f} {symbol} of {_costs(job)}; "
+    )
     return Group(
         made,
         *(Text(f"swaps {s.given} for {s.gets}, at least {s.least}") for s in found.allocation.swaps),

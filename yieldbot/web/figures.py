@@ -19,7 +19,7 @@ def number(value: float | int | None, digits: int = 0, unit: str = "") -> Markup
     if value is None:
         return NONE
     shown = Markup('<data class="n" value="{}" data-digits="{}">{}</data>').format(
-        repr(value), digits, f"{value:,.{digits}f}"
+        repr(value), digits, f"{value:z,.{digits}f}"
     )
     return _with_unit(shown, unit)
 
@@ -28,7 +28,7 @@ def percent(fraction: float | None, digits: int = 2, signed: bool = False) -> Ma
     """A fraction as percent."""
     if fraction is None:
         return NONE
-    shown = f"{fraction * 100:{'+' if signed else ''},.{digits}f}"
+    shown = f"{fraction * 100:{'+' if signed else ''}z,.{digits}f}"
     return Markup('<data class="n" value="{}" data-digits="{}" data-percent{}>{}&#8239;%</data>').format(
         repr(fraction), digits, Markup(" data-signed") if signed else "", shown
     )
@@ -43,7 +43,7 @@ def money(amount: Mapping[str, Any] | None, digits: int | None = None, unit: boo
     value = float(text)
     places = _places(value) if digits is None else digits
     shown = Markup('<data class="n" value="{}" data-digits="{}" title="{} {}">{}</data>').format(
-        text, places, text, amount["symbol"], f"{value:,.{places}f}"
+        text, places, text, amount["symbol"], f"{value:z,.{places}f}"
     )
     return _with_unit(shown, amount["symbol"] if unit else "")
 
@@ -69,7 +69,7 @@ def decimal(text: str | None, unit: str = "", signed: bool = False) -> Markup:
         places,
         Markup(" data-signed") if signed else "",
         text,
-        f"{value:{'+' if signed else ''},.{places}f}",
+        f"{value:{'+' if signed else ''}z,.{places}f}",
     )
     return _with_unit(shown, unit)
 
@@ -80,7 +80,7 @@ def amount(value: float | None, unit: str = "", signed: bool = False) -> Markup:
         return NONE
     places = _places(value)
     shown = Markup('<data class="n" value="{}" data-digits="{}"{}>{}</data>').format(
-        repr(value), places, Markup(" data-signed") if signed else "", f"{value:{'+' if signed else ''},.{places}f}"
+        repr(value), places, Markup(" data-signed") if signed else "", f"{value:{'+' if signed else ''}z,.{places}f}"
     )
     return _with_unit(shown, unit)
 
