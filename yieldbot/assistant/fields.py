@@ -18,7 +18,7 @@ _KEYS = tuple(
     )
     for words, keys in (
         (r"costs?|costing|kostet\w*|coût\w*|cuesta|costó|costaría", r"cost|fee|gas|loss|spent|impact"),
-        (r"gains?|gaining", r"gain|earn|profit|interest|income|realised"),
+        (r"gains?|gaining|gained", r"gain|earn|profit|interest|income|realised"),
         (
             r"earned|earnings|rapporté|eingebracht|verdient|gagné|ganado|ganó|generado|rendido",
             r"earn|profit|pnl|total|realised|interest|gain|income",
@@ -34,6 +34,13 @@ _KEYS = tuple(
         (r"gas", r"gas|cost"),
         (r"utili[sz]ation|auslastung|utilización", r"utili|limit|max"),
         (r"idle", r"idle|cash|wallet|held"),
+        (r"safety(?: grade)?|sicherheit|sécurité|seguridad", r"safety|grade|score"),
+        (
+            r"holds?|détient|détenez",
+            r"held|withdraw|amount|balance|worth|value|invest|wealth|total|assets|idle|suppl|reading|count",
+        ),
+        (r"put in|deposited", r"put_in|deposit|amount|given"),
+        (r"after (?:your|our|the|a) deposit", r"after"),
         (r"invested", r"invest|held"),
         (r"attempts?|tries", r"attempt|tries"),
     )
