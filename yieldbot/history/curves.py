@@ -34,6 +34,7 @@ from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
+from yieldbot.math.silo import SiloCurve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.unlocking import UnlockingCurve
@@ -76,6 +77,7 @@ SHAPES = {
     "vault_slot": _shape(VaultSlot, "curve held room liquidity pool"),
     "slots": _shape(SlotCurve, "others borrowed points keep slot_seconds compounds fixed fees"),
     "moving_line": _shape(MovingLineCurve, "others borrowed points keep low high least most half_life"),
+    "integrated": _shape(SiloCurve, "others borrowed keep terms"),
     "whole_bp": _shape(WholeBpCurve, "others free borrowed points keep paying price"),
     "stake": _shape(StakeCurve, "others staked held growth fee epoch_seconds entry_cost"),
     "undrained": _shape(CappedCurve, "base least"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.bench.accuracy import DAY, Accuracy
@@ -19,7 +21,7 @@ from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract
 
-NEEDS: tuple[str, ...] = ("euler", "euler_earn", "fluid", "fraxlend", "gearbox")
+NEEDS: tuple[str, ...] = ("euler", "euler_earn", "fluid", "fraxlend", "gearbox", "silo")
 USDC = 10**6
 
 
@@ -202,3 +204,56 @@ async def test_fraxlends_rate_moves_until_the_horizon_and_its_limits_hold(chain:
     with pytest.raises(NodeRefused) as refused:
         await chain.node.call(call.to, call.data, sender=lender)
     assert chain.adapters["fraxlend"].explain_revert(refused.value.data) == "WithdrawPaused"
+
+
+async def test_a_silos_rate_cash_and_second_readings(chain: Accuracy) -> None:
+    (market,) = await markets_of(chain, "silo")
+    silo = contract(market, "SiloDouble")
+    accounts = await chain.node.request("eth_accounts", [])
+    lender, borrower = Address(checksum(accounts[0])), Address(checksum(accounts[1]))
+    state = await chain.state(market)
+    assert state.doubts == () and state.capacity is None and "rate-adapts" in state.flags
+    assert state.liquidity.raw == pytest.approx(200_000 * USDC, rel=1e-3)  # without what is protected
+    ((backer, part),) = root_of(state, {}).held.children
+    assert backer == f"token:{market.params['backer']}" and part == pytest.approx(0.8, abs=0.01)
+    named = {name: accounts[place] for place, name in enumerate(("hook", "factory", "other", "config"))}
+    parts = {
+        one.name for one in stands_on(replace(market, params=market.params | named | {"feeds": accounts[4:5]}), {})
+    }
+    assert {"silo", "rate model", "pair's terms", "other silo", "hook", "collateral", "factory", "oracle"} <= parts
+    await chain.send(silo.address, bytes.fromhex(silo.data("borrow", 160_000 * USDC, borrower)[2:]), borrower)
+    high = await chain.state(market)
+    assert {"above-kink", "thin-liquidity"} <= set(high.flags)
+    assert high.curve.apr(0.0, 10.0 * DAY) > 1.3 * high.curve.apr(0.0, 3600.0)  # it climbs while nobody repays
+    await chain.wait(5 * DAY)
+    later = await chain.state(market)
+    assert (
+        later.doubts == () and later.liquidity.raw < high.liquidity.raw
+    )  # the interest that is kept as fees is owed too
+    adapter = chain.adapters["silo"]
+    (call,) = adapter.withdraw(later, market.asset.amount(high.liquidity.raw), lender)
+    with pytest.raises(NodeRefused) as refused:
+        await chain.node.call(call.to, call.data, sender=lender)
+    assert adapter.explain_revert(refused.value.data) == "NotEnoughLiquidity"
+    await chain.do(adapter.withdraw(later, market.asset.amount(later.liquidity.raw), lender), lender)
+    debtor = await chain.state(market, owner=borrower)
+    assert "its owner has a debt in this pair, which these shares may secure" in debtor.doubts
+
+    rate, silo_abi = abi("silo_rate"), abi("silo")
+    asked = (Address(market.params["model"]), rate.selector("getCurrentInterestRate"))
+    (doubt,) = (await altered(chain, market, {asked: lambda raw: raw * 2})).doubts
+    assert "its rate model says" in doubt
+    stated = (market.address, silo_abi.selector("getLiquidity"))
+    (doubt,) = (await altered(chain, market, {stated: lambda raw: raw + 5 * USDC})).doubts
+    assert "getLiquidity says" in doubt
+    cash = (market.asset.address, abi("erc20").selector("balanceOf"))
+    gone = await altered(chain, market, {cash: lambda raw: raw // 2})
+    assert "its account holds" in gone.doubts[0] and gone.liquidity.raw == 0
+    debts = (market.address, silo_abi.selector("getDebtAssets"))
+    assert any(
+        "its borrowers owe" in one for one in (await altered(chain, market, {debts: lambda raw: raw * 2})).doubts
+    )
+    await tell(chain, silo, "setHooks", (1 << 5) | (1 << 1) | (1 << 10))
+    hooked = await chain.state(market)
+    assert {"hooked-deposits", "hooked-transfers"} <= set(hooked.flags)
+    assert "is called on each withdrawal" in hooked.doubts[0]

@@ -154,7 +154,7 @@ def _earn(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
 
 
 def _pair(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
-    """A Fraxlend pair: its cash, and what it lends against its one collateral."""
+    """A Fraxlend pair or a silo: its cash, and what it lends against its one collateral."""
     lent = (state.borrowed.raw / state.supplied.raw) if state.borrowed is not None and state.supplied.raw else 0.0
     children = ((token_key(str(state.market.params["backer"])), lent),) if lent else ()
     return HeldBy(children=children, idle=max(0.0, 1.0 - lent), asset=asset)
@@ -186,6 +186,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "fraxlend": _pair,
     "morpho_blue": _blue,
     "savings_rate": _savings,
+    "silo": _pair,
     "morpho_vault_v2": _vault,
     "yearn_v3": _vault,
 }

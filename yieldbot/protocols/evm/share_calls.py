@@ -22,6 +22,7 @@ SHARE_VAULTS = (
     "maple",
     "morpho_vault_v2",
     "savings_rate",
+    "silo",
     "yearn_v3",
 )
 """Adapters of vaults whose shares, functions and events are EIP-4626's."""

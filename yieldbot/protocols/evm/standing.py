@@ -226,6 +226,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "gearbox": standing_credit.gearbox,
     "morpho_blue": _blue,
     "savings_rate": _savings,
+    "silo": standing_credit.silo,
     "morpho_vault_v2": _vault_v2,
     "uniswap_v2": _pool,
     "uniswap_v3": _pool,

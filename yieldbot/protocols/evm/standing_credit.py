@@ -93,6 +93,23 @@ def gearbox(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
             yield Dependency(Address(params[name]), part, words)
 
 
+def silo(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    yield Dependency(market.address, Part.POOL, "silo", (("hooks", _view("hookSetup()")),))
+    for name, part, words in (
+        ("model", Part.RATE_MODEL, "rate model"),
+        ("config", Part.INSIDE, "pair's terms"),
+        ("other", Part.INSIDE, "other silo"),
+        ("hook", Part.INSIDE, "hook"),
+        ("backer", Part.COLLATERAL, "collateral"),
+        ("factory", Part.ADMIN, "factory"),
+    ):
+        if name in params and int(str(params[name]), 16):
+            yield Dependency(Address(params[name]), part, words)
+    for feed in params.get("feeds", ()):
+        yield Dependency(Address(feed), Part.ORACLE, "oracle")
+
+
 def _view(signature: str, *words: int | str) -> bytes:
     """Calldata of a view function of static arguments."""
     return call("", signature, *words).data

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from yieldbot.model.discovery import FoundMarket, Listed, PinnedRow, Registry
 from yieldbot.model.reads import EthLog, Flow
-from yieldbot.protocols.evm.registries.base import NoList, Table, address_of, opaque_vault, topic, vault, word
+from yieldbot.protocols.evm.registries.base import NoList, Table, address_of, topic, vault, word
 
 CREATED = topic("NewSilo(address,address,address,address,address,address)")
 
@@ -43,7 +43,7 @@ class Silos(NoList):
         return (yield from vault(registry, key, "isSilo"))
 
     def pinned(self, registry: Registry, found: FoundMarket) -> PinnedRow | None:
-        return opaque_vault(registry, found)
+        return PinnedRow(protocol="silo", name=registry.name, same={}, listed_in="silos", value=found.key)
 
 
 REGISTRY = Silos()
