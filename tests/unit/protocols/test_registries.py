@@ -209,12 +209,12 @@ def test_the_others_confirm_by_their_own_contracts() -> None:
 
 def test_no_market_whose_protocol_has_an_adapter_is_pinned_as_an_opaque_vault() -> None:
     """Its own adapter computes what a deposit changes, its exit and its risks; the generic one sees a share price."""
-    found, own = FoundMarket(key=FIRST, asset=ASSET), {"euler_v2": "euler", "metamorpho": "erc4626"}
+    found, own = FoundMarket(key=FIRST, asset=ASSET), {"euler_v2": "euler", "metamorpho": "erc4626", "silo_v2": "silo"}
     rows = {kind: reader.pinned(registry(kind), found) for kind, reader in registries().items()}
     pinned_by = {kind: None if row is None else row.protocol for kind, row in rows.items()}
     for kind, protocol in pinned_by.items():
         if (adapter := own.get(kind, kind)) in adapters():
             assert protocol == adapter, kind
     opaque = {kind for kind, row in rows.items() if row is not None and row.same.get("flavour") == "generic"}
-    assert opaque == {"silo_v2"} and {kind for kind, one in pinned_by.items() if one is None} == {"pendle"}
-    assert not {"silo", "silo_v2", "pendle"} & set(adapters()), "pin them by their adapters"
+    assert opaque == set() and {kind for kind, one in pinned_by.items() if one is None} == {"pendle"}
+    assert "pendle" not in adapters(), "pin them by their adapter"
