@@ -178,14 +178,3 @@ def curator_of(answer: bytes, function: str) -> str:
 def denied(registry: Registry, key: str) -> FoundMarket:
     """A market that its registry does not know."""
     return FoundMarket(key=key, fault=f"{registry.name} does not know it", denied=True)
-
-
-def opaque_vault(registry: Registry, found: FoundMarket) -> PinnedRow:
-    """The row of a vault that the generic ERC-4626 adapter reads."""
-    return PinnedRow(
-        protocol="erc4626",
-        name=registry.name,
-        same={"flavour": "generic"},
-        listed_in="vaults",
-        value=found.key,
-    )
