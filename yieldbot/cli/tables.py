@@ -42,10 +42,21 @@ class TextTable(Table):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         wide = options.update(width=UNBOUNDED)
-        if Measurement.get(console, wide, self).minimum <= options.max_width:
+        if Measurement.get(console, wide, self).minimum <= options.max_width and self._whole(console, options):
             yield from super().__rich_console__(console, options)
             return
         yield from self._narrow(options.max_width)
+
+    def _whole(self, console: Console, options: ConsoleOptions) -> bool:
+        """Whether each column would be as wide as its longest word: rich narrows the widest ones first, whatever is in
+        them."""
+        widths = self._calculate_column_widths(console, options.update(width=options.max_width - self._extra_width))
+        for index, (column, width) in enumerate(zip(self.columns, widths, strict=True)):
+            texts = [str(column.header), *map(str, column.cells)]
+            words = [text for text in texts if column.no_wrap] or [word for text in texts for word in text.split()]
+            if max(map(cell_len, words), default=0) > width - self._get_padding_width(index):
+                return False
+        return True
 
     def _narrow(self, width: int) -> RenderResult:
         """The same rows for a terminal that is too narrow for the table."""

@@ -169,6 +169,16 @@ def test_a_narrow_table_breaks_no_word_and_names_long_texts() -> None:
     assert {word for line in lines[4:-2] for word in line.split()} == {"Note:", *made.columns[2]._cells[0].split()}  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("width", range(70, 190, 5))
+def test_a_key_is_whole_at_any_width(width: int) -> None:
+    key = "0x" + "a" * 64
+    made = TextTable("Found", "Market", ">Size", ">Rate", "Exit", "Key")
+    made.add_row("USDC market of WETH", "1,000,000 USDC", "3.456 %", "a way out in several words", key)
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(made)
+    assert key in console.export_text()
+
+
 def test_the_rate_without_risk_is_a_market_that_was_read_or_a_series_of_memory(tmp_path: Path) -> None:
     lines: list[str] = []
     state = STATES[0]
