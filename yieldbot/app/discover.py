@@ -4,6 +4,7 @@ and nothing that is found is paid until a person pins it (``app/pin.py``)."""
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings, Job
 
 DAY = 86_400
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44}")
+"""The form of an address of an EVM chain, or of a Solana account."""
 MOST_SHOWN = 1_000
 """Most markets of one chain in the document."""
 MOST_FULL = 40
@@ -96,6 +99,8 @@ def discover(request: DiscoverRequest, context: Context) -> DiscoverAnswer:
     """Read the registries of every job's chain, and then the largest found markets in full. Raises ConfigError if no
     job matches, a filter cannot be parsed, or the store cannot be used."""
     check_grade(request.min_safety)
+    if request.curator and not ADDRESS.fullmatch(request.curator):
+        raise ConfigError(f"--curator {request.curator}: write the curator's address; names are strangers' words")
     try:
         least = number(request.min_supplied, "write digits and one point, as 100000") if request.min_supplied else 0.0
     except ValueError as bad:
