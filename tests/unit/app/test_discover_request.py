@@ -13,5 +13,5 @@ from yieldbot.errors import ConfigError
 
 @pytest.mark.parametrize("curator", ["hello", "0x12", "Steakhouse", "0x" + "g" * 40])
 def test_a_curator_is_named_by_its_address(curator: str) -> None:
-    with pytest.raises(ConfigError, match="--curator .*: write the curator's address"):
+    with pytest.raises(ConfigError, match=r"--curator .*: write the curator's address"):
         discover(DiscoverRequest(curator=curator), Context(Path("none.toml")))
