@@ -105,6 +105,11 @@ STORED = [
         0.04,
     ),
     ('{"kind":"diluted","others":900.0,"income_per_year":40.0}', 0.04),
+    (
+        '{"kind":"integrated","others":900.0,"borrowed":800.0,"keep":0.9,"terms":[800000000000000000,900000000000000000,'
+        "500000000000000000,146805,317097919837,105699306612,4439370878,1388888888888,951293759,0]}",
+        0.0810123065,
+    ),
     ('{"kind":"entered","others":900.0,"income_per_year":40.0,"held":100.0,"entry_cost":0.01}', 0.04),
     (
         '{"kind":"unlocking","others":900.0,"locked":10.0,"seconds_left":1e6,"income_per_year":36.5}',

@@ -96,6 +96,13 @@ def gaps(spans: Iterable[tuple[int, int]], first: int, last: int) -> tuple[tuple
     return tuple(one for one in reversed(found) if one[0] <= one[1] <= last)
 
 
+def _after_last(db: sqlite3.Connection, registry: str, now: int) -> int:
+    """``now``, and later than the registry's last complete run: what is found in the second in which that ended is
+    new all the same."""
+    row = db.execute("SELECT last_run FROM registry WHERE id = ?", (registry,)).fetchone()
+    return now if row is None or row[0] is None else max(now, int(row[0]) + 1)
+
+
 class FoundStore:
     """The file in a data directory. Raises ConfigError if it cannot be used, DiskFull if the disk takes nothing."""
 
@@ -162,6 +169,7 @@ class FoundStore:
         """Store what was read of entries at ``now`` (unix seconds). unlisted: keys that the registry's own list no
         longer has."""
         with self._open() as db:
+            now = _after_last(db, registry, now)
             db.executemany(
                 "UPDATE entry SET asset = CASE WHEN :asset = '' THEN asset ELSE :asset END, fact = :fact,"
                 " read_time = :now, first_time = CASE WHEN :there = 1 THEN coalesce(first_time, :now)"
@@ -189,6 +197,7 @@ class FoundStore:
     def finished(self, registry: str, now: int) -> None:
         """Store that the registry was read to its end at ``now`` (unix seconds)."""
         with self._open() as db:
+            now = _after_last(db, registry, now)
             db.execute(
                 "INSERT INTO registry (id, last_run, times) VALUES (?, ?, 1) ON CONFLICT (id) DO UPDATE SET"
                 " last_run = excluded.last_run, times = times + 1",

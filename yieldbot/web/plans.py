@@ -245,7 +245,15 @@ async def _steps(request: Request, row: Mapping[str, Any]) -> list[Step]:
         since.append(event)
         if event["kind"] == "plan.written" and event["plan_id"] == row["id"]:
             break
+    signed: dict[str, Mapping[str, Any]] = {}  # the newest signature of each, of those that are valid
+    for event in since:
+        if (event["kind"], event["plan_id"]) == ("approval.given", row["id"]) and event["body"]["approver"] in row[
+            "signed_by"
+        ]:
+            signed.setdefault(event["body"]["approver"], event)
     for event in reversed(since):
+        if event["kind"] == "approval.given" and signed.get(event["body"]["approver"]) is not event:
+            continue
         of_plan = event["plan_id"] == row["id"]
         if of_plan and event["kind"] == "tx.signed":
             hashes.add(event["tx_hash"])
