@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LEAST_COST_BPS = 0.005
 """A market's entry and exit fees are shown if they are at least this, in bp."""
+GAP = 4
+"""Characters between two columns and around them, at most."""
 ROOMY = 150
 """Characters from which on a terminal has room for all columns."""
 
@@ -224,7 +226,21 @@ def _usual(rows: Sequence[Row], width: int) -> tuple[str, ...]:
         "over": any(row.risk_free is not None for row in rows),
         "forecast": any(row.market.forecast is not None for row in rows),
     }
-    return tuple(name for name, column in COLUMNS.items() if some.get(name, True) and (column.narrow or width >= ROOMY))
+    every = tuple(name for name in COLUMNS if some.get(name, True))
+    few = tuple(name for name in every if COLUMNS[name].narrow)
+    return every if width >= ROOMY and _least_width(rows, every) <= width else few
+
+
+def _least_width(rows: Sequence[Row], names: Sequence[str]) -> int:
+    """The least characters of a line that a table of these columns needs: figures whole, texts by their longest
+    word."""
+    total = max((len(word) for row in rows for word in row.name.split()), default=0) + GAP
+    for name in names:
+        column = COLUMNS[name]
+        cells = [column.title.removeprefix(">"), *(column.text(row) for row in rows)]
+        parts = cells if column.title.startswith(">") else [word for cell in cells for word in cell.split()]
+        total += max(map(len, parts), default=0) + GAP
+    return total
 
 
 def _rows(document: YieldsDocument, listed: Sequence[ListedMarkets], wheres: Sequence[str], view: View) -> list[Row]:
