@@ -3,7 +3,7 @@ series of memory. It is shown beside yields, and no decision uses it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -32,7 +32,7 @@ class RiskFree(Part):
 
 
 def risk_free(
-    wanted: str | None, snapshots: Iterable[Snapshot], data_dir: Path, say: Callable[[str], None]
+    wanted: str | None, snapshots: Sequence[Snapshot], data_dir: Path, say: Callable[[str], None]
 ) -> RiskFree | None:
     """The rate; None: none is named, or it cannot be had (one line by ``say``)."""
     if wanted is None:

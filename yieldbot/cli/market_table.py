@@ -211,9 +211,10 @@ def _written(cell: object) -> str:
 
 def _is_number(text: str) -> bool:
     try:
-        return float(text) is not None
+        float(text)
     except ValueError:
         return False
+    return True
 
 
 def _usual(rows: Sequence[Row], width: int) -> tuple[str, ...]:

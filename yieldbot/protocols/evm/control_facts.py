@@ -387,8 +387,7 @@ def _pending(wanted: Dependency, reading: Reading, readings: Readings) -> tuple[
             found.append(
                 Pending(what=what, after=named, before=before or "", source=source, id=f"{view}/{named.lower()}")
             )
-    two = list(TWO.items())
-    two += [(name, name.removeprefix("pending ")) for name, _ in wanted.views if name.startswith("pending ")]
+    two = [*TWO.items(), *((n, n.removeprefix("pending ")) for n, _ in wanted.views if n.startswith("pending "))]
     for view, what in two:
         answer = reading.answers.get(view, b"")
         due = int.from_bytes(answer[32:64], "big") if len(answer) >= 64 else 0

@@ -20,10 +20,10 @@ from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
-from yieldbot.model.rewards import Reward
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols.evm import two_step_exits as _exits
-from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
+from yieldbot.protocols.evm.abi import abi, checksum, label, short
+from yieldbot.protocols.evm.share_calls import ShareCalls
 from yieldbot.protocols.evm.vaults import FINE, LONGEST_SECONDS, SAMPLES, rates_of
 from yieldbot.protocols.reads import ReadHandle, Reads
 
@@ -47,7 +47,7 @@ class EthenaParams(BaseModel):
     """How long rewards vest; forks of the contract have times of their own."""
 
 
-class Ethena:
+class Ethena(ShareCalls):
     """Stake USDe; the position is sUSDe."""
 
     protocol: ClassVar[str] = "ethena"
@@ -190,18 +190,6 @@ class Ethena:
 
     def cancel_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
         return ()
-
-    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-        return ()
-
-    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
-        return {}
-
-    def explain_revert(self, data: bytes) -> str | None:
-        return explain("ethena", data)
-
-    def spenders(self, market: Market) -> tuple[Address, ...]:
-        return (market.address,)
 
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
         names = ("deposit", "withdraw", "redeem", "cooldownShares", "unstake")

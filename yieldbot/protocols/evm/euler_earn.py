@@ -7,6 +7,8 @@ empties the withdraw queue, fees are shares on the interest since the last use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,13 +19,13 @@ from yieldbot.math.euler import RAY, VIRTUAL, worth
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
-from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import WAD
-from yieldbot.protocols.evm.abi import abi, checksum, label, short
-from yieldbot.protocols.evm.euler import FULL, HEAD, OP_DEPOSIT, THIN, VaultReads, head_reads, is_vault, pool_key
-from yieldbot.protocols.evm.share_calls import ShareCalls
+from yieldbot.protocols.evm.abi import abi, checksum, short
+from yieldbot.protocols.evm.euler import FULL, OP_DEPOSIT, THIN, VaultReads, head_reads, is_vault, pool_key
+from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, answers, share_market
 from yieldbot.protocols.reads import ReadHandle, Reads
 
 QUEUE_LENGTH = 30
@@ -40,6 +42,20 @@ class EulerEarnParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
     vaults: list[str] = Field(min_length=1)
     """Addresses of Earn vaults."""
+
+
+def _parts(
+    queues: Mapping[str, tuple[Address, ...]],
+    inside: Mapping[Address, dict[str, ReadHandle]],
+    evc: bytes,
+    asset: Address,
+) -> dict[str, Any]:
+    models = {
+        one: abi("euler").one("interestRateModel", inside[one]["interestRateModel"].data)
+        for one in dict.fromkeys((*queues["supply_queue"], *queues["withdraw_queue"]))
+        if _lends(inside[one], asset)
+    }
+    return {**queues, "models": models, "evc": abi("euler").one("EVC", evc)}
 
 
 class EulerEarn(ShareCalls):
@@ -70,35 +86,18 @@ class EulerEarn(ShareCalls):
             yield from reads.made()
         found = []
         for at in listed:
-            token, symbol, params = deployment.assets[0], short(at), dict[str, Any]()
             head = {name: one.data for name, one in heads[at].items()}
-            if any(len(one) < 32 for one in head.values()) or any(len(one.data) < 32 for one in own[at]):
-                params["unfit"] = f"{at} does not answer as an Earn vault does"
-            else:
-                asset, symbol = vault.one("asset", head["asset"]), label(head["symbol"]) or symbol
-                match = next((one for one in deployment.assets if one.address == asset), None)
-                if match is None:
-                    params["unfit"] = f"{at} holds {asset}, which is not among {deployment.name}'s assets"
-                else:
-                    token = match
-                    params |= {name: named[at, name] for name in QUEUES}
-                    params["models"] = {
-                        one: abi("euler").one("interestRateModel", inside[one]["interestRateModel"].data)
-                        for one in dict.fromkeys((*named[at, "supply_queue"], *named[at, "withdraw_queue"]))
-                        if _lends(inside[one], asset)
-                    }
-                    params |= {"symbol": symbol, "share_decimals": vault.one("decimals", head["decimals"])}
-                    params["evc"] = abi("euler").one("EVC", own[at][0].data)
+            mine = {name: named[at, name] for name in QUEUES}
+            fit = answers(*head.values(), *(one.data for one in own[at]))
             found.append(
-                Market(
-                    id=MarketId(f"euler_earn/{evm_number(deployment.chain)}/{at.lower()}"),
-                    protocol=self.protocol,
-                    kind=Kind.VAULT,
-                    chain=deployment.chain,
-                    name=f"{deployment.name} {symbol}",
-                    asset=token,
-                    address=at,
-                    params=params,
+                share_market(
+                    self.protocol,
+                    Kind.VAULT,
+                    deployment,
+                    at,
+                    head,
+                    partial(_parts, mine, inside, own[at][0].data) if fit else None,
+                    f"{at} does not answer as an Earn vault does",
                 )
             )
         return tuple(found)

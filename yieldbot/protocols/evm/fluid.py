@@ -8,7 +8,8 @@ resolvers do. Rewards raise the price of a share; they stand in the curve until 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,16 +33,15 @@ from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
-from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 from yieldbot.protocols.doubts import backed
-from yieldbot.protocols.evm.abi import abi, checksum, label, short
-from yieldbot.protocols.evm.share_calls import ShareCalls
+from yieldbot.protocols.evm.abi import abi, checksum
+from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, answers, share_market
 from yieldbot.protocols.reads import Reads
 
-HEAD = ("asset", "symbol", "decimals")
 THIN = 20
 """Liquidity below one part in this of the supply is flagged."""
 UNFUNDED = 100
@@ -77,6 +77,12 @@ def slot_of(mapping: int | bytes, key: str) -> bytes:
     return keccak(bytes.fromhex(key[2:]).rjust(32, b"\0") + place)
 
 
+def _parts(data: bytes, asset: Address) -> dict[str, Address]:
+    """The contracts that an fToken's ``getData`` names."""
+    layer, factory, rewards = abi("fluid").decode("getData", data)[:3]
+    return {"layer": checksum(layer), "factory": checksum(factory), "rewards": checksum(rewards)}
+
+
 class Fluid(ShareCalls):
     """Deposit to an fToken; the position is its shares."""
 
@@ -91,30 +97,17 @@ class Fluid(ShareCalls):
         yield from reads.made()
         found = []
         for at in listed:
-            head = {name: one.data for name, one in heads[at].items()}
-            token, symbol, params = deployment.assets[0], short(at), dict[str, Any]()
-            if len(data[at].data) < 9 * 32 or any(len(one) < 32 for one in head.values()):
-                params["unfit"] = f"{at} does not answer as an fToken does"
-            else:
-                asset, symbol = vault.one("asset", head["asset"]), label(head["symbol"]) or symbol
-                match = next((one for one in deployment.assets if one.address == asset), None)
-                if match is None:
-                    params["unfit"] = f"{at} lends {asset}, which is not among {deployment.name}'s assets"
-                else:
-                    token = match
-                    layer, factory, rewards = abi("fluid").decode("getData", data[at].data)[:3]
-                    params |= {"layer": checksum(layer), "factory": checksum(factory), "rewards": checksum(rewards)}
-                    params |= {"symbol": symbol, "share_decimals": vault.one("decimals", head["decimals"])}
+            head, mine = {name: one.data for name, one in heads[at].items()}, data[at].data
+            fit = len(mine) >= 9 * 32 and answers(*head.values())
             found.append(
-                Market(
-                    id=MarketId(f"fluid/{evm_number(deployment.chain)}/{at.lower()}"),
-                    protocol=self.protocol,
-                    kind=Kind.LENDING,
-                    chain=deployment.chain,
-                    name=f"{deployment.name} {symbol}",
-                    asset=token,
-                    address=at,
-                    params=params,
+                share_market(
+                    self.protocol,
+                    Kind.LENDING,
+                    deployment,
+                    at,
+                    head,
+                    partial(_parts, mine) if fit else None,
+                    f"{at} does not answer as an fToken does",
                 )
             )
         return tuple(found)

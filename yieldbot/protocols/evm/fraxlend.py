@@ -5,7 +5,9 @@ Source: FraxFinance/fraxlend@2bed49d (FraxlendPair.sol, FraxlendPairCore.sol, Fr
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from functools import partial
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,13 +16,13 @@ from yieldbot.math.fraxlend import STEPS, MovingLineCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
-from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import SECONDS_PER_YEAR, WAD
 from yieldbot.protocols.doubts import in_vault
-from yieldbot.protocols.evm.abi import abi, checksum, label, short
-from yieldbot.protocols.evm.share_calls import ShareCalls
+from yieldbot.protocols.evm.abi import abi, checksum
+from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, answers, share_market
 from yieldbot.protocols.reads import Reads
 
 FEE_SCALE = 100_000
@@ -32,8 +34,13 @@ FULL = 10_000
 """Headroom below one part in this of the supply is flagged."""
 HEADROOM_SECONDS = 3600
 """An hour of interest, which counts against the deposit limit, is deducted from its headroom."""
-HEAD = ("asset", "symbol", "decimals")
-OWN = ("rateContract", "collateralContract", "exchangeRateInfo", "timelockAddress")
+OWN = {
+    "rateContract": "model",
+    "collateralContract": "backer",
+    "exchangeRateInfo": "feed",
+    "timelockAddress": "timelock",
+}
+"""Contracts that a pair names, and what its parameters call them."""
 TOTALS = (
     *("previewAddInterest", "depositLimit", "isWithdrawPaused", "isInterestPaused"),
     *("rateContract", "totalAssets"),
@@ -53,6 +60,10 @@ class FraxlendParams(BaseModel):
     """Addresses of pairs of version 2 or later, whose rate contract is VariableInterestRate."""
 
 
+def _parts(data: Mapping[str, bytes], asset: Address) -> dict[str, Address]:
+    return {ours: abi("fraxlend").one(name, data[name]) for name, ours in OWN.items()}
+
+
 class Fraxlend(ShareCalls):
     """Deposit to a pair; the position is its shares."""
 
@@ -68,31 +79,17 @@ class Fraxlend(ShareCalls):
         yield from reads.made()
         found = []
         for at in listed:
-            head = {name: one.data for name, one in heads[at].items()}
-            token, symbol, params = deployment.assets[0], short(at), dict[str, Any]()
-            if any(len(one) < 32 for one in head.values()) or any(len(one.data) < 32 for one in own[at].values()):
-                params["unfit"] = f"{at} does not answer as a pair of Fraxlend does"
-            else:
-                asset, symbol = vault.one("asset", head["asset"]), label(head["symbol"]) or symbol
-                match = next((one for one in deployment.assets if one.address == asset), None)
-                if match is None:
-                    params["unfit"] = f"{at} lends {asset}, which is not among {deployment.name}'s assets"
-                else:
-                    token = match
-                    names = {"rateContract": "model", "collateralContract": "backer", "timelockAddress": "timelock"}
-                    params |= {ours: pair.one(name, own[at][name].data) for name, ours in names.items()}
-                    params["feed"] = pair.one("exchangeRateInfo", own[at]["exchangeRateInfo"].data)
-                    params |= {"symbol": symbol, "share_decimals": vault.one("decimals", head["decimals"])}
+            head, mine = ({name: one.data for name, one in rows[at].items()} for rows in (heads, own))
+            fit = answers(*head.values(), *mine.values())
             found.append(
-                Market(
-                    id=MarketId(f"fraxlend/{evm_number(deployment.chain)}/{at.lower()}"),
-                    protocol=self.protocol,
-                    kind=Kind.LENDING,
-                    chain=deployment.chain,
-                    name=f"{deployment.name} {symbol}",
-                    asset=token,
-                    address=at,
-                    params=params,
+                share_market(
+                    self.protocol,
+                    Kind.LENDING,
+                    deployment,
+                    at,
+                    head,
+                    partial(_parts, mine) if fit else None,
+                    f"{at} does not answer as a pair of Fraxlend does",
                 )
             )
         return tuple(found)

@@ -7,6 +7,8 @@ last use of the pool set, on the principal alone; quota revenue is a sum a year 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -19,13 +21,13 @@ from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
-from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import BPS
 from yieldbot.protocols.doubts import in_vault
-from yieldbot.protocols.evm.abi import abi, checksum, label, short
-from yieldbot.protocols.evm.share_calls import ShareCalls
+from yieldbot.protocols.evm.abi import abi, checksum
+from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, answers, share_market
 from yieldbot.protocols.reads import Reads
 
 RAY = 10**27
@@ -34,8 +36,8 @@ THIN = 20
 AGREE = 10**6
 """The pool's supply rate and ours must agree to one part in this."""
 DAY = 86_400.0
-HEAD = ("asset", "symbol", "decimals")
-OWN = ("interestRateModel", "poolQuotaKeeper", "acl")
+OWN = {"interestRateModel": "model", "poolQuotaKeeper": "quotas", "acl": "acl"}
+"""Contracts that a pool names, and what its parameters call them."""
 TOTALS = (
     *("totalAssets", "totalSupply", "availableLiquidity", "totalBorrowed", "baseInterestRate", "quotaRevenue"),
     *("supplyRate", "withdrawFee", "paused", "interestRateModel"),
@@ -48,6 +50,10 @@ class GearboxParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
     pools: list[str] = Field(min_length=1)
     """Addresses of pools (PoolV3)."""
+
+
+def _parts(data: Mapping[str, bytes], asset: Address) -> dict[str, Address]:
+    return {ours: abi("gearbox").one(name, data[name]) for name, ours in OWN.items()}
 
 
 class Gearbox(ShareCalls):
@@ -65,30 +71,17 @@ class Gearbox(ShareCalls):
         yield from reads.made()
         found = []
         for at in listed:
-            head = {name: one.data for name, one in heads[at].items()}
-            token, symbol, params = deployment.assets[0], short(at), dict[str, Any]()
-            if any(len(one) < 32 for one in head.values()) or any(len(one.data) < 32 for one in own[at].values()):
-                params["unfit"] = f"{at} does not answer as a pool of Gearbox v3 does"
-            else:
-                asset, symbol = vault.one("asset", head["asset"]), label(head["symbol"]) or symbol
-                match = next((one for one in deployment.assets if one.address == asset), None)
-                if match is None:
-                    params["unfit"] = f"{at} lends {asset}, which is not among {deployment.name}'s assets"
-                else:
-                    token = match
-                    names = {"interestRateModel": "model", "poolQuotaKeeper": "quotas", "acl": "acl"}
-                    params |= {ours: gearbox.one(name, own[at][name].data) for name, ours in names.items()}
-                    params |= {"symbol": symbol, "share_decimals": vault.one("decimals", head["decimals"])}
+            head, mine = ({name: one.data for name, one in rows[at].items()} for rows in (heads, own))
+            fit = answers(*head.values(), *mine.values())
             found.append(
-                Market(
-                    id=MarketId(f"gearbox/{evm_number(deployment.chain)}/{at.lower()}"),
-                    protocol=self.protocol,
-                    kind=Kind.LENDING,
-                    chain=deployment.chain,
-                    name=f"{deployment.name} {symbol}",
-                    asset=token,
-                    address=at,
-                    params=params,
+                share_market(
+                    self.protocol,
+                    Kind.LENDING,
+                    deployment,
+                    at,
+                    head,
+                    partial(_parts, mine) if fit else None,
+                    f"{at} does not answer as a pool of Gearbox v3 does",
                 )
             )
         return tuple(found)

@@ -21,11 +21,10 @@ from yieldbot.model.gas import kind_of, leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
-from yieldbot.model.rewards import Reward
-from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import WAD
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 from yieldbot.protocols.evm.savings_forms import FORMS, OF_PSM, rate_reads, worth
+from yieldbot.protocols.evm.share_calls import ShareCalls
 from yieldbot.protocols.reads import ReadHandle, Reads
 
 HEAD = ("asset", "decimals", "symbol")
@@ -69,7 +68,7 @@ class SavingsParams(BaseModel):
         return self
 
 
-class SavingsRate:
+class SavingsRate(ShareCalls):
     """Deposit to a savings vault; the position is its shares."""
 
     protocol: ClassVar[str] = "savings_rate"
@@ -183,41 +182,9 @@ class SavingsRate:
             index=chi / RAY,
         )
 
-    def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
-        market = state.market
-        return (
-            EvmCall(
-                to=market.address,
-                data=abi("erc4626").encode("deposit", amount.raw, owner),
-                value=0,
-                description=f"deposit {amount} into {market.name} for {short(owner)}",
-                allowance=Allowance(market.asset, market.address, amount.raw),
-            ),
-        )
-
-    def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
-        market, vault_abi = state.market, abi("erc4626")
-        if amount is None:  # by shares, so that nothing is left behind
-            data, what = vault_abi.encode("redeem", state.shares, owner, owner), f"all ({state.held})"
-        else:
-            data, what = vault_abi.encode("withdraw", amount.raw, owner, owner), str(amount)
-        return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
-
-    def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-        return ()
-
-    def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
-        return {}
-
     def explain_revert(self, data: bytes) -> str | None:
         message = explain("savings_rate", data)
         return REVERTS.get(message, message) if message is not None else None
-
-    def spenders(self, market: Market) -> tuple[Address, ...]:
-        return (market.address,)
-
-    def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
-        return {market.address: frozenset(map(abi("erc4626").selector, ("deposit", "withdraw", "redeem")))}
 
 
 def _words(handles: Mapping[str, ReadHandle]) -> dict[str, bytes]:

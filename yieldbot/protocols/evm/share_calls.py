@@ -1,15 +1,18 @@
-"""Calls of protocols whose positions are shares by EIP-4626's functions: deposit, withdraw, redeem."""
+"""What protocols whose positions are shares by EIP-4626's functions have in common: how a listed contract becomes a
+market, and its calls (deposit, withdraw, redeem)."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from yieldbot.model.amounts import Amount
-from yieldbot.model.ids import Address
-from yieldbot.model.market import Market, MarketState
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.market import Kind, Market, MarketState
 from yieldbot.model.rewards import Reward
 from yieldbot.model.tx import Allowance, EvmCall
-from yieldbot.protocols.evm.abi import abi, explain, short
+from yieldbot.protocols.evm.abi import abi, explain, label, short
 
 SHARE_VAULTS = (
     "erc4626",
@@ -27,6 +30,49 @@ SHARE_VAULTS = (
 )
 """Adapters of vaults whose shares, functions and events are EIP-4626's."""
 CALLS = ("deposit", "withdraw", "redeem")
+HEAD = ("asset", "symbol", "decimals")
+"""What a listed contract answers by EIP-4626 before it becomes a market."""
+
+
+def answers(*data: bytes) -> bool:
+    """Whether each read was answered with a word or more."""
+    return all(len(one) >= 32 for one in data)
+
+
+def share_market(
+    protocol: str,
+    kind: Kind,
+    deployment: Deployment,
+    at: Address,
+    head: Mapping[str, bytes],
+    own: Callable[[Address], Mapping[str, Any]] | None,
+    fault: str,
+) -> Market:
+    """The market of a listed contract. head: the answers to HEAD. own: the protocol's own parameters, by the asset's
+    address; None: it is no such contract, and ``unfit`` says why (fault)."""
+    vault, token, symbol, params = abi("erc4626"), deployment.assets[0], short(at), dict[str, Any]()
+    if own is None:
+        params["unfit"] = fault
+    else:
+        asset, symbol = vault.one("asset", head["asset"]), label(head["symbol"]) or symbol
+        match = next((one for one in deployment.assets if one.address == asset), None)
+        if match is None:
+            does = "lends" if kind is Kind.LENDING else "holds"
+            params["unfit"] = f"{at} {does} {asset}, which is not among {deployment.name}'s assets"
+        else:
+            token = match
+            params |= own(asset)
+            params |= {"symbol": symbol, "share_decimals": vault.one("decimals", head["decimals"])}
+    return Market(
+        id=MarketId(f"{protocol}/{evm_number(deployment.chain)}/{at.lower()}"),
+        protocol=protocol,
+        kind=kind,
+        chain=deployment.chain,
+        name=f"{deployment.name} {symbol}",
+        asset=token,
+        address=at,
+        params=params,
+    )
 
 
 class ShareCalls:

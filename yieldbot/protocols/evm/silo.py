@@ -7,6 +7,7 @@ Source: silo-finance/silo-contracts-v2@340a49b (Silo.sol, SiloConfig.sol, SiloER
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,13 +17,13 @@ from yieldbot.math.silo import MOST_RATE, RateTerms, SiloCurve, used_of, worth
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
-from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import WAD
 from yieldbot.protocols.doubts import in_vault
-from yieldbot.protocols.evm.abi import abi, checksum, label, short
-from yieldbot.protocols.evm.share_calls import ShareCalls
+from yieldbot.protocols.evm.abi import abi, checksum, short
+from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, share_market
 from yieldbot.protocols.reads import Reads
 
 HOOK_DEPOSIT, HOOK_WITHDRAW, HOOK_TRANSFER = 1 << 1, 1 << 5, 1 << 10
@@ -31,7 +32,6 @@ THIN = 20
 """Liquidity below one part in this of the supply is flagged."""
 AGREE = 1e-6
 """What a silo or its model states and what we compute must agree to this part."""
-HEAD = ("asset", "symbol", "decimals")
 OWN = ("config", "factory")
 CONFIG_DATA = (
     *("daoFee", "deployerFee", "silo", "token", "protectedShareToken", "collateralShareToken", "debtShareToken"),
@@ -49,6 +49,11 @@ class SiloParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
     silos: list[str] = Field(min_length=1)
     """Addresses of silos, whose interest rate model is InterestRateModelV2."""
+
+
+def _parts(own: bytes, theirs: bytes, names: Mapping[str, Address], asset: Address) -> dict[str, Any]:
+    mine, other = (abi("silo").decode("getConfig", one) for one in (own, theirs))
+    return {**_terms(mine, other), **names}
 
 
 class Silo(ShareCalls):
@@ -90,36 +95,18 @@ class Silo(ShareCalls):
         yield from reads.made()
         found = []
         for at in listed:
-            token, symbol, params = deployment.assets[0], short(at), dict[str, Any]()
-            if at not in fit or not theirs[at].data:
-                params["unfit"] = f"{at} does not answer as a silo of Silo v2 does"
-            elif len(terms[at].data) != TERMS_BYTES:
-                params["unfit"] = f"{at} has an interest rate model that is not InterestRateModelV2: not read here"
-            else:
-                head = {name: one.data for name, one in heads[at].items()}
-                asset, symbol = vault.one("asset", head["asset"]), label(head["symbol"]) or symbol
-                match = next((one for one in deployment.assets if one.address == asset), None)
-                if match is None:
-                    params["unfit"] = f"{at} lends {asset}, which is not among {deployment.name}'s assets"
-                else:
-                    token = match
-                    mine, other = (silo.decode("getConfig", one.data) for one in (own[at], theirs[at]))
-                    params |= _terms(mine, other)
-                    params |= {"config": configs[at], "factory": silo.one("factory", head["factory"])}
-                    params |= {"other": others[at], "symbol": symbol}
-                    params["share_decimals"] = vault.one("decimals", head["decimals"])
-            found.append(
-                Market(
-                    id=MarketId(f"silo/{evm_number(deployment.chain)}/{at.lower()}"),
-                    protocol=self.protocol,
-                    kind=Kind.LENDING,
-                    chain=deployment.chain,
-                    name=f"{deployment.name} {symbol}",
-                    asset=token,
-                    address=at,
-                    params=params,
-                )
-            )
+            own_of, fault = None, f"{at} does not answer as a silo of Silo v2 does"
+            head = {name: one.data for name, one in heads[at].items()}
+            if at in fit and theirs[at].data:
+                fault = f"{at} has an interest rate model that is not InterestRateModelV2: not read here"
+                if len(terms[at].data) == TERMS_BYTES:
+                    names = {
+                        "config": configs[at],
+                        "factory": silo.one("factory", head["factory"]),
+                        "other": others[at],
+                    }
+                    own_of = partial(_parts, own[at].data, theirs[at].data, names)
+            found.append(share_market(self.protocol, Kind.LENDING, deployment, at, head, own_of, fault))
         return tuple(found)
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
