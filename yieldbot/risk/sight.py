@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MarketName = tuple[str, str]
 """(chain, market id): identifies a market, whatever else its readings say."""
 ISOLATED = ("morpho", "compound_v3", "euler", "silo", "fraxlend", "erc4626")
-"""Prefixes of protocols with isolated markets, whose collateral is not itself lent out."""
+"""Prefixes of protocols whose markets do not all share their collaterals: it is not lent on, or (a silo's, within its
+pair; Euler's) in markets that only the look-through names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,17 @@ from tests.evm.adapters.test_doubts import altered
 from tests.kit.evm.conformance import markets_of
 from yieldbot.errors import NodeRefused
 from yieldbot.math.curves import LookThroughCurve
+from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import Market, Status
+from yieldbot.model.risk import Act
+from yieldbot.protocols.backing import backing_of
 from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.backing import root_of
 from yieldbot.protocols.evm.standing import stands_on
+from yieldbot.risk.look_through import locked_below
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract
 
@@ -216,6 +220,12 @@ async def test_a_silos_rate_cash_and_second_readings(chain: Accuracy) -> None:
     assert state.liquidity.raw == pytest.approx(200_000 * USDC, rel=1e-3)  # without what is protected
     ((backer, part),) = root_of(state, {}).held.children
     assert backer == f"token:{market.params['backer']}" and part == pytest.approx(0.8, abs=0.01)
+    assert root_of(state, {}).held.used == ((backer, 0.4),)  # what is pledged is lent on by the pair's other silo
+    pledged = (Address(market.params["other"]), abi("silo").selector("getDebtAssets"))
+    locked = await altered(chain, market, {pledged: lambda raw: raw * 5 // 2})
+    below = backing_of(root_of(locked, {}), {backer: HeldBy(symbol="PLEDGED")}, 1, 1)
+    (sign,) = locked_below([replace(locked, backing=below)], AlarmLimits(), 1).values()
+    assert sign.code == "COLLATERAL_LOCKED" and sign.act is Act.LEAVE
     named = {name: accounts[place] for place, name in enumerate(("hook", "factory", "other", "config"))}
     parts = {
         one.name for one in stands_on(replace(market, params=market.params | named | {"feeds": accounts[4:5]}), {})

@@ -154,10 +154,16 @@ def _earn(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
 
 
 def _pair(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
-    """A Fraxlend pair or a silo: its cash, and what it lends against its one collateral."""
+    """A Fraxlend pair or a silo: its cash, and what it lends against its one collateral, which a silo's pair lends on
+    in turn."""
     lent = (state.borrowed.raw / state.supplied.raw) if state.borrowed is not None and state.supplied.raw else 0.0
-    children = ((token_key(str(state.market.params["backer"])), lent),) if lent else ()
-    return HeldBy(children=children, idle=max(0.0, 1.0 - lent), asset=asset)
+    backer, used = token_key(str(state.market.params["backer"])), state.market.params.get("backer_used")
+    return HeldBy(
+        children=((backer, lent),) if lent else (),
+        idle=max(0.0, 1.0 - lent),
+        asset=asset,
+        used=() if used is None else ((backer, float(used)),),
+    )
 
 
 def _liquidity(state: MarketState, asset: str) -> HeldBy:

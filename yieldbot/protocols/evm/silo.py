@@ -7,6 +7,7 @@ Source: silo-finance/silo-contracts-v2@340a49b (Silo.sol, SiloConfig.sol, SiloER
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -33,6 +34,8 @@ THIN = 20
 AGREE = 1e-6
 """What a silo or its model states and what we compute must agree to this part."""
 OWN = ("config", "factory")
+PLEDGED = ("getCollateralAssets", "getDebtAssets")
+"""Reads of the pair's other silo: what borrowers here pledge is lent on there."""
 CONFIG_DATA = (
     *("daoFee", "deployerFee", "silo", "token", "protectedShareToken", "collateralShareToken", "debtShareToken"),
     *("solvencyOracle", "maxLtvOracle", "interestRateModel"),
@@ -122,6 +125,7 @@ class Silo(ShareCalls):
         ours = reads.add(abi("erc4626").read(at, "balanceOf", owner))
         lies = reads.add(abi("erc20").read(token.address, "balanceOf", at))
         owes = reads.add(silo.read(where["config"], "getDebtSilo", owner, optional=True))
+        pledged = {name: reads.add(silo.read(where["other"], name, optional=True)) for name in PLEDGED}
         yield from reads.made()
         _, last, protected, old_assets, old_debt = silo.decode("getSiloStorage", rows["getSiloStorage"].data)
         assets, debt, stated = (
@@ -166,8 +170,10 @@ class Silo(ShareCalls):
             "hooked-transfers": bool((before | after) & HOOK_TRANSFER),
         }
         gas = leg_gas(self.protocol)
+        beside = [silo.one(name, one.data) for name, one in pledged.items() if len(one.data) == 32]
+        lent = {"backer_used": used_of(*beside) / WAD} if len(beside) == len(PLEDGED) else {}
         return MarketState(
-            market=market,
+            market=replace(market, params={**where, **lent}),
             block=block,
             held=held,
             shares=shares,

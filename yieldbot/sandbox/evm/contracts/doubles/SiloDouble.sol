@@ -36,6 +36,9 @@ contract SiloRateDouble {
     Config private terms;
     uint256[64] private roots;
     mapping(address => Setup) public getSetup;
+    /// The pair's other silo is this contract too: what is pledged there, and what of it is lent on.
+    uint256 public constant getCollateralAssets = 100e18;
+    uint256 public constant getDebtAssets = 40e18;
 
     /// factors: the roots 2^(1/2), 2^(1/4), ... in 2^128, rounded to the nearest.
     constructor(Config memory c, uint256[64] memory factors) {
