@@ -203,6 +203,8 @@ async def test_sol_goes_into_staked_sol_at_its_pools_own_rate_and_comes_back(tmp
             assert report.decision is not None and report.after is not None and report.snapshot is not None
             twice = [bad for bad in report.snapshot.quarantined if bad.market.protocol == "spl_stake_pool"]
             assert [bad.reason for bad in twice] == ["its token, stSOL, is an asset of this job"]
+            ((grows, growth),) = report.snapshot.growth.items()
+            assert grows.symbol == "stSOL" and 0.055 < growth < 0.07, "the last epoch's, by its pool's account"
             plan = report.decision.outcome
             assert isinstance(plan, Plan)
             (swap,) = [leg for leg in plan.legs if leg.kind is LegKind.SWAP]
@@ -224,7 +226,10 @@ async def test_sol_goes_into_staked_sol_at_its_pools_own_rate_and_comes_back(tmp
             assert kinds[:2] == [LegKind.WITHDRAW, LegKind.SWAP], kinds
             assert not back.after.of(market.id).held
             assert float(back.after.wealth(job.asset)) > before - 0.02
-            assert float(sum(float(s.held) for s in back.after.markets)) > 20, "lent as SOL again"
+            lent = sum(float(s.held) for s in back.after.markets)
+            assert lent > 5 + sum(float(s.held) for s in report.after.markets if s.market.asset == job.asset), "as SOL"
+            idle = {s.market.asset.symbol: float(s.held) for s in back.after.idle}
+            assert idle["stSOL"] > 5, "the rest grows in the wallet, by more than what lending more SOL would pay"
             assert w.journal.verify() > 0
 
 

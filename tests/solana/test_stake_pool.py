@@ -20,7 +20,7 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import MarketState, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR
-from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, ata
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, Clock, ata
 from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, decode
 from yieldbot.protocols.solana.spl_stake_pool_rate import PRICE_ORACLE
 from yieldbot.sandbox.solana.images import named, token_account
@@ -276,9 +276,16 @@ def test_the_pools_own_rate_is_a_price_while_somebody_keeps_it_up_to_date() -> N
     assert rate() == pytest.approx(paid / 10**9 / (1 - 1 / 1000), rel=1e-8), "what giving it back pays, its fee apart"
     first = rate()
     next_epoch(ledger, place)
-    assert rate() > first * 1.0003
+    second = rate()
+    assert second > first * 1.0003
+    epoch_seconds = SLOTS_PER_EPOCH * Clock.of(ledger.clock_image().data).slot_seconds
+    told = ledger.run(PRICE_ORACLE.growth(pool))
+    assert told == pytest.approx((second / first - 1) * SECONDS_PER_YEAR / epoch_seconds, rel=1e-9)
     ledger.warp(SLOTS_PER_EPOCH)
     assert rate() > first, "an epoch old at most"
     ledger.warp(SLOTS_PER_EPOCH)
     with pytest.raises(MarketError, match="not brought up to this epoch or the one before"):
         rate()
+    with pytest.raises(MarketError, match="no growth of this epoch or the one before"):
+        ledger.run(PRICE_ORACLE.growth(pool))
+    assert StakePool(10, 10, 0, 0, (0, 0), (0, 0), 0, (0, 0)).token_growth() is None

@@ -46,3 +46,5 @@ async def test_a_mint_that_grows_is_left_in_that_cycle(sandbox: SvmSandbox) -> N
         assert report.after is not None and not any(state.held.raw for state in report.after.markets)
         lie = replace(seen, supplies={job.asset.address: before})
         assert "it shows another supply of" in str(difference(seen, lie)) and difference(seen, seen) is None
+        grown = replace(seen, growth={job.asset: 0.06})
+        assert difference(seen, grown) == "it shows another growth of USDC" and difference(grown, grown) is None

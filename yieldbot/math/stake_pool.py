@@ -60,6 +60,13 @@ class StakePool:
             tokens += 1  # the fee is rounded up: a token or two more
         return tokens
 
+    def token_growth(self) -> float | None:
+        """Growth in the last epoch of what a pool token is worth, after the manager's fee; None: the epoch before is
+        unknown."""
+        if not (self.last_total_lamports and self.last_supply and self.total_lamports and self.supply):
+            return None
+        return self.total_lamports * self.last_supply / (self.supply * self.last_total_lamports) - 1.0
+
     def stake_growth(self, staked: int) -> float:
         """Growth in one epoch of each lamport that is ``staked`` now, from what the last epoch did to the pool token.
 

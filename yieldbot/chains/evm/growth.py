@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from yieldbot.chains.growths import believed
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address
@@ -29,8 +30,6 @@ CALLS = {
 TIMESTAMP = bytes.fromhex("0f28c97d")  # Multicall3.getCurrentBlockTimestamp()
 LEAST_SECONDS = 86_400
 """Growth over less than this is not believed: these rates move once a day."""
-MOST, LEAST = 0.25, -0.5
-"""Annual growth outside of this is not believed: no staking pays it, and a loss (a slashing) of more is no rate."""
 
 
 def token_growth(source: GrowthSource, block: BlockRef) -> Flow[float]:
@@ -46,10 +45,7 @@ def token_growth(source: GrowthSource, block: BlockRef) -> Flow[float]:
     seconds = block.timestamp - since
     if not worth or not earlier or seconds < LEAST_SECONDS:
         raise MarketError(f"{source.contract}: {source.call} of {max(0, seconds):,} s ago is no rate")
-    growth = (worth / earlier - 1.0) * SECONDS_PER_YEAR / seconds
-    if not LEAST <= growth <= MOST:
-        raise MarketError(f"{source.contract}: {source.call} grew by {growth:.1%} a year, which is not believed")
-    return growth
+    return believed((worth / earlier - 1.0) * SECONDS_PER_YEAR / seconds, f"{source.contract}: {source.call}")
 
 
 def add_growths(

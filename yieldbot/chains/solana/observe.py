@@ -9,6 +9,7 @@ from typing import Any
 
 from yieldbot.chains.pools import FoundPools, Listings
 from yieldbot.chains.readings import listed_markets, states_of
+from yieldbot.chains.solana.growth import add_growths
 from yieldbot.chains.solana.node.client import Node, SlotSkew
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.prices import feed_price
@@ -63,6 +64,9 @@ def difference(one: Snapshot, other: Snapshot) -> str | None:
             return f"it shows {name} {there}, not {here}"
         if not _near(mine.liquidity.raw, theirs.liquidity.raw) or not _near(mine.supplied.raw, theirs.supplied.raw):
             return f"it shows another size of {name}"
+    for token in one.growth.keys() | other.growth.keys():
+        if abs(one.growth.get(token, 0.0) - other.growth.get(token, 0.0)) > SAME_RATE:
+            return f"it shows another growth of {token.symbol}"
     for mint, raw in one.supplies.items():
         if not _near(raw, other.supplies.get(mint, raw)):
             return f"it shows another supply of {mint}: {other.supplies[mint]}, not {raw}"
@@ -118,6 +122,7 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
     flows, owner = Flows(), job.wallet.address
     reads = [(market, flows.add(adapters[market.protocol].observe(market, owner, block))) for market in markets]
     pools = add_states(flows, around.pools, around.usd, block)
+    growths = add_growths(flows, job.assets, around.pools.oracles) if job.base is not None else []
     await flows.run(node, block)
     states, unread = states_of(reads)
     quarantined += unread
@@ -140,6 +145,7 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
         native_usd=around.native_usd,
         exchange=exchange if job.base else None,
         pegs=with_traded(pegs, exchange),
+        growth={token: read.answer for token, read in growths if not isinstance(read.answer, MarketError)},
         supplies=around.supplies,
     )
 

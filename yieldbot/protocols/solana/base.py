@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -113,3 +113,12 @@ class SvmPriceOracle(Protocol):
     def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
         """(the pool, whose params state the kind of price under ``says``; whole token1 for one token0). now: the
         chain's own time, in unix seconds. Raises MarketError if there is no usable price."""
+
+
+@runtime_checkable
+class GrowthOracle(Protocol):
+    """A price oracle of a token that grows by itself, as staked SOL does. Pure."""
+
+    def growth(self, pool: Pool) -> Flow[float]:
+        """What token0 of this pool earns against token1, a simple annual fraction. Raises MarketError if that is not
+        known."""

@@ -1,4 +1,5 @@
-"""The price of a stake pool's token in SOL, from the pool's own account: a price oracle in addition to the feeds."""
+"""The price of a stake pool's token in SOL, from the pool's own account (a price oracle in addition to the feeds), and
+its growth in the last epoch."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.reads import Flow, SvmAccount
-from yieldbot.protocols.solana.layout import Clock, clock_read
+from yieldbot.model.units import SECONDS_PER_YEAR
+from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, Clock, clock_read
 from yieldbot.protocols.solana.spl_stake_pool import StakePoolParams, decode
 
 
@@ -44,6 +46,14 @@ class StakePoolRate:
             raise MarketError(f"stake pool {pool.address} was not brought up to this epoch or the one before")
         named = replace(pool, params={**pool.params, "says": "own rate"})
         return named, found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
+
+    def growth(self, pool: Pool) -> Flow[float]:
+        data, clock_data = yield [SvmAccount(pool.address, pool.params["program"]), clock_read()]
+        found, clock = decode(pool.address, data), Clock.of(clock_data)
+        grown = found.numbers.token_growth()
+        if found.last_update_epoch + 1 < clock.epoch or grown is None:
+            raise MarketError(f"stake pool {pool.address} has no growth of this epoch or the one before")
+        return grown * SECONDS_PER_YEAR / (SLOTS_PER_EPOCH * clock.slot_seconds)
 
 
 PRICE_ORACLE = StakePoolRate()
