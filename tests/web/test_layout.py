@@ -47,6 +47,11 @@ SCROLL = """const done = arguments[0]; (function on() {
   more.scrollIntoView(); requestAnimationFrame(on);
 })();"""
 AGENT = "yieldbot's tests"
+ZEROS = """const done = arguments[0], main = document.querySelector('main');
+for (const kind of ['', 'data-percent', 'data-signed']) main.insertAdjacentHTML('beforeend',
+  `<data class="n zero" value="-0.000001" data-digits="2" ${kind}>x</data>`);
+requestAnimationFrame(() => done([...document.querySelectorAll('.zero')].map((one) => one.textContent)));"""
+"""What the page's script writes of a loss too small for the places that it has."""
 SQUEEZED = """return [...document.querySelectorAll('tbody th[scope=row]')]
   .filter((one) => one.offsetWidth && one.offsetWidth < 70).map((one) => `${one.innerText} in ${one.offsetWidth} px`)"""
 
@@ -143,3 +148,4 @@ def test_figures_are_in_the_readers_language(
     chrome.get(f"{signed_in}/positions")
     text = chrome.find_element("css selector", "main").text
     assert amount in text and share in text and messages(chrome) == []
+    assert not [one for one in chrome.execute_async_script(ZEROS) if "-" in one or "\u2212" in one]

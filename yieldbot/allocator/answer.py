@@ -273,7 +273,7 @@ class _Answer:
         then, cost = self._net(self._vector(self.raws, self.paid))
         gain = then - now
         days = cost / gain * 365 if gain > 0 else math.inf
-        message = f"{gain:,.2f} more a year for {cost:,.2f} once: paid back in {days:,.1f} days"
+        message = f"{gain:z,.2f} more a year for {cost:z,.2f} once: paid back in {days:z,.1f} days"
         most = self.posed.document.break_even_days
         if most is not None and days > most:
             return True, f"{message}, more than the {most:g} allowed"

@@ -138,7 +138,7 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     found += _by_grade(state, policy)
     utilisation = state.utilisation
     if utilisation is not None and utilisation > policy.max_utilisation_entry:
-        found.append(f"utilisation {utilisation:.1%} is above {policy.max_utilisation_entry:.0%}")
+        found.append(f"utilisation {utilisation:z.1%} is above {policy.max_utilisation_entry:z.0%}")
     return tuple(found)
 
 
@@ -151,5 +151,5 @@ def _by_grade(state: MarketState, policy: Policy) -> list[str]:
             found.append(f"its safety is {safety}, below min_safety {policy.min_safety}")
     most = policy.max_expected_loss_bps
     if most is not None and (loss := haircut_bps(state, policy)) > most:
-        found.append(f"it is expected to lose {loss:.0f} bp a year, above max_expected_loss_bps {most:g}")
+        found.append(f"it is expected to lose {loss:z.0f} bp a year, above max_expected_loss_bps {most:g}")
     return found

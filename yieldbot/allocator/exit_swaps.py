@@ -90,7 +90,7 @@ def swap_plan(
         price = price_of(snapshot, one.into)
         worth, gas = float(made.least) * price, float(made.route.cost) * price
         if worth <= gas:
-            stays.append(Unswapped(one.given, one.into, f"it is worth less than the {gas:,.4f} of gas of its swap"))
+            stays.append(Unswapped(one.given, one.into, f"it is worth less than the {gas:z,.4f} of gas of its swap"))
             continue
         legs.append(Leg(LegKind.SWAP, swap_id(given.token, one.into), given, gets=made.least))
         why.append(f"{one.name}: you ordered what came out of it into {one.into.symbol}")

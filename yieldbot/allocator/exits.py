@@ -197,7 +197,7 @@ def _dust(snapshot: Snapshot, state: MarketState, amount: Amount, legs: int = 1)
         return None
     what = "all of it is" if amount >= state.held else f"the {amount} that could be taken out are"
     first = snapshot.assets[0].symbol if snapshot.assets else ""
-    why = f"{what} worth less than the {cost:,.4f} {first} of gas that it takes"
+    why = f"{what} worth less than the {cost:z,.4f} {first} of gas that it takes"
     return _stays(state, state.held, why, "it comes out once it is worth its gas")
 
 
@@ -211,7 +211,7 @@ def _too_dear(snapshot: Snapshot, state: MarketState, amount: Amount, policy: Po
     most = policy.alarms.cash_exit_bps
     if cost * BPS <= most * worth:
         return None
-    part = "all" if not worth else f"{cost / worth * BPS:.1f} bp"
+    part = "all" if not worth else f"{cost / worth * BPS:z.1f} bp"
     why = f"only its cash is doubted, and gas would take {part} of {amount} (alarms.cash_exit_bps is {most:g})"
     return _stays(state, state.held, why, "it comes out when another alarm joins, or for less gas")
 

@@ -108,8 +108,8 @@ def appraise(
     if other is None:
         vetoes.append("there is no lending yield to compare with")
     elif not low > other:
-        sure = f"{policy.confidence:.0%}"
-        vetoes.append(f"net yield may be as low as {_apy_text(low)} ({sure} sure), lending pays {other.value:.2%}")
+        sure = f"{policy.confidence:z.0%}"
+        vetoes.append(f"net yield may be as low as {_apy_text(low)} ({sure} sure), lending pays {other.value:z.2%}")
     return Appraisal(state, estimate, best, (low, mean, high), other, tuple(vetoes))
 
 
@@ -130,7 +130,7 @@ def _apy(rate: float, years: float) -> Apy:
 
 
 def _apy_text(yield_: Apy) -> str:
-    return "a total loss" if yield_.value <= -1.0 else f"{yield_.value:.2%}"
+    return "a total loss" if yield_.value <= -1.0 else f"{yield_.value:z.2%}"
 
 
 class Advice(StrEnum):
@@ -178,7 +178,7 @@ def trigger(
     best = best_of(state, estimate)
     other = max(lending, default=None)
     if other is not None and _apy(best.net.high, estimate.horizon_years) < other:
-        reason = f"no range's net yield reaches lending's {other.value:.2%}, not even at the high end"
+        reason = f"no range's net yield reaches lending's {other.value:z.2%}, not even at the high end"
         return Trigger(Advice.LEAVE, reason)
     if not state.spacing or position.ticks is None:
         return Trigger(Advice.HOLD, "a share of the whole range")
@@ -188,7 +188,7 @@ def trigger(
     present = net_of(estimate, bounds, full=whole).low if position.in_range else 0.0
     gain = (best.net.low - present) * estimate.horizon_years
     cost = estimate.rebalance / value
-    message = f"a new range earns {gain:.3%} more within the horizon and costs {cost:.3%}"
+    message = f"a new range earns {gain:z.3%} more within the horizon and costs {cost:z.3%}"
     if not position.in_range:
         if gain > cost:
             return Trigger(Advice.REBALANCE, f"out of range: {message}", best.ticks, gain - cost)

@@ -59,20 +59,20 @@ def make_plan(
     wealth = sum(float(state.held) * snapshot.price(state.market.asset) for state in snapshot.states.values())
     if gain < (least := wealth * policy.min_gain_bps / BPS):
         return Hold(
-            f"{gain:,.2f} {symbol} a year more is less than {policy.min_gain_bps:g} bp of the wealth "
-            f"({least:,.2f} {symbol}, policy.min_gain_bps): not worth a transaction",
+            f"{gain:z,.2f} {symbol} a year more is less than {policy.min_gain_bps:g} bp of the wealth "
+            f"({least:z,.2f} {symbol}, policy.min_gain_bps): not worth a transaction",
             allocation,
         )
     if gain < (least := float(policy.min_gain) * len(moves)):
         return Hold(
-            f"{gain:,.2f} {symbol} a year more by {len(moves)} moves is less than policy.min_gain for each "
-            f"({least:,.2f} {symbol}): not worth a transaction",
+            f"{gain:z,.2f} {symbol} a year more by {len(moves)} moves is less than policy.min_gain for each "
+            f"({least:z,.2f} {symbol}): not worth a transaction",
             allocation,
         )
     allowed, days = days_allowed(moves, policy), cost / gain * 365
     if days > allowed:
         return Hold(
-            f"{gain:,.2f} {symbol} a year more would take {days:,.1f} days to pay {cost:,.2f} {symbol} of cost; "
+            f"{gain:z,.2f} {symbol} a year more would take {days:z,.1f} days to pay {cost:z,.2f} {symbol} of cost; "
             f"the policy allows {allowed:,.3g} ({horizon_key(moves, policy)})",
             allocation,
             late=True,
@@ -149,7 +149,7 @@ def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) ->
         if change.raw < BACK or cost > float(change) / TRIAL * snapshot.price(change.token):
             trial = Amount(change.token, change.raw // TRIAL)
             message = f"{state.market.name}: its way out is to be tried with real money first (policy.try_first), and"
-            return f"{message} a hundredth of {change} ({trial}) is not worth the {cost:,.4f} of gas that this costs"
+            return f"{message} a hundredth of {change} ({trial}) is not worth the {cost:z,.4f} of gas that this costs"
     return None
 
 
@@ -297,10 +297,10 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     days = {said.days for m in (source, target) if (said := snapshot.of(m).forecast) is not None}
     by = f" by forecast over {max(days):g} days" if days else ""
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
-        message = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
+        message = f"{left.name} pays {rates[0]:z.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:z.2f} %"
         return f"{message} less {cuts[1]:g} %{by}{limit}" if cuts[1] else f"{message}{by}{limit}"
-    sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).liquidity_market else ""
-    return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{by}{limit}"
+    sure = f" net of LVR ({policy.confidence:z.0%} sure)" if snapshot.of(target).liquidity_market else ""
+    return f"{taken.name} pays {rates[1]:z.2f} %{sure} after our deposit, {left.name} {rates[0]:z.2f} %{by}{limit}"
 
 
 def _locked(source: MarketState, left: Amount) -> str:

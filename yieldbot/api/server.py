@@ -212,7 +212,7 @@ async def _check_body(request: Request) -> None:
                 if len(taken) > MOST_BODY:
                     raise Problem(413, "TOO_LARGE", f"a body may have {MOST_BODY} bytes", {"Connection": "close"})
     except TimeoutError:
-        words = f"the body did not come within {BODY_SECONDS:.0f} s"
+        words = f"the body did not come within {BODY_SECONDS:z.0f} s"
         raise Problem(408, "TOO_SLOW", words, {"Connection": "close"}) from None
     request._body = bytes(taken)
     bound_recursion()  # the body is parsed next

@@ -153,7 +153,7 @@ class Admission:
         """Add lines to the audit for the first use of a key from a new place, and for a spike in its use."""
         now = self._now()
         if (usual := self._usage.spike(name, now)) is not None:
-            self.note(name, address, f"many requests, usually {usual:.0f} a minute", SPIKE)
+            self.note(name, address, f"many requests, usually {usual:z.0f} a minute", SPIKE)
         if (known := (name, place_of(address))) in self._places:
             return
         if self._ring.from_new_place(*known, int(now)):

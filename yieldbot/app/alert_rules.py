@@ -85,7 +85,7 @@ def shown(alert: Alert, value: float) -> str:
     if alert.measure is Measure.GRADE:
         return f"{value:g}"
     if alert.measure is Measure.WEALTH:
-        return f"{value:,.2f} {alert.asset or 'USD'}"
+        return f"{value:z,.2f} {alert.asset or 'USD'}"
     return f"{value:,.6g} USD"
 
 

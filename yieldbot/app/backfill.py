@@ -156,7 +156,7 @@ async def _read(
                 await asyncio.sleep(due)
             to_come = spent / count * (len(left) - count)
             seconds = (time.monotonic() - began) / count * (len(left) - count)
-            words = f"some {to_come:,.0f} requests to come, {seconds / 60:.0f} min" if to_come else "done"
+            words = f"some {to_come:z,.0f} requests to come, {seconds / 60:z.0f} min" if to_come else "done"
             progress(count, len(left), words)
         return archive.round_trips - before
 

@@ -220,7 +220,7 @@ def scene(request: BacktestRequest, context: Context) -> Scene:
     columns = {name: some for name, some in columns.items() if firsts[name]}
     if not columns:
         raise ConfigError(
-            f"{(last - first) / per_day:.0f} days of history after the first {request.warm_days} hold no window of "
+            f"{(last - first) / per_day:z.0f} days of history after the first {request.warm_days} hold no window of "
             f"{request.window_days}: write a shorter --window"
         )
     return Scene(

@@ -199,7 +199,7 @@ def _positions(service: Service) -> tuple[str, ...]:
         return ("chains are being read for the first time: ask again",)
     lines = [
         f"{row['name']} on {row['chain']}: {row['held']['text']} {row['held']['symbol']}"
-        + (f", {row['apy_now'] * 100:.2f} %" if row["apy_now"] is not None else "")
+        + (f", {row['apy_now'] * 100:z.2f} %" if row["apy_now"] is not None else "")
         for row in found.rows
     ]
     return (*lines, *(f"not read: {line}" for line in found.unread)) or ("nothing is held",)
@@ -235,7 +235,7 @@ async def _plan(plan_id: str, service: Service, now: float) -> Answer:
           if (one["owner"], one["chain_id"]) == (row["owner"], row["chain"])),
         f"asked for by {row['asked_by']}" if row["asked_by"] else "its run has not ended",
         f"digest {row['digest']}",
-        f"gain {row['gain_per_year']:,.2f} tokens a year, cost {row['cost']:,.4f}",
+        f"gain {row['gain_per_year']:z,.2f} tokens a year, cost {row['cost']:z,.4f}",
         *((f"signed by {', '.join(row['signed_by'])}",) if row["signed_by"] else ()),
         *(f"call {number}: {text}" for number, text in enumerate(row["calls"], 1)),
         *(f"in all {text}" for text in row["changes"]),

@@ -140,7 +140,7 @@ class Context:
     def detail(self, line: str) -> None:
         """Print a progress line if --verbose is set, with the seconds since the start."""
         if self.verbose and not telemetry.as_line(printable(line), "debug"):
-            self.say(f"[{time.monotonic() - self._began:6.2f} s] {line}")
+            self.say(f"[{time.monotonic() - self._began:z6.2f} s] {line}")
 
     def complain(self, line: str) -> None:
         """Print an error in one line."""

@@ -55,13 +55,13 @@ class Stages:
     def say(self, line: str) -> None:
         if (stage := _STAGES.get(line.split(" ", 1)[0])) is not None:
             self._turn(stage)
-        self._show(f"[{time.monotonic() - self._began:5.1f} s] {line}")
+        self._show(f"[{time.monotonic() - self._began:z5.1f} s] {line}")
 
     def end(self) -> None:
         """End the last stage and print how long each took."""
         self._turn("")
         self.seconds["total"] = self._turned - self._began
-        self._show("; ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items()))
+        self._show("; ".join(f"{stage} {seconds:z.1f} s" for stage, seconds in self.seconds.items()))
 
     def _turn(self, stage: str) -> None:
         now = time.monotonic()

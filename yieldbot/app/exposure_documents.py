@@ -92,7 +92,7 @@ def _dollars(snapshot: Snapshot) -> float:
 def exposure_line(found: tuple[ExposureShare, ...], whose: str = "The money in these markets") -> str:
     """The exposures in one line, for tables; empty where there are none. whose: the subject of the sentence."""
     known = "; ".join(
-        f"{'unknown' if one.backing == UNKNOWN else one.backing} {one.share:.0%} ({', '.join(one.through)})"
+        f"{'unknown' if one.backing == UNKNOWN else one.backing} {one.share:z.0%} ({', '.join(one.through)})"
         for one in found
     )
     return f"{whose} depends on: {known}" if known else ""

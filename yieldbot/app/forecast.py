@@ -183,14 +183,14 @@ def _horizons(made: Any, column: int) -> list[HorizonForecast]:
 
 
 def _reason(one: Standing) -> str:
-    scored = f"over {one.days:.0f} scored days" if one.days else "by recorded history"
+    scored = f"over {one.days:z.0f} scored days" if one.days else "by recorded history"
     if one.name == PERSISTENCE:
         return "what all are measured by" + ("" if one.weight else "; others have more skill")
     if one.copy_of:
         return f"forecasts what {one.copy_of} forecasts"
     if one.skill <= 0.0:
         return f"no skill {scored}"
-    return f"{100 * one.skill:.1f} % less loss than persistence {scored}"
+    return f"{100 * one.skill:z.1f} % less loss than persistence {scored}"
 
 
 def _ever_held(request: ForecastRequest, source: Path, run: Tournament, context: Context) -> tuple[EverHeld, ...]:

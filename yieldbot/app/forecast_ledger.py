@@ -108,7 +108,7 @@ def append(folder: Path, text: str, now: int) -> bool:
                 file.flush()
                 os.fsync(file.fileno())
     except Timeout:
-        raise ConfigError(f"{folder}: another process has been writing there for {WAIT_SECONDS:.0f} s") from None
+        raise ConfigError(f"{folder}: another process has been writing there for {WAIT_SECONDS:z.0f} s") from None
     except OSError as failure:
         raise ConfigError(f"{folder}: cannot be written: {failure.strerror}") from None
     return True

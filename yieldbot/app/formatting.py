@@ -26,7 +26,7 @@ def share_words(row: BacktestRow) -> str:
         return "-"
     if max(map(abs, shares)) > MOST_SHARE:
         return "> 999%" if max(shares) > MOST_SHARE else "< -999%"
-    low, high = (f"{share:.0%}" for share in (min(shares), max(shares)))
+    low, high = (f"{share:z.0%}" for share in (min(shares), max(shares)))
     return low if low == high else f"{low} to {high}"
 
 

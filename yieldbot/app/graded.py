@@ -238,7 +238,7 @@ def risks_of(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
         if (known := state.grade) is None:
             found[leg.market_id] = f"{state.market.name}: not graded"
             continue
-        parts = [f"safety {known.safety} ({known.letter})", f"expected loss {known.loss_bps:.0f} bp a year"]
+        parts = [f"safety {known.safety} ({known.letter})", f"expected loss {known.loss_bps:z.0f} bp a year"]
         parts += [f"capped: {known.limits[0]}"] if known.limits else []
         parts += [f"{len(known.missing)} facts unknown, taken as bad"] if known.missing else []
         parts += [f"{alarm.code}: {alarm.saw}" for alarm in state.alarms]

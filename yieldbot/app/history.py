@@ -137,7 +137,7 @@ def _words(kind: str, body: dict[str, Any]) -> str:
             return f"by {body['by']}"
         case "run.ended":
             reason = f": {body['reason']}" if body["reason"] else ""
-            return f"{body['command']} for {body['by']}, {float(body['seconds']):.1f} s: {body['outcome']}{reason}"
+            return f"{body['command']} for {body['by']}, {float(body['seconds']):z.1f} s: {body['outcome']}{reason}"
         case "approval.given":
             return f"signed by {body['approver']}"
         case "signer.copied":

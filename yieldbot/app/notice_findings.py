@@ -200,7 +200,7 @@ def _repeats(plan: Plan, plans: Mapping[str, StoredPlan]) -> bool:
 
 
 def _waits(plan: Plan, program: str) -> str:
-    what = f"exit ({'; '.join(plan.why)})" if plan.is_exit else f"{plan.gain_per_year:,.2f} {plan.asset.symbol} a year"
+    what = f"exit ({'; '.join(plan.why)})" if plan.is_exit else f"{plan.gain_per_year:z,.2f} {plan.asset.symbol} a year"
     return (  # the command comes before all foreign text
         f"plan {plan.id} waits until {_when(plan.expires_at)} UTC; to approve: {program} approve {plan.id}; "
         f"{_legs(plan)}; {what}"

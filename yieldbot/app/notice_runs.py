@@ -166,11 +166,11 @@ def low_gas(needs: Iterable[GasNeed], now: int) -> tuple[Finding, ...]:
         if has >= max(ENOUGH * exits, plan):
             continue
         symbol = job.chain.native_symbol
-        text = f"{job.wallet.name} on {job.chain.name} has {has:.6f} {symbol}"
+        text = f"{job.wallet.name} on {job.chain.name} has {has:z.6f} {symbol}"
         if exits:
-            text += f": enough gas to leave everything {has / exits:.1f} times at present fees"
+            text += f": enough gas to leave everything {has / exits:z.1f} times at present fees"
         if has < plan:
-            text += f"; what is planned next needs {plan:.6f} {symbol}"
+            text += f"; what is planned next needs {plan:z.6f} {symbol}"
         critical = bool(exits) and has < exits
         found.append(
             Finding(

@@ -195,4 +195,4 @@ def _costs(records: Sequence[Record], natives: Mapping[str, Token], since: int, 
 
 def _text(token: Token, raw: float) -> str:
     """An amount in whole tokens with four decimals. raw: base units."""
-    return f"{raw / token.one:,.4f}"
+    return f"{raw / token.one:z,.4f}"

@@ -231,7 +231,7 @@ def _sent(
         except queue.Empty:
             break
         found[channel] = failure
-    late = NotSent(f"no answer within {max(0.0, seconds):.0f} s")
+    late = NotSent(f"no answer within {max(0.0, seconds):z.0f} s")
     return [(channel, found.get(channel, late)) for channel in due]
 
 

@@ -182,7 +182,7 @@ def _elsewhere(name: Other, paper: Side, other: Side, names: Mapping[str, str]) 
         ((abs(_part(paper, key) - _part(other, key)), key) for key in {*paper.where, *other.where}), reverse=True
     )
     found = [
-        f"{names.get(key, key)} had {_part(paper, key):.0%} of it, in {name} {_part(other, key):.0%}"
+        f"{names.get(key, key)} had {_part(paper, key):z.0%} of it, in {name} {_part(other, key):z.0%}"
         for size, key in apart[:MOST_NAMED]
         if size > LARGE
     ]
@@ -209,24 +209,25 @@ def _why(name: Other, paper: Side, other: Side, gap: Gap, names: Mapping[str, st
     found = []
     if abs(gap.rates) >= SMALL_PP:
         found.append(
-            f"own rates {gap.rates:+.2f} pp: money in markets was paid {paper.rate:.2%} a year, in {name} "
-            f"{other.rate:.2%}{_elsewhere(name, paper, other, names)}; {OF_RATES[name]}"
+            f"own rates {gap.rates:+z.2f} pp: money in markets was paid {paper.rate:z.2%} a year, in {name} "
+            f"{other.rate:z.2%}{_elsewhere(name, paper, other, names)}; {OF_RATES[name]}"
         )
     if abs(gap.timing) >= SMALL_PP:
         found.append(
-            f"timing {gap.timing:+.2f} pp: {paper.share:.1%} of the money was in markets, in {name} {other.share:.1%}"
+            f"timing {gap.timing:+z.2f} pp: {paper.share:z.1%} of the money was in markets, "
+            f"in {name} {other.share:z.1%}"
         )
     if abs(gap.costs) >= SMALL_PP:
         found.append(
-            f"costs {gap.costs:+.2f} pp: {paper.costs:,.4f} for {paper.moves} plans, in {name} {other.costs:,.4f} for "
-            f"{other.moves}"
+            f"costs {gap.costs:+z.2f} pp: {paper.costs:z,.4f} for {paper.moves} plans, in {name} "
+            f"{other.costs:z,.4f} for {other.moves}"
         )
     if abs(gap.other) >= SMALL_PP:
-        found.append(f"rewards and prices {gap.other:+.2f} pp: {OF_REWARDS[name]}")
+        found.append(f"rewards and prices {gap.other:+z.2f} pp: {OF_REWARDS[name]}")
     if other.failed:
         found.append(f"failures: {other.failed} plans in {name} failed, were rejected or expired; on paper none does")
     said = [
-        f"{key}: {side.expected_rate:.2%} was expected, {side.rate:.2%} was paid"
+        f"{key}: {side.expected_rate:z.2%} was expected, {side.rate:z.2%} was paid"
         for key, side in (("paper", paper), (name, other))
         if side.expected_rate is not None
     ]

@@ -84,10 +84,10 @@ def _one(key: str, found: Sequence[Pinnable]) -> Pinnable:
 
 def _facts(one: DiscoveredMarket) -> str:
     """What was read of a market, for the person who decides."""
-    parts = [f"{one.registry} {one.name}".strip(), one.key, f"{one.supplied:,.0f} {one.asset} supplied"]
-    parts += [] if one.quoted is None else [f"quoted {one.quoted:.2%} a year"]
+    parts = [f"{one.registry} {one.name}".strip(), one.key, f"{one.supplied:z,.0f} {one.asset} supplied"]
+    parts += [] if one.quoted is None else [f"quoted {one.quoted:z.2%} a year"]
     parts += [] if one.safety is None else [f"safety {one.safety} ({one.letter})"]
-    parts += [] if one.age_days is None else [f"about {one.age_days:,.0f} days old"]
+    parts += [] if one.age_days is None else [f"about {one.age_days:z,.0f} days old"]
     if one.collateral:
         parts.append(f"lends against {one.collateral} ({one.collateral_symbol or 'without a symbol'})")
     parts += [f"curated by {one.curator}"] if one.curator else []

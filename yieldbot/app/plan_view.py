@@ -145,10 +145,10 @@ def headline(plan: Plan, names: Mapping[str, str]) -> str:
             kinds = dict.fromkeys(str(leg.kind.name).lower() for leg in plan.legs)
             return f"{', '.join(kinds).capitalize()}: {len(plan.legs)} step{'s' if len(plan.legs) > 1 else ''}"
         case (move,):
-            return f"Move {float(move.amount):,.2f} {move.amount.token.symbol} to {_name(move.target, names)}"
+            return f"Move {float(move.amount):z,.2f} {move.amount.token.symbol} to {_name(move.target, names)}"
         case moves:
             whole = sum(float(one.amount) for one in moves)
-            return f"{len(moves)} moves of {whole:,.2f} {plan.asset.symbol} in all"
+            return f"{len(moves)} moves of {whole:z,.2f} {plan.asset.symbol} in all"
 
 
 def _places(plan: Plan, names: Mapping[str, str]) -> tuple[PlaceOfMoney, ...]:

@@ -71,7 +71,7 @@ class WhatIf:
         if self.horizon_days is not None:
             parts.append(f"horizon {self.horizon_days:g} days")
         if self.max_share is not None:
-            parts.append(f"at most {self.max_share:.0%} in a market")
+            parts.append(f"at most {self.max_share:z.0%} in a market")
         if self.exclude:
             parts.append(f"without {', '.join(self.exclude)}")
         return f"What if: {', '.join(parts)}. The configuration is as it was."

@@ -90,7 +90,7 @@ class Workers:
                     _, answer = await asyncio.gather(self._told(process), self._asked(process, asked))
                     await process.wait()
             except TimeoutError:
-                raise WorkerFailed(f"{job}: no answer within {seconds:.0f} s: it was ended") from None
+                raise WorkerFailed(f"{job}: no answer within {seconds:z.0f} s: it was ended") from None
             finally:
                 await _end(process)
                 self._running.discard(process)

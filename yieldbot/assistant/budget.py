@@ -161,4 +161,4 @@ def cost_of(tokens: Tokens, price: Price) -> int:
 
 def dollars(nanodollars: int) -> str:
     """An amount in words, as 1.25 USD."""
-    return f"{nanodollars / 10**9:.4f}".rstrip("0").ljust(1).rstrip(".") + " USD"
+    return f"{nanodollars / 10**9:z.4f}".rstrip("0").ljust(1).rstrip(".") + " USD"

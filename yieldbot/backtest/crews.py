@@ -171,7 +171,7 @@ def _on_cluster(
             since, said = time.monotonic(), False
         elif time.monotonic() - since > IDLE_SECONDS:
             raise YieldbotError(
-                f"{address} has had no worker for {IDLE_SECONDS:.0f} s: start some by `dask worker {address}`"
+                f"{address} has had no worker for {IDLE_SECONDS:z.0f} s: start some by `dask worker {address}`"
             )
         elif not said:
             say(f"{address} has no worker: waiting for one (`dask worker {address} --nthreads 1`)")

@@ -11,5 +11,5 @@ MOST, LEAST = 0.25, -0.5
 def believed(growth: float, source: str) -> float:
     """The same annual growth. source: who says it. Raises MarketError if it cannot be true."""
     if not LEAST <= growth <= MOST:
-        raise MarketError(f"{source} grew by {growth:.1%} a year, which is not believed")
+        raise MarketError(f"{source} grew by {growth:z.1%} a year, which is not believed")
     return growth

@@ -35,7 +35,7 @@ def allocate(args: argparse.Namespace, context: Screen) -> int:
 def _table(found: AllocationDocument) -> Group:
     sheet = TextTable("Allocation", "Market", ">Target", ">Held", ">APR quoted", ">APR after", ">Marginal", "Why")
     for market in found.markets:
-        rates = (f"{rate * 100:.3f} %" for rate in (market.apr_quoted, market.apr_after, market.marginal_apr))
+        rates = (f"{rate * 100:z.3f} %" for rate in (market.apr_quoted, market.apr_after, market.marginal_apr))
         sheet.add_row(market.id, _money(market.target), _money(market.held), *rates, market.binding)
     several = len(found.assets) > 1
     idle = [_money(asset.idle) + (f" {asset.id}" if several else "") for asset in found.assets]
@@ -44,13 +44,13 @@ def _table(found: AllocationDocument) -> Group:
         if swap.paid != "0":
             lines.append(f"Swap {_money(swap.paid)} {swap.source} into {_money(swap.out)} {swap.target}")
     lines.append(f"{'Hold' if found.hold else 'Move'}: {found.reason}")
-    lines.append(f"One more token would earn {found.shadow_price * 100:.3f} % a year")
+    lines.append(f"One more token would earn {found.shadow_price * 100:z.3f} % a year")
     lines.append(
-        f"certificate: income {found.income_per_year:,.2f} a year, {found.objective:,.2f} after risk and cost; "
-        f"no allocation exceeds {found.upper_bound:,.2f}; gap {found.gap_bps:.4f} bp of wealth a year"
+        f"certificate: income {found.income_per_year:z,.2f} a year, {found.objective:z,.2f} after risk and cost; "
+        f"no allocation exceeds {found.upper_bound:z,.2f}; gap {found.gap_bps:z.4f} bp of wealth a year"
     )
     return Group(sheet, *(Text(line) for line in lines))
 
 
 def _money(text: str) -> str:
-    return f"{float(text):,.2f}"
+    return f"{float(text):z,.2f}"

@@ -98,12 +98,12 @@ def usage(context: Screen) -> int:
         )
         for one in found.prompts:
             times = [
-                "" if value is None else f"{value / 1000:.1f}"
+                "" if value is None else f"{value / 1000:z.1f}"
                 for value in (one.median_milliseconds, one.p95_milliseconds)
             ]
             tokens = (one.input_tokens, one.cached_tokens, one.output_tokens)
             numbers = (one.requests, sum(one.failures.values()), *tokens)
-            made.add_row(one.prompt, one.model, *map(str, numbers), f"{one.nanodollars / 10**9:.4f}", *times)
+            made.add_row(one.prompt, one.model, *map(str, numbers), f"{one.nanodollars / 10**9:z.4f}", *times)
         return made
 
     context.show(found.as_json(), table)

@@ -97,9 +97,9 @@ def _shown(found: BacktestDocument) -> Group:
     for row in found.results:
         share = share_words(row)
         sheet.add_row(
-            row.universe, f"${row.wealth:,.0f}", row.policy, f"{row.apy:.2%}", f"{row.gain_pp:+.2f} pp",
-            f"{row.gain_pp_low:+.2f} to {row.gain_pp_high:+.2f}", share, f"{row.windows_lost_over_10bp}/{row.windows}",
-            f"{row.moves_per_year:.1f}/y", f"${row.cost:,.0f}/y",
+            row.universe, f"${row.wealth:z,.0f}", row.policy, f"{row.apy:z.2%}", f"{row.gain_pp:+z.2f} pp",
+            f"{row.gain_pp_low:+z.2f} to {row.gain_pp_high:+z.2f}", share,
+            f"{row.windows_lost_over_10bp}/{row.windows}", f"{row.moves_per_year:z.1f}/y", f"${row.cost:z,.0f}/y",
         )  # fmt: skip
     manifest = found.manifest
     notes = [Text(one) for one in found.notes]

@@ -14,7 +14,7 @@ LAMPORTS = "1" * 32
 def signed(change: Delta) -> str:
     """A balance change, as +1,000 USDC: at most six decimals, or four significant digits below 0.0001."""
     value = Amount(change.token, change.raw).decimal
-    text = f"{value:+,.6f}" if abs(value) >= 1 else f"{float(value):+.4g}" if abs(value) < 1e-4 else f"{value:+.6f}"
+    text = f"{value:+z,.6f}" if abs(value) >= 1 else f"{float(value):+.4g}" if abs(value) < 1e-4 else f"{value:+z.6f}"
     if "." in text and "e" not in text:
         text = text.rstrip("0").rstrip(".")
     return f"{text} {change.token.symbol}"

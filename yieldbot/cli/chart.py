@@ -34,7 +34,7 @@ def chart(times: Sequence[int], values: Sequence[float | None], width: int = WID
         for y in range(min(tops), max(tops) + 1):  # a vertical line joins values that jump
             cells[y // 4][x // 2] |= DOTS[y % 4][x % 2]
         before = columns[x][-1]
-    labels = {0: f"{high:.2%}", height - 1: f"{low:.2%}"}
+    labels = {0: f"{high:z.2%}", height - 1: f"{low:z.2%}"}
     side = max(map(len, labels.values()))
     rows = [f"{labels.get(at, ''):>{side}} ┤" + "".join(map(chr, row)) for at, row in enumerate(cells)]
     foot = f"{when(first)[:10]}{when(last)[:10]:>{width - 10}}"

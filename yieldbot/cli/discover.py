@@ -144,7 +144,7 @@ def _chain(chain: DiscoveredChain) -> Any:
 
 def _pool(one: DiscoveredPool) -> tuple[str, ...]:
     held = "\n".join(
-        f"{amount:,.4g} {symbol}" if amount < 1 else f"{amount:,.0f} {symbol}"
+        f"{amount:,.4g} {symbol}" if amount < 1 else f"{amount:z,.0f} {symbol}"
         for amount, symbol in zip(one.held, one.tokens, strict=True)
     )
     return f"{one.name} {'/'.join(one.tokens)}\n{one.key}", held, " and ".join(one.used_for) or "no job reads it"
@@ -158,13 +158,13 @@ def _row(one: DiscoveredMarket) -> tuple[str, ...]:
         *one.flags,
         *([f"unfit: {one.unfit}"] if one.unfit else []),
     ]
-    limit = "" if one.collateral_limit is None else f" {one.collateral_limit:.1%}"
+    limit = "" if one.collateral_limit is None else f" {one.collateral_limit:z.1%}"
     return (
         f"{clipped(f'{one.registry} {one.name}'.strip(), MOST_NAME)}\n{one.key}",
-        f"{one.supplied:,.0f} {one.asset}",
-        "-" if one.quoted is None else f"{one.quoted:.2%}",
+        f"{one.supplied:z,.0f} {one.asset}",
+        "-" if one.quoted is None else f"{one.quoted:z.2%}",
         "-" if one.safety is None else f"{one.safety} {one.letter}",
-        "-" if one.age_days is None else f"{one.age_days:,.0f} d",
+        "-" if one.age_days is None else f"{one.age_days:z,.0f} d",
         f"{one.collateral_symbol or one.collateral[:10]}{limit}" if one.collateral else "-",
         "; ".join(state),
     )
@@ -175,4 +175,4 @@ def _fixed(one: DiscoveredMarket) -> list[str]:
     if one.expiry is None:
         return []
     until = f"fixed until {datetime.fromtimestamp(one.expiry, UTC):%Y-%m-%d}"
-    return [until if one.exit_cost is None else f"{until}, sold at once it loses {one.exit_cost:.2%}"]
+    return [until if one.exit_cost is None else f"{until}, sold at once it loses {one.exit_cost:z.2%}"]

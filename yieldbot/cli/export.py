@@ -58,7 +58,7 @@ def export(args: argparse.Namespace, context: Screen) -> int:
 
 def _summary(found: ExportDocument) -> str:
     sums = found.totals
-    income, gains, fees = (f"{float(text):,.2f}" for text in (sums.income, sums.gains, sums.fees))
+    income, gains, fees = (f"{float(text):z,.2f}" for text in (sums.income, sums.gains, sums.fees))
     lacks = f"; {sums.unknown} amounts have no known price or cost" if sums.unknown else ""
     known = f"income {income}, gains {gains}, fees {fees} {sums.base}"
     return f"wrote {found.rows:,} rows to {found.output}: {known}{lacks}"

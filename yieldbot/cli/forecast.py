@@ -82,7 +82,7 @@ def _forecasts(found: ForecastDocument) -> Group:
             for day in days
         ]
         quoted = _percent(market.quoted) if market.quoted is not None else "none"
-        sheet.add_row(market.market, market.asset, quoted, *cells, f"{market.days:.0f}", market.why)
+        sheet.add_row(market.market, market.asset, quoted, *cells, f"{market.days:z.0f}", market.why)
     parts: list[Any] = [sheet, Text("In brackets what eight in ten end within; % a year, before a deposit of ours.")]
     for market_class in dict.fromkeys(one.market_class for one in found.standings):
         who = TextTable(
@@ -91,7 +91,7 @@ def _forecasts(found: ForecastDocument) -> Group:
         rows = [one for one in found.standings if one.market_class == market_class]
         for name in dict.fromkeys(one.forecaster for one in rows):
             own = {one.horizon_days: one for one in rows if one.forecaster == name}
-            weights = [f"{100 * own[day].weight:.0f} %" if own[day].weight >= LEAST_WEIGHT else "-" for day in days]
+            weights = [f"{100 * own[day].weight:z.0f} %" if own[day].weight >= LEAST_WEIGHT else "-" for day in days]
             who.add_row(name, *weights, own[7].why)
         parts.append(who)
     return Group(*parts, *(Text(line) for line in found.notes))
@@ -123,12 +123,12 @@ def _cells(row: ForecasterSkill) -> tuple[str, ...]:
     less = [
         _share(1.0 - row.pinball / other) if other else "none" for other in (row.persistence_pinball, row.bare_pinball)
     ]
-    return _share(row.skill), draws, f"{100 * row.coverage:.0f} %", *less, f"{1e4 * row.crps:.1f} bp"
+    return _share(row.skill), draws, f"{100 * row.coverage:z.0f} %", *less, f"{1e4 * row.crps:z.1f} bp"
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return f"{100 * value:z.1f} %"
 
 
 def _percent(rate: float) -> str:
-    return f"{100 * rate:.2f}"
+    return f"{100 * rate:z.2f}"

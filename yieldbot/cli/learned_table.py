@@ -49,15 +49,15 @@ def table(found: Sequence[EverHeld]) -> RenderableType:
             "-" if then is None else _said(then),
             "-" if then is None else _percent(then.paid),
             f"{one.forecasts_over} of {one.forecasts}",
-            "-" if one.forecasts_off is None else f"{one.forecasts_off * 1e4:+.1f} bp",
-            "-" if one.forecasts_inside is None else f"{one.forecasts_inside:.0%}",
+            "-" if one.forecasts_off is None else f"{one.forecasts_off * 1e4:+z.1f} bp",
+            "-" if one.forecasts_inside is None else f"{one.forecasts_inside:z.0%}",
         )
     return Group(sheet, Text(NOTE))
 
 
 def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate * 100:.3f} %"
+    return "-" if rate is None else f"{rate * 100:z.3f} %"
 
 
 def _said(then: ForecastThen) -> str:
-    return f"{then.mean * 100:.3f} % ({then.low * 100:.1f}-{then.high * 100:.1f}) over {then.days:g} d by {then.by}"
+    return f"{then.mean * 100:z.3f} % ({then.low * 100:z.1f}-{then.high * 100:z.1f}) over {then.days:g} d by {then.by}"

@@ -69,7 +69,7 @@ def markets(
     )
     if document.risk_free is not None:
         risk_free = document.risk_free
-        note += f" Risk-free: {risk_free.apy * 100:.3f} %, {risk_free.name} ({when(risk_free.at)})."
+        note += f" Risk-free: {risk_free.apy * 100:z.3f} %, {risk_free.name} ({when(risk_free.at)})."
     wheres = _wheres([one.job for one in found])
     lines: list[RenderableType] = [table(_title("Markets", jobs), document, found, wheres, shown), Text(note)]
     for one in found:
@@ -96,9 +96,9 @@ def _glanced(one: ListedMarkets, horizon_seconds: float) -> list[RenderableType]
     rates.sort(key=lambda rate: (-rate[0], rate[1].market.id))
     lines = [f"{len(rates):,} markets were not read in full: {why}. The most that they could pay:"]
     for most, glance in rates[:MOST_GLANCED]:
-        used = "" if glance.utilisation is None else f", {glance.utilisation:.1%} lent out"
+        used = "" if glance.utilisation is None else f", {glance.utilisation:z.1%} lent out"
         size = f"{money(glance.supplied)} {glance.market.asset.symbol} supplied{used}"
-        lines.append(f"  {most:.2%} in {glance.market.name}, {size}")
+        lines.append(f"  {most:z.2%} in {glance.market.name}, {size}")
     lines.append("  All of them: `yieldbot markets --json`, under `glanced`.")
     return [Text("\n".join(lines))]
 
@@ -140,7 +140,7 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
                 f"{money(state.held)} {symbol}".rstrip(),
                 money(state.withdrawable),
                 "-" if row.earned is None else money(row.earned, 4),
-                "-" if row.since is None else f"{(state.block.timestamp - row.since) / 86_400:,.2f}",
+                "-" if row.since is None else f"{(state.block.timestamp - row.since) / 86_400:z,.2f}",
                 percent(row.predicted),
                 percent(row.realised),
                 "-" if off is None else f"{off * 10_000:+z.4f} bp",
@@ -180,8 +180,8 @@ def _rewards(jobs: Sequence[tuple[Job, Snapshot]], policy: Policy) -> list[str]:
                     lying[reward.token] = reward.in_wallet
                 if not reward.claimable:
                     continue
-                worth = f"worth {value(reward, policy):,.2f} {job.asset.symbol} after the haircut"
-                worth += f", {reward.claim_cost:,.2f} of gas"
+                worth = f"worth {value(reward, policy):z,.2f} {job.asset.symbol} after the haircut"
+                worth += f", {reward.claim_cost:z,.2f} of gas"
                 where = names[state.market.id] if reward.proof is None else "Merkl"
                 note = worth if reward.price is not None else "no feed prices it, so it counts as nothing"
                 lines.append(f"Claimable from {where}: {reward.claimable} ({note})")
@@ -197,9 +197,9 @@ def bridging(found: Sequence[Across], chains: Mapping[ChainId, str]) -> Renderab
 def _bridging(one: Across, chains: Mapping[ChainId, str]) -> str:
     if not one.gain_per_year:
         return f"Across chains: bridging {one.symbol} would gain nothing."
-    came = ", ".join(f"{v:,.0f} to {chains[chain]}" for chain, v in one.shifts.items() if v > 0)
-    left = ", ".join(f"{-v:,.0f} from {chains[chain]}" for chain, v in one.shifts.items() if v < 0)
+    came = ", ".join(f"{v:z,.0f} to {chains[chain]}" for chain, v in one.shifts.items() if v > 0)
+    left = ", ".join(f"{-v:z,.0f} from {chains[chain]}" for chain, v in one.shifts.items() if v < 0)
     return (
-        f"Across chains: bridging {one.symbol} ({left}, {came}) would earn {one.gain_per_year:,.2f} a year more; it "
-        f"pays within the horizon if bridging costs less than {one.worth:,.2f}. Nothing is bridged."
+        f"Across chains: bridging {one.symbol} ({left}, {came}) would earn {one.gain_per_year:z,.2f} a year more; it "
+        f"pays within the horizon if bridging costs less than {one.worth:z,.2f}. Nothing is bridged."
     )

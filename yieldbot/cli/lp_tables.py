@@ -30,7 +30,7 @@ def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
     if one.view is None:
         return Text(f"{who} skipped: {one.skipped}", style="yellow")
     view = one.view
-    title = f"Liquidity. {who}, {at(view.block)}, for {one.value_usd:,.0f} US dollars"
+    title = f"Liquidity. {who}, {at(view.block)}, for {one.value_usd:z,.0f} US dollars"
     heads = (">TVL, $", ">Fees APR", ">LVR APR", ">Cost APR", ">Volatility", ">Net APY", ">Lending", "Best range", "")
     sheet = TextTable(title, "Pool", *heads)
     for found in sorted(one.appraisals, key=lambda a: a.net[0].value, reverse=True):
@@ -39,18 +39,18 @@ def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
         ticks = None if found.best.full else (found.best.ticks.low, found.best.ticks.high)
         sheet.add_row(
             named(state.pool),
-            "-" if tvl is None else f"{tvl:,.0f}",
-            f"{at_mean.fees:.2%}",
-            f"{at_mean.lost:.2%}",
-            f"{at_mean.cost:.2%}",
+            "-" if tvl is None else f"{tvl:z,.0f}",
+            f"{at_mean.fees:z.2%}",
+            f"{at_mean.lost:z.2%}",
+            f"{at_mean.cost:z.2%}",
             f"{_number(found.estimate.sigma.low)} to {_number(found.estimate.sigma.high)}",
             f"{_apy(found.net[0])} to {_apy(found.net[2])}",
-            "-" if found.lending is None else f"{found.lending.value:.2%}",
+            "-" if found.lending is None else f"{found.lending.value:z.2%}",
             span(state.pool, ticks, view),
             "pays" if not found.vetoes else "does not pay",
         )
     lines = [f"{named(found.state.pool)}: {why}" for found in one.appraisals for why in found.vetoes]
-    sure = f"Intervals: {policy.confidence:.0%} confidence by the pools' own records, over {policy.mean_days:g} days."
+    sure = f"Intervals: {policy.confidence:z.0%} confidence by the pools' own records, over {policy.mean_days:g} days."
     lines += [
         sure,
         "`yieldbot lp add` adds liquidity; so do plans where a base has liquidity = true (docs/liquidity.md).",
@@ -82,7 +82,7 @@ def positions(one: AccountLiquidity) -> RenderableType:
             earned = "-" if dollars is None else f"{dollars:z,.2f}"
         sheet.add_row(
             name,
-            "-" if value is None else f"{value:,.2f}",
+            "-" if value is None else f"{value:z,.2f}",
             _pair(pool, position.amounts),
             _pair(pool, position.fees),
             earned,
@@ -108,15 +108,15 @@ def _standing(position: PoolPosition) -> str:
         return "in range"
     if not position.out_for:
         return "OUT OF RANGE"
-    return f"OUT OF RANGE\nfor {position.out_for / 3600:,.1f} h at least"
+    return f"OUT OF RANGE\nfor {position.out_for / 3600:z,.1f} h at least"
 
 
 def _number(value: float) -> str:
-    return "-" if math.isinf(value) else f"{value:.0%}"
+    return "-" if math.isinf(value) else f"{value:z.0%}"
 
 
 def _apy(value: Apy) -> str:
-    return "?" if math.isinf(value.value) else f"{value.value:.2%}"
+    return "?" if math.isinf(value.value) else f"{value.value:z.2%}"
 
 
 def span(pool: Pool, ticks: tuple[int, int] | None, view: LiquidityView) -> str:

@@ -58,16 +58,16 @@ class Column:
 
 
 def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value * 100:.3f} %"
+    return "-" if value is None else f"{value * 100:z.3f} %"
 
 
 def _whole(text: str) -> str:
-    return f"{float(text):,.0f}"
+    return f"{float(text):z,.0f}"
 
 
 def _forecast(row: Row) -> str:
     said = row.market.forecast
-    return "-" if said is None else f"{said.apy * 100:.2f} % ({said.low * 100:.1f}-{said.high * 100:.1f})"
+    return "-" if said is None else f"{said.apy * 100:z.2f} % ({said.low * 100:z.1f}-{said.high * 100:z.1f})"
 
 
 def _over(row: Row) -> float | None:
@@ -113,7 +113,7 @@ COLUMNS: Mapping[str, Column] = {
     ),
     "over": Column(
         ">Over risk-free",
-        lambda r: "-" if (over := _over(r)) is None else f"{over * 100:+.2f} pp",
+        lambda r: "-" if (over := _over(r)) is None else f"{over * 100:+z.2f} pp",
         _over,
     ),
     "forecast": Column(
@@ -126,7 +126,7 @@ COLUMNS: Mapping[str, Column] = {
         lambda r: r.market.safety,
     ),
     "exit": Column("Exit", _exit, lambda r: hours_of(r.market)),
-    "held": Column(">We hold", lambda r: f"{float(r.market.held.text):,.2f}", lambda r: r.market.held.text),
+    "held": Column(">We hold", lambda r: f"{float(r.market.held.text):z,.2f}", lambda r: r.market.held.text),
     "liquidity": Column(
         ">Liquidity",
         lambda r: "unknown" if r.market.exit.cash is None else _whole(r.market.exit.cash.text),
@@ -137,7 +137,7 @@ COLUMNS: Mapping[str, Column] = {
     ),
     "used": Column(
         ">Used",
-        lambda r: "-" if r.market.utilisation is None else f"{r.market.utilisation:.1%}",
+        lambda r: "-" if r.market.utilisation is None else f"{r.market.utilisation:z.1%}",
         lambda r: r.market.utilisation,
         narrow=False,
     ),

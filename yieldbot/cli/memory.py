@@ -254,8 +254,8 @@ def _cells(row: SeenThen) -> list[str]:
     rates = (row.supply_rate, row.realised_rate, row.borrow_rate, row.utilisation)
     amounts = (row.supplied, row.cash)
     return [
-        *("" if value is None else f"{value:.2%}" for value in rates),
-        *("" if value is None else f"{value:,.0f}" for value in amounts),
+        *("" if value is None else f"{value:z.2%}" for value in rates),
+        *("" if value is None else f"{value:z,.0f}" for value in amounts),
     ]
 
 

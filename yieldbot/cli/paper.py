@@ -77,7 +77,7 @@ def _shown(one: PaperWallet) -> Group:
     for money in own.idle:
         made.add_row("Wallet", f"{money.text} {money.symbol}", "", "")
     for held in own.positions:
-        expected = "" if held.expected_apr is None else f"{held.expected_apr:.2%}"
+        expected = "" if held.expected_apr is None else f"{held.expected_apr:z.2%}"
         leaving = "" if held.leaving is None else f" ({held.leaving.text} leaving)"
         since = "" if held.since is None else when(held.since)
         made.add_row(held.name, f"{held.amount.text} {held.amount.symbol}{leaving}", expected, since)
@@ -121,8 +121,8 @@ def _compared(one: PaperComparison) -> Group:
         made.add_row(words, *(cell(side) for side in one.sides))
     lines = []
     for gap in one.gaps:
-        parts = f"rates {gap.rates_pp:+.2f}, timing {gap.timing_pp:+.2f}, costs {gap.costs_pp:+.2f}"
-        lines.append(f"paper less {gap.other}: {gap.whole_pp:+.2f} pp a year ({parts}, other {gap.other_pp:+.2f})")
+        parts = f"rates {gap.rates_pp:+z.2f}, timing {gap.timing_pp:+z.2f}, costs {gap.costs_pp:+z.2f}"
+        lines.append(f"paper less {gap.other}: {gap.whole_pp:+z.2f} pp a year ({parts}, other {gap.other_pp:+z.2f})")
         lines += [f"  {why}" for why in gap.why]
     if one.left_out:
         began = datetime.fromtimestamp(one.began, UTC).date().isoformat()
@@ -131,12 +131,12 @@ def _compared(one: PaperComparison) -> Group:
 
 
 ROWS: tuple[tuple[str, Callable[[PaperSide], str]], ...] = (
-    ("Days", lambda side: f"{side.days:.2f}"),
-    ("Average money", lambda side: f"{side.wealth:,.2f}"),
-    ("Net, % a year", lambda side: "" if side.net_apr is None else f"{side.net_apr:.3%}"),
-    ("Paid in markets", lambda side: "" if side.rate is None else f"{side.rate:.3%}"),
-    ("Expected there", lambda side: "" if side.expected_rate is None else f"{side.expected_rate:.3%}"),
-    ("In markets", lambda side: f"{side.invested_share:.1%}"),
+    ("Days", lambda side: f"{side.days:z.2f}"),
+    ("Average money", lambda side: f"{side.wealth:z,.2f}"),
+    ("Net, % a year", lambda side: "" if side.net_apr is None else f"{side.net_apr:z.3%}"),
+    ("Paid in markets", lambda side: "" if side.rate is None else f"{side.rate:z.3%}"),
+    ("Expected there", lambda side: "" if side.expected_rate is None else f"{side.expected_rate:z.3%}"),
+    ("In markets", lambda side: f"{side.invested_share:z.1%}"),
     ("Earned", lambda side: f"{side.earned:z,.4f}"),
     ("Gas, swaps, fees", lambda side: f"{side.costs:z,.4f}"),
     ("Rewards, prices", lambda side: f"{side.other:z,.4f}"),

@@ -82,12 +82,12 @@ def _aggregated(other: Quoted | YieldbotError, ours: Route | None = None) -> str
         return str(other)
     text = f"{other.given} by {other.tool}, {other.least} at least"
     if other.seconds or other.fees_usd or other.gas_usd:  # Jupiter states none of these
-        text += f", in {other.seconds:,.0f} s"
-        text += f"; it says that fees are {other.fees_usd:,.2f} and gas {other.gas_usd:,.2f} US dollars"
+        text += f", in {other.seconds:z,.0f} s"
+        text += f"; it says that fees are {other.fees_usd:z,.2f} and gas {other.gas_usd:z,.2f} US dollars"
     if ours is None:
         return f"{text}; not checked, and never signed"
     more = (other.given.raw / ours.given.raw - 1.0) * 100
-    return f"{text}; {abs(more):.3f} % {'more' if more >= 0 else 'less'} than ours. It is never signed"
+    return f"{text}; {abs(more):z.3f} % {'more' if more >= 0 else 'less'} than ours. It is never signed"
 
 
 def _table(quoted: Quote) -> Group:
@@ -105,9 +105,9 @@ def _table(quoted: Quote) -> Group:
     lines = [f"{done}: {rate:,.6g} {wanted.symbol} a {given.symbol}; gas of its transactions: {gas}"]
     for who, price in sorted(read.prices.items()):
         below = (1.0 - rate / price) * 100
-        lines.append(f"{who}: {price:,.6g} {wanted.symbol} a {given.symbol}, {abs(below):.3f} % {_side(below)}")
+        lines.append(f"{who}: {price:,.6g} {wanted.symbol} a {given.symbol}, {abs(below):z.3f} % {_side(below)}")
     lines += [
-        f"certificate: no split over these routes {_bounded(found)}; gap {found.gap_bps:.4f} bp",
+        f"certificate: no split over these routes {_bounded(found)}; gap {found.gap_bps:z.4f} bp",
         f"minimum out: {judged.least}" if isinstance(judged, FairOutput) else f"REFUSED {judged.code}: {judged.reason}",
         *([f"{quotes.aggregator_name(chain)}: {_aggregated(other, found)}"] if other is not None else []),
         *(f"not read: {why}" for why in read.unread),

@@ -143,7 +143,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
             money(move.amount),
             f"{move.gain_per_year:z,.2f}",
             f"{move.cost:z,.4f}",
-            "-" if days is None else f"{days:,.2f} d",
+            "-" if days is None else f"{days:z,.2f} d",
             move.reason,
         )
     whole = (
@@ -201,15 +201,15 @@ def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableTyp
     expected = [">Quoted", f">Forecast, {days} d (80 %)"] if said else []
     made = TextTable("Why", "Market", f">Target {symbol}".rstrip(), *expected, ">APR after", ">Marginal APR", "Because")
     for reason in sorted(allocation.reasons, key=lambda reason: -allocation.targets[reason.market_id].raw):
-        rates = [f"{rate * 100:.3f} %" for rate in (reason.apr_after, reason.marginal_apr)]
+        rates = [f"{rate * 100:z.3f} %" for rate in (reason.apr_after, reason.marginal_apr)]
         amount, because, shown = allocation.targets[reason.market_id], reason.binding, list[str]()
         target = money(amount) if job.base is None else f"{money(amount)} {amount.token.symbol}"
         if said:
             forecast = said.get(reason.market_id)
-            shown = [f"{reason.apr_quoted * 100:.3f} %", "-" if forecast is None else _interval(forecast)]
+            shown = [f"{reason.apr_quoted * 100:z.3f} %", "-" if forecast is None else _interval(forecast)]
             because += f"; {forecast.reason}" if forecast is not None and forecast.reason else ""
         made.add_row(names.get(reason.market_id, reason.market_id), target, *shown, *rates, because)
-    worth = f"One more {job.asset.symbol} would earn {allocation.shadow_price * 100:.3f} % a year, net of haircuts."
+    worth = f"One more {job.asset.symbol} would earn {allocation.shadow_price * 100:z.3f} % a year, net of haircuts."
     return Group(plan(job, snapshot, found), made, Text(worth), Text(_stands_on(said.values())))
 
 
@@ -223,7 +223,7 @@ def _stands_on(said: Collection[RateForecast]) -> str:
 
 def _interval(said: RateForecast) -> str:
     """The forecast's mean and interval, as ``4.10 % (3.0-6.2)``."""
-    return f"{said.mean * 100:.3f} % ({said.low * 100:.1f}-{said.high * 100:.1f})"
+    return f"{said.mean * 100:z.3f} % ({said.low * 100:z.1f}-{said.high * 100:z.1f})"
 
 
 def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text:
@@ -232,8 +232,9 @@ def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text
     forecast = any(state.forecast for state in snapshot.markets)
     model = " if markets pay what is forecast" if forecast else " if markets go on paying as now"
     line = (
-        f"certificate: income {allocation.income_per_year:,.2f} {symbol} a year, {proof.objective:,.2f} after risk and "
-        f"cost; no allocation exceeds {proof.upper_bound:,.2f}{model}; gap {proof.gap_bps:.3f} bp of wealth a year"
+        f"certificate: income {allocation.income_per_year:z,.2f} {symbol} a year, {proof.objective:z,.2f} after risk "
+        f"and cost; no allocation exceeds {proof.upper_bound:z,.2f}{model}; "
+        f"gap {proof.gap_bps:z.3f} bp of wealth a year"
     )
     glanced = f"; {proof.glanced:,} markets not read in full are in the bound with the most they could pay"
     return Text(line + glanced if proof.glanced else line)

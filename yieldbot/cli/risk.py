@@ -107,8 +107,8 @@ def _job(job: JobRisk | JobHead, least: int | None) -> list[Any]:
     )
     for one in job.markets:
         sheet.add_row(
-            one.name, str(one.safety), one.letter, f"{one.loss_bps:.0f}", f"{one.quoted:.2%}",
-            f"{one.short_mean:.2%}", str(one.short), str(one.long), one.signal, one.reason,
+            one.name, str(one.safety), one.letter, f"{one.loss_bps:z.0f}", f"{one.quoted:z.2%}",
+            f"{one.short_mean:z.2%}", str(one.short), str(one.long), one.signal, one.reason,
         )  # fmt: skip
     parts: list[Any] = [sheet]
     if line := exposure_line(job.exposures):
@@ -126,7 +126,7 @@ def _detail(one: MarketRisk) -> list[Any]:
     sheet = TextTable(f"{one.name}: what its safety is made of", "Side", ">Score", ">Weight", "Evidence", "Not known")
     for side in one.components:
         told = "; ".join(f"{found.what}: {found.value}" for found in side.evidence)
-        sheet.add_row(side.name, f"{side.score:.0f}", f"{side.weight:.0%}", told, ", ".join(side.missing))
+        sheet.add_row(side.name, f"{side.score:z.0f}", f"{side.weight:z.0%}", told, ", ".join(side.missing))
     lines = [f"{one.id}: {line}" for line in one.limits]
-    loss = f"Expected loss: {one.loss_bps:.0f} bp a year ({one.loss_low_bps:.0f} to {one.loss_high_bps:.0f})."
+    loss = f"Expected loss: {one.loss_bps:z.0f} bp a year ({one.loss_low_bps:z.0f} to {one.loss_high_bps:z.0f})."
     return [sheet, *(Text(line) for line in lines), Text(loss)]

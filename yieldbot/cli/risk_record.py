@@ -27,7 +27,7 @@ def calibration(found: CalibrationDocument) -> Group:
     for row in found.rows:
         sheet.add_row(
             row.letter, str(row.days), str(row.windows), str(row.locks), str(row.losses), str(row.depegs),
-            f"{row.harmed / row.days:.1%}", f"{row.stated:.1%}", _figure(row.locked_hours_a_year),
+            f"{row.harmed / row.days:z.1%}", f"{row.stated:z.1%}", _figure(row.locked_hours_a_year),
             _figure(row.loss_bps_a_year),
             f"{_figure(row.expected_loss_bps)} ({_figure(row.expected_low_bps)}-{_figure(row.expected_high_bps)})",
         )  # fmt: skip
@@ -35,8 +35,8 @@ def calibration(found: CalibrationDocument) -> Group:
     if found.brier is not None and found.brier_constant is not None:
         parts.append(
             Text(
-                f"Brier score of harm within {days}: {found.brier:.4f}; of the observed rate for all: "
-                f"{found.brier_constant:.4f}. Less is better."
+                f"Brier score of harm within {days}: {found.brier:z.4f}; of the observed rate for all: "
+                f"{found.brier_constant:z.4f}. Less is better."
             )
         )
     left = f"{found.graded} graded days, {found.unfinished} whose window is not over, {found.unseen} hardly read since."
@@ -54,10 +54,10 @@ def signals(found: SignalsDocument) -> Group:
         ">Signals", ">Markets", ">Windows", ">Paid", ">Median", ">Above it", ">Hits", ">90 % of draws", ">Plain rule",
     )  # fmt: skip
     for row in found.rows:
-        draws = "" if row.low is None or row.high is None else f"{row.low:.0%}-{row.high:.0%}"
+        draws = "" if row.low is None or row.high is None else f"{row.low:z.0%}-{row.high:z.0%}"
         sheet.add_row(
             str(row.horizon_days), row.market_class, row.signal, str(row.signals), str(row.markets), str(row.windows),
-            f"{row.mean:.2%}", f"{row.median:.2%}", f"{row.above:.0%}", _part(row.hits), draws, _part(row.plain),
+            f"{row.mean:z.2%}", f"{row.median:z.2%}", f"{row.above:z.0%}", _part(row.hits), draws, _part(row.plain),
         )  # fmt: skip
     explained = (
         "Hits: enter paid more than the median of the markets of its asset, leave less. Plain rule: a market stays on "
@@ -67,8 +67,8 @@ def signals(found: SignalsDocument) -> Group:
 
 
 def _part(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
+    return "" if value is None else f"{value:z.0%}"
 
 
 def _figure(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1f}"
+    return "none" if value is None else f"{value:z.1f}"

@@ -158,11 +158,11 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
     proof, paid = plan.allocation.certificate, chain.family.paid
     for line in plan.why:
         context.say(f"  {'leave' if plan.takes_out else 'swap'} {line}")
-    gain = f"{plan.gain_per_year:,.2f} {symbol} a year more" if plan.moves else "rewards"
+    gain = f"{plan.gain_per_year:z,.2f} {symbol} a year more" if plan.moves else "rewards"
     gets = "to the wallet" if plan.is_exit else "for a fair price" if plan.why else gain
-    context.say(f"  {gets}, for {plan.cost:,.4f} {symbol} of {paid}")
+    context.say(f"  {gets}, for {plan.cost:z,.4f} {symbol} of {paid}")
     if not plan.why:
-        context.say(f"  gap to the best possible: {proof.gap_bps:.3f} bp of wealth a year at most")
+        context.say(f"  gap to the best possible: {proof.gap_bps:z.3f} bp of wealth a year at most")
     number, unit = 0, chain.family.gas
     for leg in proposal.rehearsal.legs:
         for tx in leg.txs:

@@ -123,9 +123,9 @@ def _variants(found: SweepDocument) -> TextTable:
         rows = [row for row in found.results if row.wealth == wealth and row.universe == universes[-1]]
         for row in _best(rows):
             made.add_row(
-                f"${row.wealth:,.0f}", row.policy, f"{row.apy:.2%}", f"{row.gain_pp:+.2f} pp",
-                f"{row.gain_pp_low:+.2f} to {row.gain_pp_high:+.2f}", share_words(row),
-                f"{row.windows_lost_over_10bp}/{row.windows}", f"{row.moves_per_year:.1f}/y", f"${row.cost:,.0f}/y",
+                f"${row.wealth:z,.0f}", row.policy, f"{row.apy:z.2%}", f"{row.gain_pp:+z.2f} pp",
+                f"{row.gain_pp_low:+z.2f} to {row.gain_pp_high:+z.2f}", share_words(row),
+                f"{row.windows_lost_over_10bp}/{row.windows}", f"{row.moves_per_year:z.1f}/y", f"${row.cost:z,.0f}/y",
             )  # fmt: skip
         if len(rows) > MOST_ROWS:
             made.add_row("", f"{len(rows) - MOST_ROWS} more that gained less: --json has them")
@@ -149,17 +149,17 @@ def _walk_forward(found: SweepDocument) -> TextTable:
         names = list(dict.fromkeys(choice.variant for choice in one.choices))
         more = f" and {len(names) - MOST_CHOICES} more" if len(names) > MOST_CHOICES else ""
         made.add_row(
-            f"${one.wealth:,.0f}", str(one.windows), f"{one.gain_pp:+.2f} pp",
-            _ends(one.gain_pp_low, one.gain_pp_high), f"{one.unchanged_gain_pp:+.2f} pp",
-            f"{one.over_unchanged_pp:+.2f} pp",
+            f"${one.wealth:z,.0f}", str(one.windows), f"{one.gain_pp:+z.2f} pp",
+            _ends(one.gain_pp_low, one.gain_pp_high), f"{one.unchanged_gain_pp:+z.2f} pp",
+            f"{one.over_unchanged_pp:+z.2f} pp",
             _ends(one.over_unchanged_pp_low, one.over_unchanged_pp_high),
-            f"{one.hindsight_gain_pp:+.2f} pp", ", ".join(names[:MOST_CHOICES]) + more,
+            f"{one.hindsight_gain_pp:+z.2f} pp", ", ".join(names[:MOST_CHOICES]) + more,
         )  # fmt: skip
     return made
 
 
 def _ends(low: float | None, high: float | None) -> str:
-    return "too few windows" if low is None or high is None else f"{low:+.2f} to {high:+.2f}"
+    return "too few windows" if low is None or high is None else f"{low:+z.2f} to {high:+z.2f}"
 
 
 def _deflated(found: SweepDocument) -> TextTable:
@@ -169,8 +169,8 @@ def _deflated(found: SweepDocument) -> TextTable:
     )  # fmt: skip
     for one in found.deflated:
         made.add_row(
-            f"${one.wealth:,.0f}", one.best, one.over, f"{one.gain_pp:+.2f} pp", f"{one.luck_pp:+.2f} pp",
-            f"{one.deflated_gain_pp:+.2f} pp", f"{one.deflated_gain_pp_low:+.2f} to {one.deflated_gain_pp_high:+.2f}",
-            f"{one.p_value:.0%}",
+            f"${one.wealth:z,.0f}", one.best, one.over, f"{one.gain_pp:+z.2f} pp", f"{one.luck_pp:+z.2f} pp",
+            f"{one.deflated_gain_pp:+z.2f} pp",
+            f"{one.deflated_gain_pp_low:+z.2f} to {one.deflated_gain_pp_high:+z.2f}", f"{one.p_value:z.0%}",
         )  # fmt: skip
     return made

@@ -200,7 +200,7 @@ def _run(path: Path, place: str, words: list[str]) -> str:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     if late.is_set():
-        raise config_error(path, place, f"{words[0]} did not end within {COMMAND_SECONDS:.0f} s")
+        raise config_error(path, place, f"{words[0]} did not end within {COMMAND_SECONDS:z.0f} s")
     if status:
         raise config_error(path, place, f"{words[0]} failed with exit status {status}: try it in a terminal")
     return said.decode(errors="replace")

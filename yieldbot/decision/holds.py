@@ -72,7 +72,7 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
     if gain < least:
         return Declined(
             "GAIN_GONE",
-            f"what is left would earn {gain:,.2f} a year more; {least:,.2f} is the least (policy.min_gain_share)",
+            f"what is left would earn {gain:z,.2f} a year more; {least:z,.2f} is the least (policy.min_gain_share)",
         )
     return None
 
@@ -101,7 +101,7 @@ def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> 
     worth = float(leg.amount) * snapshot.price(leg.amount.token)
     if cost <= policy.max_gas_share_of_gain * worth:
         return None
-    return Declined("GAIN_GONE", f"{leg.amount} are not worth the {cost:,.4f} of gas that this step costs now")
+    return Declined("GAIN_GONE", f"{leg.amount} are not worth the {cost:z,.4f} of gas that this step costs now")
 
 
 def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base: Base | None) -> Declined | None:
@@ -193,7 +193,7 @@ def _group_exceeded(
         after = sum(weight * (held + ahead.get(market_id, 0)) for market_id, weight, held in ids)
         if _above(after, max(cap.most, start), int(paid * portfolio.ones[0]) * portfolio.weights[0] * cap.scale):
             part = after / cap.scale / portfolio.total if portfolio.total else 1.0
-            return Declined("EXPOSURE_LIMIT", f"{part:.1%} of the wealth would be there: {name} allows less")
+            return Declined("EXPOSURE_LIMIT", f"{part:z.1%} of the wealth would be there: {name} allows less")
     return None
 
 

@@ -31,7 +31,7 @@ def _differs(series: Series, row: int, column: int, mean: float, horizon: int) -
         return "never read: from similar markets" if not days else "not read lately"
     if abs(mean - quote) <= WORTH_SAYING * abs(quote):
         return ""
-    both = f"{100 * quote:.1f} % now, {100 * mean:.1f} % over {horizon} days"
+    both = f"{100 * quote:z.1f} % now, {100 * mean:z.1f} % over {horizon} days"
     if quote > SPIKE * week:
         return f"spike: {both}"
     if quote < week / SPIKE:

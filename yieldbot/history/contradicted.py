@@ -88,7 +88,7 @@ def contradictions(
             lines.append(f"{state.market.name} ({market_id}): memory {why}: the chain counts, and nothing is forecast")
         elif (said := forecasts.get(market_id)) is not None and state.status is not Status.ACTIVE:
             lines.append(
-                f"{state.market.name} ({market_id}): memory forecasts {said.mean:.2%} over {said.days:g} days, the "
+                f"{state.market.name} ({market_id}): memory forecasts {said.mean:z.2%} over {said.days:g} days, the "
                 f"chain says that it is {state.status.value}: the chain counts, and nothing goes in"
             )
     return frozenset(refuted), tuple(lines)
@@ -102,7 +102,7 @@ def _refuted(state: MarketState, row: Remembered) -> str | None:
     if row.newest > moment + AHEAD_SECONDS:
         return f"has readings of {_when(row.newest)}, the chain's block is of {_when(moment)}"
     if row.rate is not None and not math.isclose(row.rate, state.quoted.value, rel_tol=SAME_RATE, abs_tol=SAME_RATE):
-        return f"has a rate of {row.rate:.4%} at the time of this block, the chain says {state.quoted.value:.4%}"
+        return f"has a rate of {row.rate:z.4%} at the time of this block, the chain says {state.quoted.value:z.4%}"
     if row.index is not None and state.index is not None and state.index < row.index * (1.0 - FALLEN):
         seen = _when(row.index_at or 0)
         return f"saw its index at {row.index:.8g} on {seen}, the chain says {state.index:.8g}, and it can only rise"

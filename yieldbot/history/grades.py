@@ -84,7 +84,7 @@ def append(folder: Path, graded: Iterable[GradedDay], wait_seconds: float = WAIT
                 for month, rows in sorted(by_month.items()):
                     kept += _append(folder / f"grades-{month}.jsonl", rows)
     except Timeout:
-        return Appended(failure=f"{folder}: another process has been writing grades for {wait_seconds:.0f} s")
+        return Appended(failure=f"{folder}: another process has been writing grades for {wait_seconds:z.0f} s")
     except OSError as failure:
         full = failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         remedy = "make room" if full else "see who may write there"

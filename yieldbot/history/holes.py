@@ -37,7 +37,7 @@ def holes(panel: Panel) -> tuple[Fault, ...]:
         wide = wide[wide > longest]
         if len(wide):
             days = int(wide.max()) * panel.step_seconds / DAY
-            gaps.append((int(wide.max()), f"{name} ({len(wide)}, the longest of {days:.0f} days)"))
+            gaps.append((int(wide.max()), f"{name} ({len(wide)}, the longest of {days:z.0f} days)"))
     found = [(ended, "end before the others", "ended"), (gaps, f"have gaps of more than {LONG_DAYS} days", "gap")]
     return tuple(
         Fault("history", f"{len(rows)} markets {what}: {_listed(rows)}", True, kind)

@@ -84,7 +84,7 @@ def _reading(snapshot: Snapshot, state: MarketState, source: str) -> Reading:
         flags.append(f"its curve is not kept: {failure}")
     rate = state.quoted.value
     if not 0.0 <= rate < HIGHEST_RATE:
-        flags.append(f"a rate of {rate:.2%} a year {READ}")
+        flags.append(f"a rate of {rate:z.2%} a year {READ}")
     cash, raw = state.cash, snapshot.supplies.get(state.market.asset.address)
     backing = rests_on(state, snapshot.states)
     return Reading(

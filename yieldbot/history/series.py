@@ -44,11 +44,11 @@ def impossible(reading: Reading) -> str:
     }
     for name, rate in rates.items():
         if rate is not None and not 0.0 <= rate < HIGHEST_RATE:
-            return f"a {name} of {rate:.4%} a year"
+            return f"a {name} of {rate:z.4%} a year"
     if reading.utilisation is not None and not 0.0 <= reading.utilisation <= MOST_UTILISATION:
-        return f"a utilisation of {reading.utilisation:.2%}"
+        return f"a utilisation of {reading.utilisation:z.2%}"
     if reading.reserve_factor is not None and not 0.0 <= reading.reserve_factor <= 1.0:
-        return f"a reserve factor of {reading.reserve_factor:.2%}"
+        return f"a reserve factor of {reading.reserve_factor:z.2%}"
     return ""
 
 
@@ -137,7 +137,7 @@ def gaps(series: Sequence[Reading], market: str) -> Iterator[Fault]:
     for early, late in pairwise(series):
         if late.time - early.time > longest:
             hours = (late.time - early.time) / 3600
-            words = f"nothing is known for {hours:.0f} h, {when(early.time)} to {when(late.time)}"
+            words = f"nothing is known for {hours:z.0f} h, {when(early.time)} to {when(late.time)}"
             yield Fault(f"{market}, {when(early.time)}", words, True, "gap")
 
 

@@ -218,7 +218,7 @@ class Store:
         what = f"only {rows:,} new readings are remembered" if rows else "nothing is remembered"
         if isinstance(failure, Timeout):
             return (
-                f"{self.folder}: another process has been writing there for {self.wait_seconds:.0f} s: not remembered"
+                f"{self.folder}: another process has been writing there for {self.wait_seconds:z.0f} s: not remembered"
             )
         number = failure.errno if isinstance(failure, OSError) else None
         said = os.strerror(number) if number else str(failure)

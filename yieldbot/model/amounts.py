@@ -123,7 +123,7 @@ class Apy:
         return cls(math.expm1(math.log1p(growth) * SECONDS_PER_YEAR / seconds))
 
     def __str__(self) -> str:
-        return f"{self.value * 100:.4f} %"
+        return f"{self.value * 100:z.4f} %"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _backed(state: MarketState, black: Mapping[str, str]) -> Found | None:
         if hit is None or one.share < LEAST_SHARE:
             continue
         saw = (
-            f"{black[hit]} is on the blacklist, and {one.share:.2%} of the market rests on {one.symbol or one.backing}"
+            f"{black[hit]} is on the blacklist, and {one.share:z.2%} of the market rests on {one.symbol or one.backing}"
         )
         proof = Evidence(what="blacklisted", value=black[hit], source="policy.blacklist", block=state.backing.block)
         return Found(code="BLACKLIST", act=Act.LEAVE, saw=saw, evidence=(proof,))

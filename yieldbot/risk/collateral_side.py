@@ -31,16 +31,16 @@ def collateral(state: MarketState, facts: Facts, scales: Scales) -> Component:
         if not parts or whole <= 0.0:
             return made(name, of["none"], scales, [read_at("invested", "nothing", where, block)])
         share, pool = parts[0][0] / whole, parts[0][1]
-        seen = [read_at("largest part", f"{share:.0%} in {pool}, of {len(parts)}", where, block)]
+        seen = [read_at("largest part", f"{share:z.0%} in {pool}, of {len(parts)}", where, block)]
         found = score(of["largest"], share)
         used = dict(facts.around.used).get(str(pool))
         if used is None:
             return made(name, found, scales, seen, ["utilisation of what its largest part rests on"])
-        seen.append(read_at("its utilisation", f"{used:.1%}", str(pool), block))
+        seen.append(read_at("its utilisation", f"{used:z.1%}", str(pool), block))
         return made(name, min(found, score(of["locked"], used)), scales, seen)
     if (limit := state.market.params.get("lltv")) is not None:
         lltv = float(limit) / 1e18 if float(limit) > 1.0 else float(limit)
-        seen = [read_at("lent up to", f"{lltv:.1%} of one collateral", where, block)]
+        seen = [read_at("lent up to", f"{lltv:z.1%} of one collateral", where, block)]
         return made(name, score(of["lltv"], lltv), scales, seen)
     if state.opaque or state.borrowed is None:
         return made(name, of["unknown"], scales, [], ["what backs it"])
@@ -55,18 +55,18 @@ def _backed(state: MarketState, backing: Backing, facts: Facts, scales: Scales) 
     seen = [_part(one, where, backing.block) for one in backing.parts[:NAMED]]
     missing = list(backing.missing)
     if backing.idle > 0.0:
-        seen.append(read_at("idle", f"{backing.idle:.0%}", where, backing.block))
+        seen.append(read_at("idle", f"{backing.idle:z.0%}", where, backing.block))
     if backing.cycle:
         circle = " holds ".join((*backing.cycle, backing.cycle[0]))
         seen.append(read_at("a circle of vaults", circle, where, backing.block))
     if backing.unknown > 0.0:
-        seen.append(read_at("not known", f"{backing.unknown:.0%}", where, backing.block))
+        seen.append(read_at("not known", f"{backing.unknown:z.0%}", where, backing.block))
         missing = missing or ["what backs it"]
     found, largest = float(of["none"]), backing.dominant
     if largest is not None:
         if (limit := state.market.params.get("lltv")) is not None:
             lltv = float(limit) / 1e18 if float(limit) > 1.0 else float(limit)
-            seen.append(read_at("lent up to", f"{lltv:.1%} of one collateral", where, state.block.height))
+            seen.append(read_at("lent up to", f"{lltv:z.1%} of one collateral", where, state.block.height))
             found = score(of["lltv"], lltv)
         else:
             found = score(of["largest"], largest.share)
@@ -74,7 +74,7 @@ def _backed(state: MarketState, backing: Backing, facts: Facts, scales: Scales) 
             found = min(found, score(of["locked"], largest.utilisation))
         used = _below(state, facts)
         if used is not None:
-            seen.append(read_at("utilisation of its largest market", f"{used:.1%}", where, state.block.height))
+            seen.append(read_at("utilisation of its largest market", f"{used:z.1%}", where, state.block.height))
             found = min(found, score(of["locked"], used))
     tokens = [one for one in backing.parts if one.share >= MUCH and ":" not in one.backing]
     for what, judged in (
@@ -94,9 +94,9 @@ def _name(one: Backer) -> str:
 
 
 def _part(one: Backer, where: str, block: int) -> Evidence:
-    own = "" if one.utilisation is None else f"; its own market is at {one.utilisation:.1%}"
+    own = "" if one.utilisation is None else f"; its own market is at {one.utilisation:z.1%}"
     lent = " there" if one.shared and own else ""
-    return read_at("rests on", f"{one.share:.0%} {one.symbol or one.backing}{own}{lent}", where, block)
+    return read_at("rests on", f"{one.share:z.0%} {one.symbol or one.backing}{own}{lent}", where, block)
 
 
 def _below(state: MarketState, facts: Facts) -> float | None:

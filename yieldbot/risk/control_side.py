@@ -59,14 +59,14 @@ def contract(facts: Facts, now: int, scales: Scales, among: tuple[Audit, ...] | 
             continue
         days = (now - since) / DAY
         ages.append(max(tried, score(of["days"], max(days, 0.0))))
-        shown = f"{days:,.0f} days" if one.created_at is not None else f"at least {days:,.0f} days, seen since"
+        shown = f"{days:z,.0f} days" if one.created_at is not None else f"at least {days:z,.0f} days, seen since"
         seen.append(
             Evidence(what=f"{one.name or one.part}: age", value=shown, source=str(one.address), block=one.block)
         )
         if one.created_at is None:
             missing.append(f"age of {one.name or one.address}: {shown}")
     if (old := (now - controls.time) / DAY) > STALE_DAYS and controls.time:
-        missing.append(f"who can change its contracts for {old:,.0f} days, since the last look")
+        missing.append(f"who can change its contracts for {old:z,.0f} days, since the last look")
     part = float(of["weight_days"])
     found = (1.0 - part) * least + part * min(ages, default=0.0)
     return Component(name=NAME, score=found, weight=weight, evidence=tuple(seen), missing=tuple(missing))

@@ -50,22 +50,22 @@ def exit_liquidity(state: MarketState, facts: Facts, scales: Scales) -> Componen
         who, part = holders.top[0]
         ten = sum(share for _, share in holders.top[:10])
         since = f"{holders.by} since block {holders.since:,}, balances"
-        seen.append(Evidence(what="largest depositor seen", value=f"{part:.1%}, {who}; top ten {ten:.1%}", source=since,
-                             block=holders.block))  # fmt: skip
+        seen.append(Evidence(what="largest depositor seen", value=f"{part:z.1%}, {who}; top ten {ten:z.1%}",
+                             source=since, block=holders.block))  # fmt: skip
     if holders is not None and holders.pledged > 0.0:
-        seen.append(Evidence(what="pledged in the market itself", value=f"{holders.pledged:.1%}", source=holders.by,
+        seen.append(Evidence(what="pledged in the market itself", value=f"{holders.pledged:z.1%}", source=holders.by,
                              block=holders.block))  # fmt: skip
-    say("cash", f"{free:,.0f} {symbol}, {free / size:,.1f} times {size:,.0f}")
-    say("worst day", f"{worst:.0%} of the day before", "history" if facts.statistics else "the list of scales")
+    say("cash", f"{free:z,.0f} {symbol}, {free / size:z,.1f} times {size:z,.0f}")
+    say("worst day", f"{worst:z.0%} of the day before", "history" if facts.statistics else "the list of scales")
     by = "the list of scales" if "largest depositor" in missing else "the market's events and balances"
-    say("after the largest depositor leaves", f"{left:,.0f} {symbol}, if {top:.0%} is one's", by)
+    say("after the largest depositor leaves", f"{left:z,.0f} {symbol}, if {top:z.0%} is one's", by)
     parts = [score(of["cover"], value / size) for value in (free, free * worst, left)]
     found = min(sum(parts) / len(parts), limit)
     if (used := state.utilisation) is not None:
-        say("utilisation", f"{used:.1%}")
+        say("utilisation", f"{used:z.1%}")
         found = min(found, score(of["utilisation"], used))
         if left > 0.0 and (rate := _rate_after(state, whale)) is not None:
-            say("rate after it", f"{rate:.2%} a year", "the market's own rate curve")
+            say("rate after it", f"{rate:z.2%} a year", "the market's own rate curve")
     return Component(name=NAME, score=found, weight=scales.sides[NAME].weight, evidence=tuple(seen),
                      missing=tuple(missing))  # fmt: skip
 

@@ -39,9 +39,9 @@ def grade(state: MarketState, facts: Facts, reward_share: float = 0.0, table: Sc
     spread = float(table.of("grade", "spread"))
     bounds = sorted(_caps(state, facts, table))
     most = worst.score + spread
-    limits = [f"{why}: at most {cap:.0f}" for cap, why in bounds]
+    limits = [f"{why}: at most {cap:z.0f}" for cap, why in bounds]
     if most < whole:
-        limits.append(f"its worst side, {worst.name} ({worst.score:.0f}): at most {most:.0f}")
+        limits.append(f"its worst side, {worst.name} ({worst.score:z.0f}): at most {most:z.0f}")
     safety = int(max(0.0, min(whole, most, *(cap for cap, _ in bounds), 100.0)))
     base, factor = base_rate(CLASSES.get(state.market.kind, "")), loss_factor(components, table)
     return Grade(
@@ -89,7 +89,7 @@ def _caps(state: MarketState, facts: Facts, table: Scales) -> list[tuple[float, 
         bound("alarm_leave" if alarm.act is Act.LEAVE else "alarm_stop", f"alarm {alarm.code}: {alarm.saw}")
     usd = facts.around.usd
     if facts.around.pegged and usd is not None and abs(usd - 1.0) * BPS > MAX_DEPEG_BPS:
-        bound("depegged", f"{state.market.asset.symbol} is at ${usd:.4f}")
+        bound("depegged", f"{state.market.asset.symbol} is at ${usd:z.4f}")
     if (weak := weak_owner(facts)) is not None:
         found.append((float(table.of("contract", "weak_owner_cap")), weak))
     return found

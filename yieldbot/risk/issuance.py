@@ -113,7 +113,7 @@ def grown(facts: Facts, address: str, symbol: str, scales: Scales) -> tuple[floa
     if days >= 1.0:
         seen = [
             Evidence(
-                what=f"supply of {symbol} over {days:,.0f} days", value=f"{growth:+.1%}", source="looks of the watch"
+                what=f"supply of {symbol} over {days:z,.0f} days", value=f"{growth:+z.1%}", source="looks of the watch"
             )
         ]
     if days < LEAST_DAYS:

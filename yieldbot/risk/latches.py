@@ -88,7 +88,7 @@ def alarms(latches: Latches, now: int) -> tuple[Alarm, ...]:
     for code, act in sorted(latches, key=lambda key: (key[1] is not Act.LEAVE, key[0])):
         one = latches[code, act]
         ago = (now - one.last) / 3600
-        saw = one.saw if one.last >= now else f"{one.saw} (last seen {ago:.1f} h ago)"
+        saw = one.saw if one.last >= now else f"{one.saw} (last seen {ago:z.1f} h ago)"
         found.setdefault(
             code, Alarm(code=code, act=act, saw=saw, since=one.since, evidence=one.evidence, about=one.about)
         )

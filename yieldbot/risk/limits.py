@@ -190,7 +190,7 @@ def loss_of(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> st
 
 def _loss(state: MarketState, before_raw: int, bps: float) -> str:
     was = Amount(state.market.asset, before_raw)
-    return f"{state.market.name} is down {bps:.1f} bp: {state.held} is left of {was} (policy.stop_at_loss_bps)"
+    return f"{state.market.name} is down {bps:z.1f} bp: {state.held} is left of {was} (policy.stop_at_loss_bps)"
 
 
 def _failing(policy: Policy, records: Sequence[Record], now: int) -> str | None:
@@ -213,7 +213,7 @@ def _cooling(policy: Policy, flows: Sequence[_Flow], market_id: MarketId, now: i
         if flow.market_id == market_id and flow.at > since and ((flow.raw < 0 and not flow.back) or flow.failed):
             what = "a transaction there reverted" if flow.failed else "it was withdrawn from"
             hours = (now - flow.at) / 3600
-            return f"{market_id}: {what} {hours:.1f} h ago (policy.cooldown_hours)"
+            return f"{market_id}: {what} {hours:z.1f} h ago (policy.cooldown_hours)"
     return None
 
 

@@ -123,9 +123,9 @@ def locked_below(states: Iterable[MarketState], limits: AlarmLimits, now: int) -
             if one.share < LARGE and one is not backing.dominant:
                 continue
             name = one.symbol or one.backing
-            saw = f"{one.share:.0%} of it rests on {name}, whose own market is at {used:.2%}"
+            saw = f"{one.share:z.0%} of it rests on {name}, whose own market is at {used:z.2%}"
             proof = Evidence(
-                what=f"utilisation of {name}", value=f"{used:.4f}", source=one.through[-1], block=backing.block
+                what=f"utilisation of {name}", value=f"{used:z.4f}", source=one.through[-1], block=backing.block
             )
             found[state.market.id] = Found(
                 code="COLLATERAL_LOCKED", act=Act.LEAVE, saw=saw, evidence=(proof,), about=one.backing

@@ -55,8 +55,8 @@ def large_flows(flows: MarketFlows, by: Measure, follow: Collection[str] = ()) -
     lines += [_words(one, by) for one in large[:MOST_LINES]]
     if large and flows.count > len(lines):
         lines.append(
-            f"since block {flows.since:,} all of {flows.count} flows: {flows.deposited:,.0f} {by.symbol} in, "
-            f"{flows.withdrawn:,.0f} out" + (f" (not all: {flows.cut})" if flows.cut else "")
+            f"since block {flows.since:,} all of {flows.count} flows: {flows.deposited:z,.0f} {by.symbol} in, "
+            f"{flows.withdrawn:z,.0f} out" + (f" (not all: {flows.cut})" if flows.cut else "")
         )
     return tuple(lines)
 
@@ -80,10 +80,10 @@ def concentration(now: Holders, last: float | None, assumed: float) -> tuple[str
         return "", last
     ten = sum(share for _, share in now.top[:10])
     most = now.largest(assumed)
-    more = f"; up to {most:.0%} may be one's" if most > part else ""
+    more = f"; up to {most:z.0%} may be one's" if most > part else ""
     return (
-        f"the largest depositor that {now.by} since block {now.since:,} name, {who}, holds {part:.0%} of what others "
-        f"supplied, the top ten {ten:.0%}{more}",
+        f"the largest depositor that {now.by} since block {now.since:,} name, {who}, holds {part:z.0%} of what others "
+        f"supplied, the top ten {ten:z.0%}{more}",
         part,
     )
 
@@ -94,9 +94,9 @@ def _named(one: MoneyFlow, follow: Collection[str]) -> bool:
 
 def _words(one: MoneyFlow, by: Measure) -> str:
     what = "deposit" if one.amount > 0.0 else "withdrawal"
-    part = f" ({abs(one.amount) / by.supplied:.1%} of it)" if by.supplied > 0.0 else ""
+    part = f" ({abs(one.amount) / by.supplied:z.1%} of it)" if by.supplied > 0.0 else ""
     through = f" through {one.others[0]}" if one.others else ""
-    return f"{what} of {abs(one.amount):,.0f} {by.symbol}{part} by {one.account}{through} (block {one.block:,})"
+    return f"{what} of {abs(one.amount):z,.0f} {by.symbol}{part} by {one.account}{through} (block {one.block:,})"
 
 
 def summed(flows: Sequence[MarketFlows]) -> float:

@@ -189,13 +189,13 @@ def oracle_signs(
 
 
 def _sign(one: Priced, block: int, limits: AlarmLimits) -> Found | None:
-    what = f"the price of {one.symbol}, on which {one.share:.0%} of it rests,"
+    what = f"the price of {one.symbol}, on which {one.share:z.0%} of it rests,"
     if one.constant_days is not None:
-        saw = f"{what} has not moved for {one.constant_days:.0f} days: a constant"
-        shown = ("days without a move", f"{one.constant_days:.1f}")
+        saw = f"{what} has not moved for {one.constant_days:z.0f} days: a constant"
+        shown = ("days without a move", f"{one.constant_days:z.1f}")
     elif one.off is not None and abs(one.off) >= limits.oracle_off:
-        saw = f"{what} is {abs(one.off):.1%} {'above' if one.off > 0.0 else 'below'} that of {one.by}"
-        shown = ("off its second source", f"{one.off:+.4f}")
+        saw = f"{what} is {abs(one.off):z.1%} {'above' if one.off > 0.0 else 'below'} that of {one.by}"
+        shown = ("off its second source", f"{one.off:+z.4f}")
     else:
         return None
     proof = Evidence(what=shown[0], value=shown[1], source=one.source, block=block)

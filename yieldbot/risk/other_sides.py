@@ -52,13 +52,13 @@ def _compared(found: Component, priced: Sequence[Priced], of: Mapping[str, Any])
     for one in priced:
         if one.constant_days is not None:
             score_of = min(score_of, float(of["constant"]))
-            value = f"has not moved for {one.constant_days:.0f} days"
+            value = f"has not moved for {one.constant_days:z.0f} days"
             seen.append(Evidence(what=f"price of {one.symbol}", value=value, source=one.source))
         if one.off is None:
             missing.append(f"a second source of the price of {one.symbol}")
         else:
             score_of = min(score_of, score(of["off"], abs(one.off)))
-            value = f"{one.off:+.2%} from {one.by}"
+            value = f"{one.off:+z.2%} from {one.by}"
             seen.append(Evidence(what=f"price of {one.symbol}", value=value, source=one.source))
     return replace(found, score=score_of, evidence=tuple(seen), missing=tuple(missing))
 
@@ -108,7 +108,7 @@ def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
                     continue
                 off = abs(usd - 1.0) * BPS
                 seen.append(
-                    Evidence(what="off its peg", value=f"{off:.0f} bp", source=source, block=state.block.height)
+                    Evidence(what="off its peg", value=f"{off:z.0f} bp", source=source, block=state.block.height)
                 )
                 found = min(found, score(of["peg_bps"], off))
     by, proof, unknown = issued(facts, Part.ASSET, str(state.market.asset.address), symbol, scales)
@@ -121,25 +121,27 @@ def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share
     fraction of the yield) and the growth of its asset's supply. reward_share: fraction of the yield that comes from
     incentives, 0 to 1."""
     name, of, past, quote = "yield_quality", scales.sections["yield_quality"], facts.statistics, state.quoted.value
-    seen = [Evidence(what="paid in incentives", value=f"{reward_share:.0%}", source="the market's own contracts",
+    seen = [Evidence(what="paid in incentives", value=f"{reward_share:z.0%}", source="the market's own contracts",
                      block=state.block.height)]  # fmt: skip
     missing, parts = list[str](), [score(of["rewards"], reward_share)]
     if past is not None and past.month_mean and past.month_deviation is not None:
         cv = past.month_deviation / abs(past.month_mean)
         parts.append(score(of["variation"], cv))
-        seen.append(Evidence(what="variation over 30 days", value=f"{cv:.2f} of its mean", source="history"))
+        seen.append(Evidence(what="variation over 30 days", value=f"{cv:z.2f} of its mean", source="history"))
     else:
         missing.append("30 days of rates")
         parts.append(0.0)
     if past is not None and past.week_mean:
         parts.append(score(of["spike"], quote / past.week_mean))
-        seen.append(Evidence(what="quote over its 7-day mean", value=f"{quote / past.week_mean:.2f}", source="history"))
+        seen.append(
+            Evidence(what="quote over its 7-day mean", value=f"{quote / past.week_mean:z.2f}", source="history")
+        )
     else:
         missing.append("7 days of rates")
         parts.append(0.0)
     if facts.around.peers_rate:
         parts.append(score(of["peers"], quote / facts.around.peers_rate))
-        seen.append(Evidence(what="quote over its peers", value=f"{quote / facts.around.peers_rate:.2f}",
+        seen.append(Evidence(what="quote over its peers", value=f"{quote / facts.around.peers_rate:z.2f}",
                              source="the markets of its asset", block=state.block.height))  # fmt: skip
     if reward_share > 0.0 and state.rewards:
         found = _rewards(state, facts, scales, seen, missing)
@@ -149,7 +151,7 @@ def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share
     if past is not None and past.supply_growth is not None:
         parts.append(score(of["supply_growth"], past.supply_growth))
         seen.append(Evidence(what=f"supply of {state.market.asset.symbol} over 30 days",
-                             value=f"{past.supply_growth:+.1%}", source="history"))  # fmt: skip
+                             value=f"{past.supply_growth:+z.1%}", source="history"))  # fmt: skip
     return made(name, sum(parts) / len(parts), scales, seen, missing)
 
 
@@ -170,7 +172,7 @@ def _rewards(state: MarketState, facts: Facts, scales: Scales, seen: list[Eviden
             found = min(found, float(of["reward_end_unknown"]))
             continue
         days = max(0.0, (reward.ends_at - state.block.timestamp) / 86_400)
-        seen.append(read_at(f"rewards in {symbol} end", f"in {days:,.0f} days", where, state.block.height))
+        seen.append(read_at(f"rewards in {symbol} end", f"in {days:z,.0f} days", where, state.block.height))
         found = min(found, score(of["reward_days"], days))
     return found
 
@@ -187,7 +189,7 @@ def _uncounted(
             found = min(found, float(of["reward_end_unknown"]))
             continue
         days = max(0.0, (at - state.block.timestamp) / 86_400)
-        value = f"in {days:,.0f} days (not counted in the yield)"
+        value = f"in {days:z,.0f} days (not counted in the yield)"
         seen.append(read_at(f"rewards in {token} end", value, str(state.market.address), state.block.height))
         found = min(found, score(of["reward_days"], days))
     return found
@@ -202,7 +204,7 @@ def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
     born = [since for one in there if (since := one.created_at or one.there_since)]
     days = max((now - min(born)) / 86_400 if born else 0.0, facts.statistics.days if facts.statistics else 0.0)
     if days:
-        seen.append(Evidence(what="known to live", value=f"{days:,.0f} days", source="chain" if born else "history"))
+        seen.append(Evidence(what="known to live", value=f"{days:z,.0f} days", source="chain" if born else "history"))
     else:
         missing.append("days alive")
     parts.append(score(of["days"], days))
@@ -212,7 +214,7 @@ def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
         parts.append(score(of["supplied_usd"], 0.0))
     else:
         held = float(state.supplied) * usd
-        seen.append(Evidence(what="supplied", value=f"${held:,.0f}", source="the market's own contracts",
+        seen.append(Evidence(what="supplied", value=f"${held:z,.0f}", source="the market's own contracts",
                              block=state.block.height))  # fmt: skip
         parts.append(score(of["supplied_usd"], held))
     names = {state.market.protocol, str(state.market.params.get("flavour") or "")}
@@ -234,7 +236,7 @@ def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
     for what, debt in debts.items():
         if debt > 0.0:
             share = debt / supplied if supplied > 0.0 else 1.0
-            seen.append(read_at(what, f"{share:.3%} of what is supplied", where, state.block.height))
+            seen.append(read_at(what, f"{share:z.3%} of what is supplied", where, state.block.height))
             found = min(found, score(of["bad_debt"], share))
     return made(name, found, scales, seen, missing)
 

@@ -73,7 +73,7 @@ def below_exit_price(
     price, floor = float(least) * usd[least.token] / float(given), 1.0 - most_bps / BPS
     if price >= floor:
         return None
-    message = f"{given} would bring {least} at least, {price:.4f} dollars each; {floor:.4f} is the least"
+    message = f"{given} would bring {least} at least, {price:z.4f} dollars each; {floor:z.4f} is the least"
     return Declined("EXIT_PRICE", f"{message} (policy.exit_min_price_bps)")
 
 
@@ -93,7 +93,7 @@ def uncertain(parts: Mapping[str, float], most_bps: float) -> Declined | None:
     wide = {name: part * BPS for name, part in parts.items() if part * BPS > most_bps}
     if not wide:
         return None
-    message = ", ".join(f"{name}'s feed is sure within {bps:,.1f} bp alone" for name, bps in sorted(wide.items()))
+    message = ", ".join(f"{name}'s feed is sure within {bps:z,.1f} bp alone" for name, bps in sorted(wide.items()))
     return Declined("PRICE_UNSURE", f"{message}, {most_bps:g} bp are allowed")
 
 
@@ -110,5 +110,5 @@ def depegged(
     far = {symbol: bps for symbol, bps in off.items() if abs(bps) > most_bps}
     if not far:
         return None
-    message = ", ".join(f"{symbol} is {bps:+,.1f} bp off its dollar" for symbol, bps in sorted(far.items()))
+    message = ", ".join(f"{symbol} is {bps:+z,.1f} bp off its dollar" for symbol, bps in sorted(far.items()))
     return Declined("DEPEGGED", f"{message}, {most_bps:g} bp are allowed (policy.max_depeg_bps)")

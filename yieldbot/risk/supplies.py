@@ -84,7 +84,8 @@ def _jump(part: Backer, grown: tuple[float, float, float, int], block: int, limi
     if growth < limits.supply_jump - 1e-12:
         return None
     name = part.symbol or part.backing
-    saw = f"the supply of {name}, which {part.share:.1%} of it rests on, grew by {growth:.0%} in {seconds / 3600:.1f} h"
+    rise = f"grew by {growth:z.0%} in {seconds / 3600:z.1f} h"
+    saw = f"the supply of {name}, which {part.share:z.1%} of it rests on, {rise}"
     proof = (
         Evidence(what=f"supply of {name}", value=f"{raw:.8g}", source=part.backing, block=block),
         Evidence(what="supply before", value=f"{before:.8g}", source="the look before"),

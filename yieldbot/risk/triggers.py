@@ -70,8 +70,8 @@ def utilisation(case: Case) -> Iterator[Found]:
     """UTILISATION: nearly everything is lent out."""
     use, limit = case.now.utilisation, case.limits.utilisation
     if use is not None and use >= limit:
-        saw = f"utilisation {use:.2%}, {limit:.0%} or more"
-        yield Found(code="UTILISATION", act=Act.LEAVE, saw=saw, evidence=(_number("utilisation", f"{use:.4f}"),))
+        saw = f"utilisation {use:z.2%}, {limit:z.0%} or more"
+        yield Found(code="UTILISATION", act=Act.LEAVE, saw=saw, evidence=(_number("utilisation", f"{use:z.4f}"),))
 
 
 def cash_falling(case: Case) -> Iterator[Found]:
@@ -90,8 +90,8 @@ def cash_falling(case: Case) -> Iterator[Found]:
     if before <= 0.0 or now > before * (1.0 - limits.cash_fall):
         return
     hours = (case.now.time - then.time) / 3600
-    saw = f"cash fell from {before:,.0f}{unit} to {now:,.0f}{unit} in {hours:.0f} h at a utilisation of {use:.2%}"
-    proof = (_number("cash", f"{now:,.0f}{unit}"), _number("cash before", f"{before:,.0f}{unit}", MEMORY))
+    saw = f"cash fell from {before:z,.0f}{unit} to {now:z,.0f}{unit} in {hours:z.0f} h at a utilisation of {use:z.2%}"
+    proof = (_number("cash", f"{now:z,.0f}{unit}"), _number("cash before", f"{before:z,.0f}{unit}", MEMORY))
     yield Found(code="CASH_FALLING", act=Act.LEAVE, saw=saw, evidence=proof)
 
 
@@ -99,15 +99,15 @@ def cash_thin(case: Case) -> Iterator[Found]:
     """CASH_THIN: cash is below ``cash_multiple`` times our holding."""
     cash, held, times = case.now.cash, case.now.held, case.limits.cash_multiple
     if held > 0.0 and cash is not None and cash < times * held * (1.0 - 1e-6):
-        saw = f"cash {cash:,.2f} is below {times:g} times our {held:,.2f}"
-        yield Found(code="CASH_THIN", act=Act.LEAVE, saw=saw, evidence=(_number("cash", f"{cash:,.2f}"),))
+        saw = f"cash {cash:z,.2f} is below {times:g} times our {held:z,.2f}"
+        yield Found(code="CASH_THIN", act=Act.LEAVE, saw=saw, evidence=(_number("cash", f"{cash:z,.2f}"),))
 
 
 def collateral_locked(case: Case) -> Iterator[Found]:
     """COLLATERAL_LOCKED: a collateral of the market's loans cannot be withdrawn from its own market."""
     for name, use in (case.locked or {}).items():
-        saw = f"the collateral's own market {name} is at {use:.2%}"
-        proof = (_number(f"utilisation of {name}", f"{use:.4f}"),)
+        saw = f"the collateral's own market {name} is at {use:z.2%}"
+        proof = (_number(f"utilisation of {name}", f"{use:z.4f}"),)
         yield Found(code="COLLATERAL_LOCKED", act=Act.LEAVE, saw=saw, evidence=proof)
 
 
@@ -120,8 +120,8 @@ def peg(case: Case) -> Iterator[Found]:
     off = max(abs(price - 1.0) for price in prices)
     if off * BPS < limits.peg_stop_bps:
         return
-    shown = " and ".join(f"{price:.4f}" for price in prices)
-    saw = f"{case.subject.asset} is at {shown} dollars, {off:.2%} off"
+    shown = " and ".join(f"{price:z.4f}" for price in prices)
+    saw = f"{case.subject.asset} is at {shown} dollars, {off:z.2%} off"
     yield Found(code="PEG", act=Act.STOP, saw=saw, evidence=(_number("price", shown),))
     if not _below(case.now, limits):
         return
@@ -134,7 +134,7 @@ def peg(case: Case) -> Iterator[Found]:
         run = one.time if one.prices else run
     if case.now.time - run >= hour:
         held = (case.now.time - run) / 3600
-        saw = f"{case.subject.asset} is at {shown} dollars, and {limits.peg_leave_bps:g} bp below for {held:.1f} h"
+        saw = f"{case.subject.asset} is at {shown} dollars, and {limits.peg_leave_bps:g} bp below for {held:z.1f} h"
         yield Found(code="PEG", act=Act.LEAVE, saw=saw, evidence=(_number("price", shown),))
 
 
@@ -157,7 +157,7 @@ def share_price(case: Case) -> Iterator[Found]:
         fell = 1.0 - index / top
         if fell > ROUNDING:
             act = Act.LEAVE if fell * BPS >= limits.share_price_fall_bps else Act.STOP
-            saw = f"a share's worth fell by {fell:.4%}, from {top:.8g} to {index:.8g}"
+            saw = f"a share's worth fell by {fell:z.4%}, from {top:.8g} to {index:.8g}"
             yield Found(
                 code="SHARE_PRICE_DOWN",
                 act=act,
@@ -173,7 +173,7 @@ def share_price(case: Case) -> Iterator[Found]:
     if more * BPS < limits.share_price_rise_bps / 5:
         return
     act = Act.LEAVE if more * BPS >= limits.share_price_rise_bps else Act.STOP
-    saw = f"a share's worth rose by {more:.3%} more in {seconds / 3600:.1f} h than {max(rates):.2%} a year explains"
+    saw = f"a share's worth rose by {more:z.3%} more in {seconds / 3600:z.1f} h than {max(rates):z.2%} a year explains"
     yield Found(
         code="SHARE_PRICE_UP",
         act=act,
@@ -204,7 +204,7 @@ def supply_jump(case: Case) -> Iterator[Found]:
     token, count, since, before = max(seen, key=lambda one: one[1] / one[3])
     if count / before - 1.0 >= case.limits.supply_jump - 1e-12:
         hours, what = (time - since) / 3600, f"its collateral {token}" if token else case.subject.asset
-        saw = f"the supply of {what} grew by {count / before - 1.0:.0%} in {hours:.1f} h"
+        saw = f"the supply of {what} grew by {count / before - 1.0:z.0%} in {hours:z.1f} h"
         proof = (_number(f"supply of {what}", f"{count:.8g}"), _number("supply before", f"{before:.8g}", MEMORY))
         yield Found(code="SUPPLY_JUMP", act=Act.LEAVE, saw=saw, evidence=proof, about=token)
 
@@ -217,12 +217,12 @@ def tvl_fall(case: Case) -> Iterator[Found]:
     before, left = then.supplied - then.held, now - case.now.held
     if before > 0.0 and left <= before * (1.0 - case.limits.tvl_fall):
         hours = (case.now.time - then.time) / 3600
-        saw = f"what others supply fell from {before:,.0f} to {left:,.0f} in {hours:.0f} h"
+        saw = f"what others supply fell from {before:z,.0f} to {left:z,.0f} in {hours:z.0f} h"
         yield Found(
             code="TVL_FALL",
             act=Act.LEAVE,
             saw=saw,
-            evidence=(_number("supplied", f"{left:,.0f}"), _number("supplied before", f"{before:,.0f}", MEMORY)),
+            evidence=(_number("supplied", f"{left:z,.0f}"), _number("supplied before", f"{before:z,.0f}", MEMORY)),
         )
 
 
@@ -232,8 +232,8 @@ def bad_debt(case: Case) -> Iterator[Found]:
     if lost is None or lost * BPS < most / 4:
         return
     act = Act.LEAVE if lost * BPS >= most else Act.STOP
-    saw = f"{lost:.2%} of what is supplied is not there: bad debt"
-    yield Found(code="BAD_DEBT", act=act, saw=saw, evidence=(_number("bad debt", f"{lost:.6f}"),))
+    saw = f"{lost:z.2%} of what is supplied is not there: bad debt"
+    yield Found(code="BAD_DEBT", act=act, saw=saw, evidence=(_number("bad debt", f"{lost:z.6f}"),))
 
 
 def spike(case: Case) -> Iterator[Found]:
@@ -247,8 +247,8 @@ def spike(case: Case) -> Iterator[Found]:
         ("the median of the other markets", case.peers, limits.spike_of_peers),
     ):
         if usual is not None and rate > times * usual and rate - usual >= limits.spike_least:
-            saw = f"{rate:.2%} a year is quoted, above {times:g} times {what}, {usual:.2%}"
-            yield Found(code="SPIKE", act=Act.STOP, saw=saw, evidence=(_number("quote", f"{rate:.6f}"),))
+            saw = f"{rate:z.2%} a year is quoted, above {times:g} times {what}, {usual:z.2%}"
+            yield Found(code="SPIKE", act=Act.STOP, saw=saw, evidence=(_number("quote", f"{rate:z.6f}"),))
             return
 
 

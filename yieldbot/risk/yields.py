@@ -150,7 +150,7 @@ def judged_yield(
         reason = f"its yield is good now ({short}) and over time ({long})"
     else:
         worse, enter = "now" if short < long else "over time", float(table.of("yields", "enter"))
-        reason = f"its yield is not good enough {worse} ({min(short, long)}, from {enter:.0f} on)"
+        reason = f"its yield is not good enough {worse} ({min(short, long)}, from {enter:z.0f} on)"
     return YieldGrade(short=short, long=long, signal=signal, reason=reason)
 
 

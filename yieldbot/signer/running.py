@@ -159,7 +159,7 @@ class Worker:
                     self.context.relay(line.decode(errors="replace").rstrip("\n"))
                 await process.wait()
         except TimeoutError:
-            self.context.complain(f"the process that signs took longer than {timeout:.0f} s: it was ended")
+            self.context.complain(f"the process that signs took longer than {timeout:z.0f} s: it was ended")
         except ValueError:  # a line that is too long
             self.context.complain("the process that signs wrote a line that is too long: it was ended")
         finally:

@@ -90,7 +90,7 @@ def spark(values: Sequence[Value] | None) -> Markup:
             for at, value in enumerate(values)
         ]
     )
-    said = f"from {known[0]:.2%} to {known[-1]:.2%}, between {low:.2%} and {high:.2%}"
+    said = f"from {known[0]:z.2%} to {known[-1]:z.2%}, between {low:z.2%} and {high:z.2%}"
     return Markup(
         '<svg class="spark" role="img" aria-label="{}" width="{w}" height="{h}" viewBox="0 0 {w} {h}">'
         '<title>{}</title><path d="{}"/></svg>'
@@ -109,7 +109,7 @@ def chart(made: Chart, plot: bool = True) -> Markup:
         return (x - first) / across * WIDTH, HEIGHT - (y - low) / ((high - low) or 1.0) * HEIGHT
 
     drawn = Markup("").join(
-        Markup('<path class="grid" d="M0 {y:.1f}H{w}"/>').format(y=at(first, tick)[1], w=WIDTH) for tick in ticks
+        Markup('<path class="grid" d="M0 {y:z.1f}H{w}"/>').format(y=at(first, tick)[1], w=WIDTH) for tick in ticks
     )
     for line in made.lines:
         if line.low:
@@ -118,7 +118,7 @@ def chart(made: Chart, plot: bool = True) -> Markup:
         drawn += Markup('<path class="line {}" d="{}"/>').format(line.kind, _path(points))
     for mark in made.marks:
         x, y = at(mark.x, mark.y)
-        drawn += Markup('<path class="mark" d="M{x:.1f} {y:.1f}h0"/>').format(x=x, y=y)
+        drawn += Markup('<path class="mark" d="M{x:z.1f} {y:z.1f}h0"/>').format(x=x, y=y)
     legend = Markup("").join(
         Markup('<li class="{}">{}</li>').format(kind, name)
         for kind, name in [(line.kind, line.name) for line in made.lines] + [("mark", m.name) for m in made.marks]
@@ -159,7 +159,7 @@ def _path(points: Sequence[tuple[float, float] | None]) -> str:
         if point is None:
             pen = False
             continue
-        found.append(f"{'L' if pen else 'M'}{point[0]:.1f} {point[1]:.1f}")
+        found.append(f"{'L' if pen else 'M'}{point[0]:z.1f} {point[1]:z.1f}")
         pen = True
     return "".join(found)
 

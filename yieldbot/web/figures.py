@@ -90,7 +90,7 @@ def short(value: float) -> str:
     for size, letter in _SCALES:
         if abs(value) >= size:
             return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
+    return f"{value:z.3g}"
 
 
 def moment(seconds: int | None, form: str = "both") -> Markup:
@@ -110,7 +110,7 @@ def duration(seconds: float | None) -> str:
     for name, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.3g}\u202f{name}"
-    return f"{seconds:.0f}\u202fs"
+    return f"{seconds:z.0f}\u202fs"
 
 
 def leaving(exit_: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ def picture(places: Sequence[dict[str, Any]], title: str) -> Markup:
         parts.append(_ribbon(*tops, max(LEAST, amount * scale), target, moved=source != target))
     high = max((end.top + end.height for end in (*left.values(), *right.values())), default=0.0)
     head = Markup('<svg class="flows" viewBox="0 0 {} {}" role="img" aria-label="{}" preserveAspectRatio="none">')
-    return head.format(f"{WIDTH:.0f}", f"{high:.1f}", title) + Markup("").join(parts) + Markup("</svg>")
+    return head.format(f"{WIDTH:z.0f}", f"{high:z.1f}", title) + Markup("").join(parts) + Markup("</svg>")
 
 
 def _stacked(amounts: Sequence[float], scale: float) -> dict[int, _End]:
@@ -71,14 +71,14 @@ def _flows(before: Sequence[float], after: Sequence[float]) -> list[tuple[int, i
 
 def _bar(left: float, end: _End, number: int) -> Markup:
     return Markup('<rect class="f{}" x="{}" y="{}" width="{}" height="{}"/>').format(
-        number % COLOURS, f"{left:.1f}", f"{end.top:.2f}", f"{BAR:.0f}", f"{end.height:.2f}"
+        number % COLOURS, f"{left:z.1f}", f"{end.top:z.2f}", f"{BAR:z.0f}", f"{end.height:z.2f}"
     )
 
 
 def _ribbon(start: float, end: float, high: float, number: int, *, moved: bool) -> Markup:
     x0, x1, mid = BAR, WIDTH - BAR, WIDTH / 2
     path = (
-        f"M{x0:.0f} {start:.2f}C{mid:.0f} {start:.2f} {mid:.0f} {end:.2f} {x1:.0f} {end:.2f}"
-        f"V{end + high:.2f}C{mid:.0f} {end + high:.2f} {mid:.0f} {start + high:.2f} {x0:.0f} {start + high:.2f}Z"
+        f"M{x0:z.0f} {start:z.2f}C{mid:z.0f} {start:z.2f} {mid:z.0f} {end:z.2f} {x1:z.0f} {end:z.2f}"
+        f"V{end + high:z.2f}C{mid:z.0f} {end + high:z.2f} {mid:z.0f} {start + high:z.2f} {x0:z.0f} {start + high:z.2f}Z"
     )
     return Markup('<path class="flow f{}{}" d="{}"/>').format(number % COLOURS, " moved" if moved else "", path)

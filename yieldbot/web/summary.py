@@ -84,7 +84,7 @@ def _chart(asset: AssetSummary) -> Chart | None:
         return None
     first, last = points[0].total, points[-1].total
     return Chart(
-        name=f"Wealth in {asset.symbol} over time, from {first:,.2f} to {last:,.2f}; the table below has the values",
+        name=f"Wealth in {asset.symbol} over time, from {first:z,.2f} to {last:z,.2f}; the table below has the values",
         x=[one.at for one in points],
         lines=[Line("Wealth", [one.total for one in points])],
         unit="amount",

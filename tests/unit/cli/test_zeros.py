@@ -15,3 +15,7 @@ def test_no_figure_is_minus_zero() -> None:
     assert percent(Apy(-1e-9)) == "0.000 %"
     shown = str(figures.money({"text": "-0.00003", "symbol": "USDC"}, 4))
     assert ">0.0000<" in shown and ">0.00&#8239;%<" in str(figures.percent(-1e-9))
+    tiny = {"text": "-0.000000001", "symbol": "USDC"}
+    shown = [figures.money(tiny), figures.compact(tiny | {"text": "-0.0"}), figures.number(-1e-9, 2)]
+    shown += [figures.amount(-1e-9), figures.decimal("-0.000000001"), figures.percent(-1e-9, 0)]
+    assert not [one for one in shown if ">-" in str(one)]

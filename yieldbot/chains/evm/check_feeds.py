@@ -47,9 +47,9 @@ async def _feed(node: Node, chain: ChainSettings, key: str, feed: Address, pegge
     name = await _description(node, feed, block)
     if pegged and not PEGGED_USD[0] <= price.usd <= PEGGED_USD[1]:
         remedy = f"correct {key} in {file}; if it is the right one, the token has lost its peg"
-        return Finding(what, f"{feed}{name} says {price.usd:,.4f} dollars", remedy, FAILED)
+        return Finding(what, f"{feed}{name} says {price.usd:z,.4f} dollars", remedy, FAILED)
     hours = max(0, block.timestamp - price.updated_at) // 3600
-    return Finding(what, f"{feed}{name}: {price.usd:,.4f} dollars{f', {hours:,} h old' if hours else ''}")
+    return Finding(what, f"{feed}{name}: {price.usd:z,.4f} dollars{f', {hours:,} h old' if hours else ''}")
 
 
 async def _description(node: Node, feed: Address, block: BlockRef) -> str:

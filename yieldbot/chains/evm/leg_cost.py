@@ -24,5 +24,5 @@ def dearer(plan: Plan, snapshot: Snapshot, rehearsal: Rehearsal, policy: Policy)
     late = bool(plan.moves) and days > days_allowed(plan.moves, policy)  # claims and sales bring their value at once
     if wei <= most_gas(plan, snapshot, policy, 18) and not late:
         return None
-    reason = f"gas and data on L1 cost {cost:,.2f} {symbol}, more than the gain of {gain:,.2f} {symbol} a year allows"
+    reason = f"gas and data on L1 cost {cost:z,.2f} {symbol}, more than the gain of {gain:z,.2f} {symbol} a year allows"
     return Declined("COST_ABOVE_GAIN", f"{reason} (policy.max_gas_share_of_gain, break_even_days)")

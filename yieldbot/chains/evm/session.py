@@ -171,8 +171,8 @@ class JobSession(JobWatch):
         left_seconds = plan.expires_at - self.world.now()
         if needs_seconds <= left_seconds:
             return None
-        reason = f"{count} transactions take about {needs_seconds / 60:.0f} minutes to be final, one after the other"
-        ends = f"the plan ends in {left_seconds / 60:.0f}: raise policy.plan_ttl_seconds"
+        reason = f"{count} transactions take about {needs_seconds / 60:z.0f} minutes to be final, one after the other"
+        ends = f"the plan ends in {left_seconds / 60:z.0f}: raise policy.plan_ttl_seconds"
         return Declined("EXPIRED", f"leg {last + 1}: {reason}; {ends}")
 
     def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:

@@ -93,7 +93,7 @@ async def _feed(node: Node, chain: ChainSettings, what: str, feed: Address, bloc
     (answer,) = await node.run([feed_price(feed, block.timestamp)], block)
     if isinstance(answer, MarketError):
         return Finding(what, str(answer), f"correct it in chains/{chain.name}.toml", MISCONFIGURED)
-    return Finding(what, f"${answer.usd:,.4f}")
+    return Finding(what, f"${answer.usd:z,.4f}")
 
 
 async def _deployment(node: Node, chain: ChainSettings, deployment: Deployment, block: BlockRef) -> Finding:

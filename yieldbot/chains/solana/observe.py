@@ -60,7 +60,7 @@ def difference(one: Snapshot, other: Snapshot) -> str | None:
         if abs(mine.held.raw - theirs.held.raw) > 2 + mine.held.raw // 100_000:
             return f"it shows {theirs.held} of ours in {name}, not {mine.held}"
         if mine.status is not theirs.status or abs(mine.quoted.value - theirs.quoted.value) > SAME_RATE:
-            here, there = (f"{s.status} at {s.quoted.value:.4%}" for s in (mine, theirs))
+            here, there = (f"{s.status} at {s.quoted.value:z.4%}" for s in (mine, theirs))
             return f"it shows {name} {there}, not {here}"
         if not _near(mine.liquidity.raw, theirs.liquidity.raw) or not _near(mine.supplied.raw, theirs.supplied.raw):
             return f"it shows another size of {name}"

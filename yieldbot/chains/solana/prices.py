@@ -41,7 +41,7 @@ def feed_price(address: Address, now: int) -> Flow[Price]:
     if price <= 0 or not -18 <= exponent <= 18 or confidence > MOST_UNCERTAIN * price:
         raise MarketError(f"Pyth price account {address} says {price} +- {confidence} e{exponent}")
     if now - published_at > OLDEST_SECONDS:
-        raise MarketError(f"Pyth price account {address} was last written {(now - published_at) / 3600:.0f} h ago")
+        raise MarketError(f"Pyth price account {address} was last written {(now - published_at) / 3600:z.0f} h ago")
     try:
         return Price(bounds.price(price * 10.0**exponent), bounds.feed_time(published_at, now), confidence / price)
     except ValueError as impossible:

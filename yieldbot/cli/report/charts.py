@@ -31,7 +31,7 @@ def gains(rows: Sequence[BacktestRow]) -> str:
     several = len({row.policy for row in together}) > 1
     drawn = [
         (
-            one_line(f"${row.wealth:,.0f}" + (f" {row.policy}" if several else ""), 40),
+            one_line(f"${row.wealth:z,.0f}" + (f" {row.policy}" if several else ""), 40),
             row.gain_pp,
             row.gain_pp_low,
             row.gain_pp_high,
@@ -68,7 +68,9 @@ def equity(one: Trace) -> str:
 
 def _earned(one: Trace, drawn: Sequence[Line], at: int) -> str:
     values = [(line.name, line.values[at] or 0.0) for line in drawn]
-    return _tip(one.times[at], [(name, f"{value:+.3f} %, ${one.wealth * value / 100:,.2f}") for name, value in values])
+    return _tip(
+        one.times[at], [(name, f"{value:+z.3f} %, ${one.wealth * value / 100:z,.2f}") for name, value in values]
+    )
 
 
 def _percent(value: float) -> str:
@@ -103,7 +105,7 @@ def allocation(one: Trace, shares: Sequence[Sequence[float]], styles: Mapping[st
     drawn.append(Line("wallet", idle, "idle"))
     times = one.times[: len(shares)]
     tips = [
-        _tip(time, [(line.name, f"{line.values[at]:.1%}") for line in drawn if (line.values[at] or 0.0) > 0.0005])
+        _tip(time, [(line.name, f"{line.values[at]:z.1%}") for line in drawn if (line.values[at] or 0.0) > 0.0005])
         for at, time in enumerate(times)
     ]
     key = _key([(line.style, line.name) for line in drawn if max(value or 0.0 for value in line.values) > 0.0005])
@@ -140,7 +142,7 @@ def _forecast(times: Sequence[int], one: Foretold) -> str:
             ("high", one.high[at]),
             ("realised", one.realised[at]),
         ]
-        tips.append(_tip(time, [(name, f"{value:.2%}") for name, value in said if value is not None]))
+        tips.append(_tip(time, [(name, f"{value:z.2%}") for name, value in said if value is not None]))
     drawn = [Line("realised", one.realised, "paid"), Line("forecast", one.mean, "s1")]
     picture = band(
         days,
@@ -152,7 +154,7 @@ def _forecast(times: Sequence[int], one: Foretold) -> str:
         tips=tips,
     )
     error, covered = one.error, one.coverage
-    figures = "" if error is None or covered is None else f"mean error {error * 100:.2f} pp, {covered:.0%} inside"
+    figures = "" if error is None or covered is None else f"mean error {error * 100:z.2f} pp, {covered:z.0%} inside"
     return f'<div><p class="small"><b>{escape(one.market)}</b> <span class="soft">{figures}</span></p>{picture}</div>'
 
 

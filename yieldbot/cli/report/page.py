@@ -80,16 +80,16 @@ def _results(found: BacktestDocument) -> str:
 def _result(row: BacktestRow) -> tuple[str, ...]:
     side = "good" if row.gain_pp > 0.005 else "bad" if row.gain_pp < -0.005 else ""
     return (
-        _name(row.universe), _dollars(row.wealth), _name(row.policy), f"{row.apy:.2%}", f"{row.static_apy:.2%}",
+        _name(row.universe), _dollars(row.wealth), _name(row.policy), f"{row.apy:z.2%}", f"{row.static_apy:z.2%}",
         f'<span class="{side}">{_pp(row.gain_pp)}</span>', _between(row),
         _foresight(row), share_words(row), f"{row.windows_lost_over_10bp} of {row.windows}",
-        f"{row.moves_per_year:.1f}", _dollars(row.cost), f"{row.locked_days:g} d",
+        f"{row.moves_per_year:z.1f}", _dollars(row.cost), f"{row.locked_days:g} d",
     )  # fmt: skip
 
 
 def _foresight(row: BacktestRow) -> str:
     """Foresight's gain, as a range up to the bound if that is visibly higher."""
-    found, most = f"{row.foresight_gain_pp:+.2f}", f"{row.bound_gain_pp:+.2f}"
+    found, most = f"{row.foresight_gain_pp:+z.2f}", f"{row.bound_gain_pp:+z.2f}"
     return _pp(row.foresight_gain_pp) if found == most else f"{found} to {most} pp".replace("-", "−")
 
 
@@ -121,7 +121,7 @@ def _steps(steps: Sequence[SimulatedMove], named: str) -> str:
     last = -1
     for step in steps[:MOST_STEPS]:
         paid = "″" if step.time == last else _cents(step.paid)
-        days = "–" if step.break_even_days is None else f"{step.break_even_days:,.1f} d"
+        days = "–" if step.break_even_days is None else f"{step.break_even_days:z,.1f} d"
         why = (
             f'<span class="bad">made to fail.</span> {_name(step.reason, 400)}'
             if step.failed
@@ -183,19 +183,19 @@ def _name(text: str, longest: int = 80) -> str:
 
 
 def _dollars(value: float) -> str:
-    return f"${value:,.0f}"
+    return f"${value:z,.0f}"
 
 
 def _cents(value: float) -> str:
-    return f"{'−' if value < 0 else ''}${abs(value):,.2f}"
+    return f"{'−' if value < 0 else ''}${abs(value):z,.2f}"
 
 
 def _pp(value: float) -> str:
-    return f"{value:+.2f} pp".replace("-", "−")
+    return f"{value:+z.2f} pp".replace("-", "−")
 
 
 def _between(row: BacktestRow) -> str:
-    return f"{row.gain_pp_low:+.2f} to {row.gain_pp_high:+.2f}".replace("-", "−")
+    return f"{row.gain_pp_low:+z.2f} to {row.gain_pp_high:+z.2f}".replace("-", "−")
 
 
 def _day(time: int) -> str:

@@ -94,7 +94,7 @@ def stacked(times: Sequence[int], drawn: Sequence[Line], title: str, *, tips: Se
         if max(a - b for a, b in zip(top, floor, strict=True)) > 1e-4:
             parts.append(f'<path class="area {line.style}" d="M{"L".join(points)}Z"/>')
         floor = top
-    grid = _grid(frame, [0.0, 0.25, 0.5, 0.75, 1.0], lambda value: f"{value:.0%}")
+    grid = _grid(frame, [0.0, 0.25, 0.5, 0.75, 1.0], lambda value: f"{value:z.0%}")
     return _drawing(frame, title, [*parts, *grid, *_tips(frame, tips)])
 
 
@@ -139,14 +139,14 @@ def bars(rows: Sequence[tuple[str, float, float, float]], words: Words, title: s
     parts = []
     for tick in ticks:
         style = "zero" if tick == 0.0 else "grid"
-        parts.append(f'<path class="{style}" d="M{across(tick):.1f} 6V{frame.height - frame.foot:.1f}"/>')
+        parts.append(f'<path class="{style}" d="M{across(tick):z.1f} 6V{frame.height - frame.foot:z.1f}"/>')
         parts.append(_text(across(tick), frame.height - 6, words(tick), "tick middle"))
     for at, (name, value, a, b) in enumerate(rows):
         y = 22.0 + 30.0 * at
         parts += [
             _text(left - 12, y + 4, name, "name end"),
-            f'<path class="whisker" d="M{across(a):.1f} {y}H{across(b):.1f}"/>',
-            f'<circle class="dot" cx="{across(value):.1f}" cy="{y}" r="5"/>',
+            f'<path class="whisker" d="M{across(a):z.1f} {y}H{across(b):z.1f}"/>',
+            f'<circle class="dot" cx="{across(value):z.1f}" cy="{y}" r="5"/>',
             _text(frame.width - 4, y + 4, words(value), "name end strong"),
         ]
     return _drawing(frame, title, parts)
@@ -183,7 +183,7 @@ def _grid(frame: Frame, ticks: Sequence[float], words: Words, dates: int = 9) ->
     found = []
     for tick in ticks:
         y, style = frame.y(tick), "zero" if tick == 0.0 else "grid"
-        found.append(f'<path class="{style}" d="M{frame.left:.1f} {y:.1f}H{right:.1f}"/>')
+        found.append(f'<path class="{style}" d="M{frame.left:z.1f} {y:z.1f}H{right:z.1f}"/>')
         found.append(_text(frame.left - 8, y + 4, words(tick), "tick end"))
     for at, label in day_labels(frame.times, dates):
         side = "tick" if at == 0 else "tick end" if at == len(frame.times) - 1 else "tick middle"
@@ -240,19 +240,19 @@ def _tips(frame: Frame, tips: Sequence[str]) -> list[str]:
     width = (frame.width - frame.left - frame.right) / max(1, len(frame.times) - 1)
     height = frame.height - frame.foot - frame.top
     return [
-        f'<rect class="tip" x="{frame.x(at) - width / 2:.1f}" y="{frame.top:g}" width="{width:.2f}" '
+        f'<rect class="tip" x="{frame.x(at) - width / 2:z.1f}" y="{frame.top:g}" width="{width:z.2f}" '
         f'height="{height:g}"><title>{escape(tip)}</title></rect>'
         for at, tip in enumerate(tips)
     ]
 
 
 def _point(frame: Frame, at: int, value: float) -> str:
-    return f"{frame.x(at):.1f} {frame.y(value):.1f}"
+    return f"{frame.x(at):z.1f} {frame.y(value):z.1f}"
 
 
 def _text(x: float, y: float, words: str, style: str) -> str:
     words = words.removeprefix("+") if words.startswith("+0 ") else words
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(words)}</text>'
+    return f'<text class="{style}" x="{x:z.1f}" y="{y:z.1f}">{escape(words)}</text>'
 
 
 def _drawing(frame: Frame, title: str, parts: Sequence[str]) -> str:

@@ -74,7 +74,7 @@ def read_file(path: Path, given: Given = Given(), now: int | None = None) -> Tak
     rates = [one.supply_rate for one in readings if one.supply_rate is not None]
     if rates and (usual := statistics.median(rates)) > IN_PERCENT:
         odd.append(
-            Fault(path.name, f"half of the supply rates are above {usual:.0%} a year: {FRACTIONS}", True, "note")
+            Fault(path.name, f"half of the supply rates are above {usual:z.0%} a year: {FRACTIONS}", True, "note")
         )
     guessed = sum(any("is a guess" in flag for flag in one.flags) for one in readings)
     if guessed:

@@ -217,7 +217,7 @@ def _token(at: Address, known: Known) -> Reading:
         unknown=unknown if unknown > (1.0 - ENOUGH) * total else 0.0,
         asset=token_key(asset),
         symbol=symbol,
-        why=f"{symbol or at}: what it does with {unknown / total:.0%}" if unknown > (1.0 - ENOUGH) * total else "",
+        why=f"{symbol or at}: what it does with {unknown / total:z.0%}" if unknown > (1.0 - ENOUGH) * total else "",
     )
 
 

@@ -355,7 +355,7 @@ class _Observation:
         if stored.bad_debt_raw * FULL > stored.supplied_raw:
             found.append(f"{token.amount(stored.bad_debt_raw)} of what it says suppliers own are bad debt")
         if self.fee:
-            found.append(f"{self.fee / MANTISSA:.4%} of what is redeemed is kept")
+            found.append(f"{self.fee / MANTISSA:z.4%} of what is redeemed is kept")
         return tuple(found)
 
 

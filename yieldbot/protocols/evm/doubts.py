@@ -54,5 +54,5 @@ def unpriced(oracle: Address, price: bytes, feeds: Sequence[Address], rounds: Se
     for feed, data in zip(feeds, rounds, strict=True):
         age = now - int.from_bytes(data[96:128], "big") if len(data) >= 128 else 0
         if age > OLD_SECONDS:
-            return f"{where} goes by a feed, {short(feed)}, that last spoke {age / 86_400:,.0f} days ago"
+            return f"{where} goes by a feed, {short(feed)}, that last spoke {age / 86_400:z,.0f} days ago"
     return None

@@ -204,7 +204,7 @@ class VaultView:
         found += in_vault(stored.cash_raw, self.balance_raw, self.asset)
         computed = rate_at(stored.points, stored.utilisation)
         if self.kind in ("linear", "none") and abs(self.rate - computed) > AGREE * computed + LEAST_APR:
-            found.append(f"borrowers pay {self.rate:.6%} a year, its rate model says {computed:.6%}")
+            found.append(f"borrowers pay {self.rate:z.6%} a year, its rate model says {computed:z.6%}")
         if self.hooked & (OP_WITHDRAW | OP_REDEEM | OP_STATUS) and int(self.hook, 16):
             found.append(f"a contract of its governor's, {short(self.hook)}, decides on each withdrawal")
         return tuple(found)

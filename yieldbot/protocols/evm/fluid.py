@@ -206,7 +206,7 @@ class Fluid(ShareCalls):
 
 
 def _limit(percent_bps: int, seconds: int) -> str:
-    return f"{percent_bps / BPS:.0%} of all deposits in {seconds / 3600:g} h"
+    return f"{percent_bps / BPS:z.0%} of all deposits in {seconds / 3600:g} h"
 
 
 def _rewarded(

@@ -125,9 +125,9 @@ class Gearbox(ShareCalls):
         doubts = list(in_vault(cash_raw, balance, token))
         paid = (rate * lent + revenue * RAY) * (BPS - fee) // BPS // assets if assets else rate
         if abs(read["supplyRate"] - paid) > paid // AGREE + 2:
-            doubts.append(f"it says that it pays {read['supplyRate'] / RAY:.6%}, its totals make {paid / RAY:.6%}")
+            doubts.append(f"it says that it pays {read['supplyRate'] / RAY:z.6%}, its totals make {paid / RAY:z.6%}")
         if fee:
-            doubts.append(f"{fee / BPS:.2%} of what is withdrawn is kept")
+            doubts.append(f"{fee / BPS:z.2%} of what is withdrawn is kept")
         if not supply:
             doubts.append("no share of it is out: whoever is first can be robbed by a gift to it")
         flags = {

@@ -128,8 +128,8 @@ def _spark(reads: Reads, market: Market) -> Finish:
         return Behind(
             cash_raw=balance,
             room_raw=None if cap_raw >= UNLIMITED_RAW else max(0, cap_raw - total - hour),
-            limit=f"Spark has taken {gone:.0%} of it to invest elsewhere; exits are paid from the rest",
-            flags=(f"its owners set the rate between {low:.2%} and {high:.2%} a year",),
+            limit=f"Spark has taken {gone:z.0%} of it to invest elsewhere; exits are paid from the rest",
+            flags=(f"its owners set the rate between {low:z.2%} and {high:z.2%} a year",),
         )
 
     return finish
@@ -179,7 +179,7 @@ def _susdc_l2(reads: Reads, market: Market) -> Finish:
             cash_raw=cash,
             room_raw=worth(where, token, erc20.one("balanceOf", stock.data), chi, PsmFees()),
             limit="exits are paid from the USDC that Spark's PSM3 holds",
-            flags=(f"its oracle learnt the rate {old / 86_400:.0f} days ago",) if old > OLD_SECONDS else (),
+            flags=(f"its oracle learnt the rate {old / 86_400:z.0f} days ago",) if old > OLD_SECONDS else (),
             doubts=_short(supply, erc20.one("balanceOf", behind.data)),
         )
 

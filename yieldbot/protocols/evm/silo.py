@@ -150,7 +150,7 @@ class Silo(ShareCalls):
             doubts.append(f"getLiquidity says {Amount(token, stated)}, its accounts {Amount(token, cash_raw)}")
         computed, says = terms.stated(used, seconds), rate.one("getCurrentInterestRate", said.data)
         if abs(says - computed) > AGREE * MOST_RATE / 100 + AGREE * computed:
-            doubts.append(f"its rate model says {says / WAD:.6%} a year, its terms make {computed / WAD:.6%}")
+            doubts.append(f"its rate model says {says / WAD:z.6%} a year, its terms make {computed / WAD:z.6%}")
         grown = int(old_debt * terms.growth(used, seconds))
         if abs(debt - old_debt - grown) > AGREE * grown + 2:
             makes = Amount(token, old_debt + grown)

@@ -65,7 +65,7 @@ class UniswapV2:
         for (a, b), data in zip(keys, answers, strict=True):
             address = codec.one("getPair", data)
             if int(address, 16):
-                name = f"{deployment.name} {fee_bps / BPS:.2%}"
+                name = f"{deployment.name} {fee_bps / BPS:z.2%}"
                 found.append(Pool(self.protocol, name, address, a, b, params))
         return tuple(found)
 

@@ -81,7 +81,7 @@ class UniswapV3:
             address = codec.one("getPool", data)
             if int(address, 16):
                 params = {"fee": fee, "router": router or router02, "router02": router02 is not None}
-                found.append(Pool(self.protocol, f"{deployment.name} {fee / PIPS:.2%}", address, a, b, params))
+                found.append(Pool(self.protocol, f"{deployment.name} {fee / PIPS:z.2%}", address, a, b, params))
         return tuple(found)
 
     def observe(self, pool: Pool) -> Flow[PoolState]:

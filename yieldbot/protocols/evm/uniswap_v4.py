@@ -188,7 +188,7 @@ def read_pool(pool: Pool, near_ticks: int = NEAR_TICKS) -> Flow[tuple[V3Pool, in
 
 
 def _named(fee: int, spacing: int) -> str:
-    message = f"{fee / PIPS:.2%}" if fee % 100 == 0 else f"{fee * 100 / PIPS:g}%"
+    message = f"{fee / PIPS:z.2%}" if fee % 100 == 0 else f"{fee * 100 / PIPS:g}%"
     return message if USUAL.get(fee) == spacing else f"{message}/{spacing}"
 
 

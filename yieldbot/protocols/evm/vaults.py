@@ -212,7 +212,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
     limit_raw = UNLIMITED_RAW if limit is None else limit
     flags = {
         "trailing-rate": True,
-        f"step-in-price: {whole:.1%} a year over the window, {rate:.1%} in its least part": (whole - rate > STEP_APR),
+        f"step-in-price: {whole:z.1%} a year over the window, {rate:z.1%} in its least part": (whole - rate > STEP_APR),
         "losing": rate < 0,
         "at-cap": limit_raw < total_raw // FULL,
         f"{Amount(asset, entering)} of ours wait to be deposited by request": bool(entering),

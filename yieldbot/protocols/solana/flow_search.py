@@ -83,4 +83,4 @@ class Search:
         if not gaps or any(change is None for change, _, _ in gaps):
             return listed
         most = max(change or 0 for change, _, _ in gaps) / one
-        return f"{listed}, and over no gap between them cash changed by more than {most:,.0f}"
+        return f"{listed}, and over no gap between them cash changed by more than {most:z,.0f}"

@@ -347,7 +347,7 @@ def _open(read: dict[str, dict[str, Any]]) -> bool:
 
 
 def _limit(limits: Position) -> str:
-    return f"{limits.expand_bps / BPS:.0%} of all deposits in {limits.expand_seconds / 3600:g} h"
+    return f"{limits.expand_bps / BPS:z.0%} of all deposits in {limits.expand_seconds / 3600:g} h"
 
 
 def _terms(read: dict[str, dict[str, Any]]) -> dict[str, Any]:

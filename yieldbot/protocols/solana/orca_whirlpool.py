@@ -52,7 +52,7 @@ class OrcaWhirlpool:
         named = yield from named_pools(deployment, pairs, "Whirlpool", ("token_mint_a", "token_mint_b"))
         found = []
         for address, fields, a, b in named:
-            name = f"{deployment.name} {fields['fee_rate'] / PIPS:.2%}"
+            name = f"{deployment.name} {fields['fee_rate'] / PIPS:z.2%}"
             params = {"program": Address(deployment.params["program"]), "router": address}
             found.append(Pool(self.protocol, name, address, a, b, params))
         return tuple(found)

@@ -346,9 +346,9 @@ def _growth(market: Market, numbers: StakePool, staked: int, epoch_seconds: floa
         return growth, ()
     now, before = numbers.total_lamports / numbers.supply, numbers.last_total_lamports / numbers.last_supply
     message = (
-        f"a token of it is worth {now:.6f} SOL and was {before:.6f} an epoch ago: {growth / most * MOST_A_YEAR:.0%}"
+        f"a token of it is worth {now:z.6f} SOL and was {before:z.6f} an epoch ago: {growth / most * MOST_A_YEAR:z.0%}"
     )
-    return most, (f"{message} a year, where stake earns {MOST_A_YEAR:.0%} at most",)
+    return most, (f"{message} a year, where stake earns {MOST_A_YEAR:z.0%} at most",)
 
 
 def _terms(pool: PoolAccount) -> dict[str, Any]:

@@ -4,6 +4,11 @@
 (() => {
 const locale = navigator.languages;
 const formats = new Map();
+const MINUS = known("negative") ? "negative" : "auto";  // no minus before a zero, which a small loss may be rounded to
+
+function known(sign) {
+  try { return Boolean(new Intl.NumberFormat("en", { signDisplay: sign })); } catch { return false; }
+}
 
 function form(kind, options) {
   const key = kind + JSON.stringify(options);
@@ -16,7 +21,7 @@ function figure(value, data) {
     ? { notation: "compact", maximumSignificantDigits: 3 }
     : { minimumFractionDigits: Number(data.digits), maximumFractionDigits: Number(data.digits) };
   if ("percent" in data) options.style = "percent";
-  if ("signed" in data) options.signDisplay = "exceptZero";
+  options.signDisplay = "signed" in data ? "exceptZero" : MINUS;
   return form("NumberFormat", options).format(value);
 }
 

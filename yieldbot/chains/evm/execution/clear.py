@@ -334,5 +334,5 @@ def _by_name(book: KnownNames, tokens: Mapping[str, Token | None], path: str, no
     if node.type == "uint256" and name == "deadline":
         return erc7730.date(node.value)
     if name == "path" and isinstance(node.value, bytes) and (way := unpacked(node.value)):
-        return " > ".join(f"{step / 10_000:.2f} %" if isinstance(step, int) else book.named(step) for step in way)
+        return " > ".join(f"{step / 10_000:z.2f} %" if isinstance(step, int) else book.named(step) for step in way)
     return erc7730.plain(node)

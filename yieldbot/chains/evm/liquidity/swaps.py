@@ -106,7 +106,7 @@ class Swapper:
             expected = pool.swap(found[1], found[0]).sqrt_price_x96
         now = (await self.state(node)).sqrt_price_x96
         if abs((now / expected) ** 2 - 1.0) > self.terms.slippage:
-            reason = f"{self.pool.name}: its price has moved by more than {self.terms.slippage:.2%} since the swap"
+            reason = f"{self.pool.name}: its price has moved by more than {self.terms.slippage:z.2%} since the swap"
             raise SafetyError("PRICE_IMPACT", reason)
 
     async def read(self, node: Node) -> V3Pool:
@@ -224,6 +224,6 @@ async def fair_price(
     now = (state.sqrt_price_x96 / Q96) ** 2 * pool.token0.one / pool.token1.one
     for who, price in prices.items():
         if abs(now / price - 1.0) > slippage:
-            reason = f"the pool's price is {now:,.6g}, {who} says {price:,.6g}: more than {slippage:.2%} apart"
+            reason = f"the pool's price is {now:,.6g}, {who} says {price:,.6g}: more than {slippage:z.2%} apart"
             return Declined("PRICE_IMPACT", reason)
     return prices

@@ -84,7 +84,7 @@ class HidTransport:
             if report := bytes(self._device.read(REPORT, POLL_MS)):
                 yield report
         self._device.close()
-        raise TransientError(f"nobody answered on the Ledger for {self._seconds:.0f} s: refuse on it, then run again")
+        raise TransientError(f"nobody answered on the Ledger for {self._seconds:z.0f} s: refuse on it, then run again")
 
     def _close(self) -> None:
         device, self._device, self._unanswered = self._device, None, False
