@@ -59,9 +59,7 @@ async def measured(rpc_url: str, settings: Any) -> dict[str, Any]:
             same, refused = same + one, refused + other
             if number % 8 == 0:
                 w3 = Web3(HTTPProvider(rpc_url))
-                quoter = w3.eth.contract(
-                    address=Web3.to_checksum_address(world.quoter.address), abi=world.quoter._web3.abi
-                )
+                quoter = w3.eth.contract(address=Web3.to_checksum_address(world.quoter.address), abi=world.quoter.abi)
                 pair = [token.address for token in world.tokens]
                 for _ in range(SAMPLE):
                     amount = int(10 ** draw.uniform(3, 18))

@@ -21,6 +21,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
+from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract, Deployer
 from yieldbot.sandbox.evm.node import Sandbox, sandboxed
@@ -39,9 +40,7 @@ class Codes(Stage):
         return next(s for s in snapshot.states.values() if s.market.name == "Moonwell (double)")
 
     async def deployer(self) -> Deployer:
-        from web3 import Web3
-
-        return Deployer(self.node, [Web3.to_checksum_address(a) for a in await self.node.request("eth_accounts", [])])
+        return Deployer(self.node, [checksum(a) for a in await self.node.request("eth_accounts", [])])
 
     async def unlist(self, gone: bool) -> None:
         """The comptroller then answers MARKET_NOT_LISTED to minting and redeeming."""

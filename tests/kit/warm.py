@@ -33,6 +33,7 @@ from tests.kit import ROOT
 COLD = "YIELDBOT_TEST_COLD"
 ENCODING = "PYTHONIOENCODING"
 LAZY = (
+    "aiohttp",
     "aiohttp.web",
     "anthropic",
     "cryptography.hazmat.primitives.kdf.scrypt",
@@ -50,7 +51,6 @@ LAZY = (
     "solana.rpc.async_api",
     "solders.litesvm",
     "sqlalchemy.dialects.sqlite",
-    "web3",
 )
 """Modules that the program imports only when it needs them, loaded here in advance."""
 OF_DATA = (*LAZY, "lightgbm", "matplotlib.dates", "matplotlib.figure", "pandas")

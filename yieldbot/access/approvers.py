@@ -22,6 +22,7 @@ from typing import Any
 
 from yieldbot.errors import ConfigError, InvariantError
 from yieldbot.model.json_text import loads
+from yieldbot.model.keccak import keccak
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -83,7 +84,6 @@ class ToApprove:
     def challenge(self) -> bytes:
         """The EIP-712 digest of the approval (32 bytes): what an EVM key signs, and the challenge of a passkey."""
         from eth_account.messages import encode_typed_data
-        from eth_utils.crypto import keccak
 
         message = encode_typed_data(full_message=self.typed())
         return bytes(keccak(b"\x19" + message.version + message.header + message.body))

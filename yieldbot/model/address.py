@@ -6,15 +6,16 @@ from __future__ import annotations
 import re
 
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 
 _HEX = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 def checksummed(text: str) -> Address:
     """The EIP-55 form of 40 hex digits after 0x. Source: EIP-55 (a letter is upper case where the nibble of
-    keccak-256 of the lower-case digits at its place is 8 or more)."""
-    from eth_hash.auto import keccak
-
+    keccak-256 of the lower-case digits at its place is 8 or more). Raises ValueError for other text."""
+    if not _HEX.fullmatch(text):
+        raise ValueError(f"{text!r} is not an address: write 0x and 40 hex digits")
     digits = text[2:].lower()
     nibbles = keccak(digits.encode()).hex()
     return Address("0x" + "".join(c.upper() if int(n, 16) >= 8 else c for c, n in zip(digits, nibbles, strict=False)))
@@ -25,8 +26,6 @@ def parse_address(text: str) -> Address:
 
     An address without mixed case has no checksum, so a typing error would go unnoticed: it is refused like a wrong one.
     """
-    if not _HEX.fullmatch(text):
-        raise ValueError(f"{text!r} is not an address: write 0x and 40 hex digits")
     right = checksummed(text)
     if text == right:
         return right

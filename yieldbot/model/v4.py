@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from yieldbot.model.abi_words import pack
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 
 NO_HOOKS = Address("0x" + "00" * 20)
 KEY = ("address", "address", "uint24", "int24", "address")
@@ -52,8 +53,6 @@ class PoolKey:
     @property
     def id(self) -> bytes:
         """keccak-256 of the encoded key."""
-        from eth_utils.crypto import keccak
-
         return keccak(pack(KEY, self.fields))
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from yieldbot.model.controls import UNREADABLE, ControlEvent
+from yieldbot.model.keccak import keccak
 from yieldbot.model.notices import Severity
 from yieldbot.model.text import one_line
 
@@ -119,6 +120,4 @@ def selector_of(signature: str) -> str:
         return "0x"
     if "(" not in signature:
         return signature
-    from eth_utils.crypto import keccak
-
-    return f"0x{keccak(text=signature)[:4].hex()}"
+    return f"0x{keccak(signature.encode())[:4].hex()}"

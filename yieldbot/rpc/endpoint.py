@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from yieldbot.errors import NodeRefused, transport_words
 from yieldbot.model.json_text import loads
 from yieldbot.rpc import counting
-from yieldbot.rpc.provider import MAX_ANSWER_BYTES, HttpStatus, TooLong, Unusable, host_of, provider_class
+from yieldbot.rpc.provider import MAX_ANSWER_BYTES, HttpStatus, Provider, TooLong, Unusable, host_of
 
 READS = (
     *("eth_get", "eth_call", "eth_chainId", "eth_blockNumber", "eth_maxPriorityFeePerGas", "eth_feeHistory"),
@@ -66,7 +66,7 @@ class Endpoint:
     ) -> None:
         """setting: where the URL comes from, for messages (".env: RPC_URL"); name: the provider's, for metrics.
 
-        provider: makes the object that sends requests, from URL and timeout in seconds; by default web3's.
+        provider: makes the object that sends requests, from URL and timeout in seconds; by default ``Provider``.
         """
         self.url = url
         self.host = host_of(url)
@@ -193,7 +193,7 @@ class Endpoint:
             message = f"{self.host} asked to be left alone for {rest:.3g} s more"
             raise Unusable(message, status=429, remedy=self._limit_reached(), rest_seconds=rest)
         if self._provider is None:
-            self._provider = (self._provider_of or provider_class())(self.url, self._timeout_seconds)
+            self._provider = (self._provider_of or Provider)(self.url, self._timeout_seconds)
         if sys.getrecursionlimit() > DEEPEST_NESTING:
             sys.setrecursionlimit(DEEPEST_NESTING)
         self.round_trips += 1

@@ -1,12 +1,12 @@
-"""Sends one request over HTTP: web3's provider over our own session, which bounds the length of answers; and the errors
-for answers that cannot be used."""
+"""Sends JSON-RPC requests over HTTP, in a session that bounds the length of answers; and the errors for answers that
+cannot be used."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +19,8 @@ theirs."""
 MAX_ANSWER_BYTES = 32 * 2**20
 """An answer longer than this (after decompression) is cut off, since one answer could fill the memory. The longest
 legitimate answer, thousands of reads of a few hundred bytes in hex, is below a tenth of it."""
+
+HEADERS = {"Content-Type": "application/json", "User-Agent": "yieldbot"}
 
 
 class Unusable(Exception):
@@ -69,56 +71,52 @@ def host_of(url: str) -> str:
     return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "node"
 
 
-@cache
-def provider_class() -> Any:
-    """web3's HTTP provider over a session of our own; it refuses answers that carry another request's id.
+class Provider:
+    """Sends JSON-RPC requests to one URL over a session of its own; it refuses answers that carry another request's id.
 
-    web3 guards its shared sessions with a lock. A request that is cancelled at the wrong moment (a timeout, a quorum
-    reached) never releases it, and every later request would wait for ever.
+    No lock guards the session: a request cancelled at any moment (a timeout, a quorum reached) leaves it usable.
     """
-    from aiohttp import ClientTimeout
-    from web3 import AsyncHTTPProvider
-    from web3.types import RPCEndpoint
 
-    class Provider(AsyncHTTPProvider):
-        def __init__(self, url: str, timeout_seconds: float) -> None:
-            super().__init__(url, exception_retry_configuration=None)
-            self._headers = self.get_request_headers()
-            self._session = _bounded_session(ClientTimeout(total=timeout_seconds))
+    def __init__(self, url: str, timeout_seconds: float) -> None:
+        from aiohttp import ClientTimeout
 
-        async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
-            # Signed bytes are sent only to the configured hosts, so redirections are not followed.
-            sent = {"data": request_data, "headers": self._headers, "allow_redirects": False}
-            async with self._session.post(str(self.endpoint_uri), **sent) as answer:
-                body: bytes = b"" if 300 <= answer.status < 400 else await answer.read()
-                if answer.status >= 300:
-                    raise HttpStatus(answer.status, answer.headers, body)
-                return body
+        self._url = url
+        self._session = _bounded_session(ClientTimeout(total=timeout_seconds))
+        self._ids = itertools.count()
 
-        async def make_request(self, method: RPCEndpoint, params: Any) -> Any:
-            request = self.form_request(method, params)
-            answer = loads((await self._make_request(method, json.dumps(request).encode())).decode())
-            if isinstance(answer, Mapping) and answer.get("id") != request["id"] and "error" not in answer:
-                raise Unusable(f"{host_of(str(self.endpoint_uri))} answered {method} with another question's answer")
-            return answer
+    async def make_request(self, method: str, params: Any) -> Any:
+        request = self._request(method, params)
+        answer = loads((await self._post(request)).decode())
+        if isinstance(answer, Mapping) and answer.get("id") != request["id"] and "error" not in answer:
+            raise Unusable(f"{host_of(self._url)} answered {method} with another question's answer")
+        return answer
 
-        async def make_batch(self, calls: Sequence[tuple[str, list[Any]]]) -> Any:
-            """The answers to several requests sent as one (JSON-RPC 2.0, 6), in their order; if the server answers with
-            one error for all, that document."""
-            requests = [self.form_request(RPCEndpoint(method), params) for method, params in calls]
-            document = loads(await self._make_request(RPCEndpoint("batch"), json.dumps(requests).encode()))
-            if not isinstance(document, list):
-                return document
-            by_id = {one.get("id"): one for one in document if isinstance(one, Mapping)}
-            if missing := sum(request["id"] not in by_id for request in requests):
-                host = host_of(str(self.endpoint_uri))
-                raise Unusable(f"{host} left out {missing} of {len(requests)} answers of a batch")
-            return [by_id[request["id"]] for request in requests]
+    async def make_batch(self, calls: Sequence[tuple[str, list[Any]]]) -> Any:
+        """The answers to several requests sent as one (JSON-RPC 2.0, 6), in their order; if the server answers with
+        one error for all, that document."""
+        requests = [self._request(method, params) for method, params in calls]
+        document = loads(await self._post(requests))
+        if not isinstance(document, list):
+            return document
+        by_id = {one.get("id"): one for one in document if isinstance(one, Mapping)}
+        if missing := sum(request["id"] not in by_id for request in requests):
+            raise Unusable(f"{host_of(self._url)} left out {missing} of {len(requests)} answers of a batch")
+        return [by_id[request["id"]] for request in requests]
 
-        async def disconnect(self) -> None:
-            await self._session.close()
+    async def disconnect(self) -> None:
+        await self._session.close()
 
-    return Provider
+    def _request(self, method: str, params: Any) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": [] if params is None else params}
+
+    async def _post(self, document: Any) -> bytes:
+        # Signed bytes are sent only to the configured hosts, so redirections are not followed.
+        body = json.dumps(document).encode()
+        async with self._session.post(self._url, data=body, headers=HEADERS, allow_redirects=False) as answer:
+            found: bytes = b"" if 300 <= answer.status < 400 else await answer.read()
+            if answer.status >= 300:
+                raise HttpStatus(answer.status, answer.headers, found)
+            return found
 
 
 def _bounded_session(timeout: Any) -> Any:

@@ -97,7 +97,7 @@ ONLY = {
         "reward_ends": "yields count no rewards on Solana; on EVM chains adapters read their ends",
         "multisigs": "who may exchange a program lies in accounts of other programs",
         "node/answers": "accounts as they lie, and what is told of a transaction",
-        "node/transport": "solana-py's client needs its own bounds; EVM's is web3's, in rpc/provider.py",
+        "node/transport": "solana-py's client needs its own bounds; EVM's is rpc/provider.py",
         "execution/roles": "which account of an instruction is whose",
         "execution/clear_call": "an instruction's accounts and bytes",
         "execution/clear_own": "the system program's and the loader's instructions",

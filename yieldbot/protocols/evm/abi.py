@@ -7,8 +7,10 @@ from typing import Any
 
 from yieldbot.model import bounds
 from yieldbot.model.abi_words import is_static, pack, unpack
+from yieldbot.model.address import checksummed
 from yieldbot.model.ids import Address
 from yieldbot.model.json_text import loads
+from yieldbot.model.keccak import keccak
 from yieldbot.model.known import PANIC
 from yieldbot.model.reads import EthCall
 from yieldbot.model.text import one_line
@@ -112,10 +114,8 @@ def explain(name: str, data: bytes) -> str | None:
 
 @lru_cache(4096)
 def checksum(address: str) -> Address:
-    """The address in EIP-55 form."""
-    from eth_utils.address import to_checksum_address
-
-    return Address(to_checksum_address(address))
+    """The address in EIP-55 form. Raises ValueError for what is none."""
+    return checksummed(address)
 
 
 def label(data: bytes) -> str | None:
@@ -140,13 +140,16 @@ def short(address: str) -> str:
 
 @cache
 def selector_of(signature: str) -> bytes:
-    from eth_utils.crypto import keccak
+    return keccak(signature.encode())[:4]
 
-    return keccak(text=signature)[:4]
+
+def types_of(entry: dict[str, Any]) -> tuple[str, ...]:
+    """The types of the inputs of an ABI entry, tuples written out."""
+    return tuple(_type(item) for item in entry["inputs"])
 
 
 def _signature(entry: dict[str, Any]) -> str:
-    return f"{entry['name']}({','.join(_type(i) for i in entry['inputs'])})"
+    return f"{entry['name']}({','.join(types_of(entry))})"
 
 
 def _type(item: dict[str, Any]) -> str:

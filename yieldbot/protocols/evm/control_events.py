@@ -13,6 +13,7 @@ from typing import Any
 
 from yieldbot.model.controls import UNREADABLE, ControlEvent, Pending
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import EthLog
 from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.abi import checksum
@@ -81,14 +82,13 @@ class _Kind:
 @cache
 def kinds() -> Mapping[bytes, tuple[_Kind, ...]]:
     """Events by first topic. Several may share one topic, with different arguments indexed."""
-    from eth_utils.crypto import keccak
-
     found: dict[bytes, tuple[_Kind, ...]] = {}
     for signature, words in EVENTS.items():
         name, inside = signature.rstrip(")").split("(")
         parts = [part.split() for part in re.split(r",\s*", inside)]
         fields = tuple((part[0], part[-1], len(part) == 3) for part in parts)
-        topic = keccak(text=SIGNATURES.get(name, f"{name}({','.join(kind for kind, _, _ in fields)})"))
+        signature = SIGNATURES.get(name, f"{name}({','.join(kind for kind, _, _ in fields)})")
+        topic = keccak(signature.encode())
         found[topic] = (*found.get(topic, ()), _Kind(name, words, fields))
     return found
 

@@ -17,6 +17,7 @@ from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.keccak import keccak
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
@@ -197,9 +198,7 @@ class Ethena(ShareCalls):
 
 
 def _role(name: str) -> bytes:
-    from eth_utils.crypto import keccak
-
-    return bytes(keccak(text=name))
+    return bytes(keccak(name.encode()))
 
 
 def _probe(market: Market) -> int:

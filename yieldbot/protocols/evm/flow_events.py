@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.keccak import keccak
 from yieldbot.model.market import MarketState
 from yieldbot.model.money_flows import MoneyFlow
 from yieldbot.model.reads import EthCall, EthLog
@@ -61,9 +62,7 @@ class Listening:
 
 
 def _topic(signature: str) -> bytes:
-    from eth_utils.crypto import keccak
-
-    return keccak(text=signature)
+    return keccak(signature.encode())
 
 
 VAULT = (

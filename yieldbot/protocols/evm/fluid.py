@@ -34,6 +34,7 @@ from yieldbot.model.curve import YieldCurve
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
@@ -71,8 +72,6 @@ class FluidParams(BaseModel):
 
 def slot_of(mapping: int | bytes, key: str) -> bytes:
     """The storage slot of a mapping's entry for an address."""
-    from eth_utils.crypto import keccak
-
     place = mapping if isinstance(mapping, bytes) else mapping.to_bytes(32, "big")
     return keccak(bytes.fromhex(key[2:]).rjust(32, b"\0") + place)
 

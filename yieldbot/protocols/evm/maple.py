@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from yieldbot.model.amounts import Amount
 from yieldbot.model.controls import Dependency, Part
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.market import Exit, ExitKind
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.protocols.evm.abi import checksum, selector_of
@@ -129,8 +130,6 @@ def call_in(data: bytes, wanted: bytes, at: Address, target: Address | None = No
     """The call with the hash ``wanted`` that a transaction's calldata ``data`` announces, wherever it is in there (a
     Safe passes calldata on); None if there is none. at: the contract that stores the hash. target: the contract that
     would be called, for a call at Globals; None for a proposal."""
-    from eth_utils.crypto import keccak
-
     for found in _announced(data[:MOST_INPUT], at, target):
         from eth_abi.abi import encode
 

@@ -14,6 +14,7 @@ from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.gas import CLAIMS
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import Flow
 from yieldbot.model.rewards import Proof, Reward
 from yieldbot.model.tx import EvmCall
@@ -84,8 +85,6 @@ def _bytes32(text: str) -> bytes:
 
 def root_of(owner: Address, leaf: Leaf) -> bytes:
     """The root that the leaf's siblings lead to."""
-    from eth_utils.crypto import keccak
-
     words = (bytes(12) + bytes.fromhex(owner[2:]), bytes(12) + bytes.fromhex(leaf.token[2:]))
     node = bytes(keccak(b"".join(words) + leaf.proof.total_raw.to_bytes(32, "big")))
     for sibling in leaf.proof.siblings:

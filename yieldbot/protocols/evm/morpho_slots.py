@@ -12,6 +12,7 @@ from yieldbot.errors import MarketError
 from yieldbot.math.morpho import MarketTotals
 from yieldbot.model.abi_words import WORD
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.reads import Reads
@@ -66,8 +67,6 @@ def stored_markets(
 
 def _slots(market_id: bytes, owner: Address) -> tuple[bytes, ...]:
     """The words of one market, in the order in which ``_rows`` decodes them."""
-    from eth_utils.crypto import keccak
-
     of_market = keccak(market_id + POSITION_SLOT.to_bytes(WORD, "big"))
     position = keccak(bytes(12) + bytes.fromhex(owner[2:]) + of_market)
     first = int.from_bytes(keccak(market_id + MARKET_SLOT.to_bytes(WORD, "big")), "big")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.model.controls import Power
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import EthCall, EthLogs, LogSpan
 from yieldbot.protocols.evm.abi import checksum, selector_of
 from yieldbot.protocols.reads import ReadHandle, Reads
@@ -110,18 +111,14 @@ LISTED, EVENTS, MANAGER = "list", "events", "manager"
 @cache
 def numbers() -> Mapping[int, str]:
     """The known roles' names by their numbers."""
-    from eth_utils.crypto import keccak
-
-    return {0 if name == ADMIN else int.from_bytes(keccak(text=name), "big"): name for name in ROLES}
+    return {0 if name == ADMIN else int.from_bytes(keccak(name.encode()), "big"): name for name in ROLES}
 
 
 @cache
 def granted() -> tuple[bytes, bytes]:
     """First topics of the events by which AccessControl and AccessManager give roles."""
-    from eth_utils.crypto import keccak
-
-    old = keccak(text="RoleGranted(bytes32,address,address)")
-    return old, keccak(text="RoleGranted(uint64,address,uint32,uint48,bool)")
+    old = keccak(b"RoleGranted(bytes32,address,address)")
+    return old, keccak(b"RoleGranted(uint64,address,uint32,uint48,bool)")
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from yieldbot.errors import MarketError
 from yieldbot.math.liquidity_range import Growth, Range, owed
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import Flow
 from yieldbot.protocols.evm.abi import abi
 
@@ -45,8 +46,6 @@ class V3Position:
 
 def read_position(manager: Address, factory: Address, token_id: int) -> Flow[V3Position]:
     """One position of a manager, in three rounds. Raises MarketError if its pool is not one."""
-    from eth_hash.auto import keccak
-
     pools, managers = abi("uniswap_v3"), abi("uniswap_v3_manager")
     (data,) = yield [managers.read(manager, "positions", token_id)]
     _, _, token0, token1, fee, low, high, liquidity, last0, last1, owed0, owed1 = managers.decode("positions", data)

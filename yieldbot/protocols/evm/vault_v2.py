@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.controls import span
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.text import one_line
 from yieldbot.model.units import SECONDS_PER_YEAR
@@ -93,7 +94,6 @@ def name_of(selector: bytes) -> str:
 def _change(call: ScheduledCall) -> _Change | None:
     """The change that a call of the vault's own functions would make; None if that function cannot be announced."""
     from eth_abi.abi import decode
-    from eth_utils.crypto import keccak
 
     signature = _by_selector().get(call.data[:4])
     if signature is None:

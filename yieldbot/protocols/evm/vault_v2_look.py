@@ -14,6 +14,7 @@ from yieldbot.math.curves import LookThroughCurve, VaultSlot
 from yieldbot.math.morpho import TARGET_UTILISATION
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.market import Exit, Market, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import SECONDS_PER_YEAR, WAD
@@ -96,8 +97,6 @@ class _Caps:
 
 def liquid_ids(market: Market, adapter: str) -> tuple[str, ...]:
     """The id of the market that the vault's deposits go to, if they go to this adapter."""
-    from eth_utils.crypto import keccak
-
     data = market.params["liquidity_data"]
     if market.params["liquidity_adapter"] != adapter or len(data) != 32 * len(TERMS):
         return ()
@@ -107,7 +106,6 @@ def liquid_ids(market: Market, adapter: str) -> tuple[str, ...]:
 def cap_ids(market: Market, adapter: Adapter) -> list[bytes]:
     """The ids that the liquidity adapter returns; the last is counted for its market alone."""
     from eth_abi.abi import encode
-    from eth_utils.crypto import keccak
 
     ids = [keccak(encode(["string", "address"], ["this", adapter.address]))]
     if adapter.lends:

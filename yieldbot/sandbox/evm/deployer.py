@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import InvariantError, NodeRefused
 from yieldbot.model.ids import Address
+from yieldbot.protocols.evm.abi import checksum, selector_of, types_of
 from yieldbot.sandbox.evm.artifacts import Artifact
 
 ZERO = Address("0x" + "00" * 20)
 GAS = 16_000_000
 
 
-@lru_cache(maxsize=512)
-def _encoder(abi: str, bytecode: str | None = None) -> Any:
-    """web3's contract class for an ABI (JSON), with creation code for deployments. Cached, since making one is slow."""
-    from web3 import Web3
-
-    return Web3().eth.contract(abi=json.loads(abi), bytecode=bytecode)
-
-
 class Contract:
     """A deployed contract: its address and encoders for its functions."""
 
     def __init__(self, address: str, abi: list[dict[str, Any]]) -> None:
-        from web3 import Web3
-
-        self.address = Address(Web3.to_checksum_address(address))
-        self._web3 = _encoder(json.dumps(abi))
+        self.address = checksum(address)
+        self.abi = abi
 
     def data(self, function: str, *args: Any) -> str:
-        """Calldata (0x hex) for a function, by name or, if overloaded, by signature."""
-        return str(self._web3.encode_abi(function, args=list(args)))
+        """Calldata (0x hex) for a function, by name or, if overloaded, by signature. Raises LookupError where no
+        function of the ABI takes these arguments."""
+        from eth_abi.abi import is_encodable
+
+        name, _, signed = function.partition("(")
+        for entry in self.abi:
+            if entry["type"] == "function" and entry["name"] == name:
+                types = types_of(entry)
+                signature = f"{name}({','.join(types)})"
+                if function == signature or (
+                    not signed and len(types) == len(args) and all(map(is_encodable, types, args))
+                ):
+                    return f"0x{selector_of(signature).hex()}{_encoded(types, args)}"
+        raise LookupError(f"no function {function} takes {args}")
+
+
+def _encoded(types: Sequence[str], args: Sequence[Any]) -> str:
+    """Arguments in hex, without 0x."""
+    from eth_abi.abi import encode
+
+    return bytes(encode(types, args)).hex()
 
 
 class Deployer:
@@ -50,8 +58,9 @@ class Deployer:
 
     async def deploy(self, artifact: Artifact, *args: Any) -> Contract:
         """Deploy a contract with constructor arguments; its libraries must be in ``self.libraries``."""
-        made = _encoder(json.dumps(artifact.abi), "0x" + artifact.linked(self.libraries))
-        receipt = await self._send({"data": str(made.constructor(*args).data_in_transaction)}, "a deployment")
+        types = next((types_of(entry) for entry in artifact.abi if entry["type"] == "constructor"), ())
+        code = artifact.linked(self.libraries)
+        receipt = await self._send({"data": f"0x{code}{_encoded(types, args)}"}, "a deployment")
         return Contract(receipt["contractAddress"], artifact.abi)
 
     async def library(self, name: str, artifact: Artifact) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from yieldbot.chains.evm.node.client import Node
-from yieldbot.model.ids import Address
 from yieldbot.model.known import MULTICALL3
+from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.evm.artifacts import Artifact, compiled, multicall3_bytecode, own, packaged
 from yieldbot.sandbox.evm.deployer import Deployer
 from yieldbot.sandbox.evm.exchanges import SandboxExchange, sandbox_exchange
@@ -49,9 +49,7 @@ async def deploy_market(
     units = compiled(say)
     ours = own(say) if more or more_exchanges else units["ours"]
     say("deploying Aave v3.6, Morpho Blue, MetaMorpho, Uniswap v3 and v4, an ERC-4626 vault and a Comet double")
-    from web3 import Web3
-
-    d = Deployer(node, [Address(Web3.to_checksum_address(a)) for a in await node.request("eth_accounts", [])])
+    d = Deployer(node, [checksum(a) for a in await node.request("eth_accounts", [])])
     await _multicall3(d)
     tokens = await _tokens(d, ours)
     addresses: dict[str, str] = {}

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from eth_utils.crypto import keccak
-
 from yieldbot.chains.evm.node.anvil import is_anvil, spawn, stop
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.keystore import create
 from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address, evm_chain
+from yieldbot.model.keccak import keccak
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.units import DAY_SECONDS
 from yieldbot.sandbox.evm.chain_file import addresses_of, chain_toml
@@ -98,12 +97,12 @@ class Sandbox(LocalNode):
             self._tell("morpho_oracle", "setPrice(uint256)", price + 10 ** (36 + 6 - 18 - 8))
 
     def _view(self, name: str, signature: str) -> list[int]:
-        call = {"to": self.addresses[name], "data": "0x" + keccak(text=signature)[:4].hex()}
+        call = {"to": self.addresses[name], "data": "0x" + keccak(signature.encode())[:4].hex()}
         answer = bytes.fromhex(self.rpc("eth_call", call, "latest")[2:])
         return [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
 
     def _tell(self, name: str, signature: str, value: int) -> None:
-        data = "0x" + keccak(text=signature)[:4].hex() + f"{value:064x}"
+        data = "0x" + keccak(signature.encode())[:4].hex() + f"{value:064x}"
         sender = self.rpc("eth_accounts")[0]
         call = {"from": sender, "to": self.addresses[name], "data": data, "gas": hex(200_000)}
         sent = self.rpc("eth_sendTransaction", call)

@@ -11,6 +11,7 @@ from typing import Any
 
 from yieldbot.model.ids import Address
 from yieldbot.model.json_text import loads
+from yieldbot.model.keccak import keccak
 
 PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "free", "max_loss"})
 """Roles of arguments in deposits, withdrawals and claims, and what the judge demands for each.
@@ -96,9 +97,7 @@ def functions(entries: Iterable[Mapping[str, Any]]) -> Iterator[AbiFunction]:
 @lru_cache(maxsize=4096)
 def selector(signature: str) -> bytes:
     """The first four bytes of keccak-256 of a canonical signature."""
-    from eth_utils.crypto import keccak
-
-    return keccak(text=signature)[:4]
+    return keccak(signature.encode())[:4]
 
 
 def arguments(function: AbiFunction, data: bytes) -> tuple[Argument, ...] | None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import HttpRefused, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import CODE_WORDS, EthCode, EthCodeAtBlock, EthLog, EthLogs, EthSlot, LogSpan, Read
 from yieldbot.rpc.together import both, together
 
@@ -224,8 +225,6 @@ def _push(number: int) -> bytes:
 
 def head_of(code: bytes) -> bytes:
     """The answer to EthCode, from code that was fetched whole."""
-    from eth_utils.crypto import keccak
-
     return keccak(code) + len(code).to_bytes(32, "big") + code[:64].ljust(64, b"\0")
 
 

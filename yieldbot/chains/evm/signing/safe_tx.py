@@ -13,6 +13,7 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.tx import EvmCall
 
 CALL, DELEGATE_CALL = 0, 1
@@ -60,7 +61,6 @@ class SafeTx:
     def hash(self) -> bytes:
         """The 32 bytes that owners sign: EIP-712 with the domain (chainId, verifyingContract)."""
         from eth_account.messages import encode_typed_data
-        from eth_utils.crypto import keccak
 
         types = {"SafeTx": [{"name": name, "type": kind} for name, kind in FIELDS]}
         domain = {"chainId": self.chain, "verifyingContract": self.safe}

@@ -12,6 +12,7 @@ from yieldbot.errors import SafetyError
 from yieldbot.execution.file_signer import Openable
 from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.model.ids import Address, evm_number
+from yieldbot.model.keccak import keccak
 from yieldbot.model.tx import ApprovedTx, SignedTx, UnsignedTx
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -79,7 +80,6 @@ def is_by(signed: TxSigned, owner: Address) -> bool:
     Somebody who can write the journal's file can add a valid row, but cannot make our signature.
     """
     from eth_account import Account as Keys
-    from eth_utils.crypto import keccak
 
     try:
         sender = str(Keys.recover_transaction(signed.raw))
@@ -109,7 +109,6 @@ def verified(approved: ApprovedTx, raw: bytes) -> SignedTx:
     """
     from eth_account import Account as Keys
     from eth_account.typed_transactions.typed_transaction import TypedTransaction
-    from eth_utils.crypto import keccak
     from hexbytes import HexBytes
 
     tx = approved.simulated.tx

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from yieldbot.model.discovery import FoundMarket, Listed, PinnedRow, Registry
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import EthLog, Flow
 from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.abi import abi, checksum
@@ -77,9 +78,7 @@ class Table(BaseModel):
 @cache
 def topic(signature: str) -> bytes:
     """The first topic of an event: keccak-256 of its signature."""
-    from eth_utils.crypto import keccak
-
-    return keccak(text=signature)
+    return keccak(signature.encode())
 
 
 def address_of(word: bytes) -> Address:

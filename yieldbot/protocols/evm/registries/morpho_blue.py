@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from yieldbot.model.discovery import FoundMarket, Listed, PinnedRow, Registry
+from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import EthLog, Flow
 from yieldbot.model.units import WAD
 from yieldbot.protocols.evm.abi import abi, checksum
@@ -37,8 +38,6 @@ class MorphoBlueMarkets(NoList):
     topics: ClassVar[tuple[bytes, ...]] = (CREATED,)
 
     def listed(self, registry: Registry, log: EthLog) -> tuple[Listed, ...]:
-        from eth_utils.crypto import keccak
-
         if len(log.topics) != 2 or len(log.data) != TERMS * 32 or keccak(log.data) != log.topics[1]:
             raise ValueError("the id is not the hash of the market's terms")
         key = f"0x{log.topics[1].hex()}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yieldbot.model.ids import Address
+from yieldbot.model.keccak import keccak
 from yieldbot.model.units import MAX_UINT256
+from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.evm.artifacts import Artifact
 from yieldbot.sandbox.evm.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.evm.protocols import SandboxProtocol
@@ -103,11 +105,9 @@ async def deploy_instance(d: Deployer, a: Artifacts, tokens: Tokens, shape: Aave
     await d.send(provider, "setPoolDataProvider", data_provider.address)
     emission = await d.deploy(a["EmissionManager"], d.me)
     rewards_code = await d.deploy(a["RewardsController"], emission.address)
-    from web3 import Web3
-
-    key = Web3.keccak(text="INCENTIVES_CONTROLLER")
+    key = keccak(b"INCENTIVES_CONTROLLER")
     await d.send(provider, "setAddressAsProxy", key, rewards_code.address)
-    rewards = Address(Web3.to_checksum_address(await d.read_address(provider, "getAddress(bytes32)", key)))
+    rewards = checksum(await d.read_address(provider, "getAddress(bytes32)", key))
     await d.send(emission, "setRewardsController", rewards)
     a_token = await d.deploy(a["ATokenInstance"], pool.address, rewards, d.accounts[9])
     debt_token = await d.deploy(a["VariableDebtTokenInstance"], pool.address, rewards)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yieldbot.model.keccak import keccak
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.evm.artifacts import Artifact
 from yieldbot.sandbox.evm.deployer import Contract, Deployer
@@ -73,10 +74,9 @@ async def _market(
     borrowed: int,
 ) -> MorphoMarket:
     from eth_abi.abi import encode
-    from web3 import Web3
 
     params = (tokens.usdc.address, tokens.weth.address, oracle.address, irm.address, lltv)
-    market_id = Web3.keccak(encode(["(address,address,address,address,uint256)"], [params]))
+    market_id = keccak(encode(["(address,address,address,address,uint256)"], [params]))
     await d.send(morpho, "createMarket", params)
     await d.send(morpho, "supply", params, supplied * USDC_ONE, 0, d.me, b"")
     collateral = (borrowed // 2000 + 1) * WETH_ONE
