@@ -35,6 +35,9 @@ REGISTRY = {
 
 @pytest.mark.parametrize("path", sorted((ROOT / "chains").glob("*.toml")), ids=lambda path: path.stem)
 def test_savings_vaults_are_where_sparks_registry_says(path) -> None:
-    tables = [t for t in tomllib.loads(path.read_text())["protocols"] if t["protocol"] == "savings_rate"]
+    chain = tomllib.loads(path.read_text())
+    tables = [t for t in chain["protocols"] if t["protocol"] == "savings_rate"]
     ours = {(t["flavour"], vault, t.get("psm")) for t in tables for vault in t["vaults"]}
     assert ours == REGISTRY.get(path.stem, set())
+    psms = {t["psm"] for t in chain.get("exchanges", ()) if t["protocol"] == "spark_psm"}
+    assert psms <= {psm for flavour, _, psm in REGISTRY.get(path.stem, set()) if flavour == "susdc_l2"}

@@ -67,6 +67,7 @@ SWAPS: Mapping[str, int] = {
     "aerodrome/volatile": 150_000,
     "curve_stableswap": 150_000,
     "slipstream": 180_000,
+    "spark_psm": 120_000,
     "uniswap_v2": 90_000,
     "uniswap_v3": 110_000,
     "uniswap_v4": 170_000,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.abi_calls import Argument
     from yieldbot.model.ids import Address
 
-LEAST = frozenset({"amountoutmin", "amountoutminimum", "min_dy"})
+LEAST = frozenset({"amountoutmin", "amountoutminimum", "min_dy", "minamountout"})
 """Common argument names of the minimum out. Used in descriptions; no judgement depends on them."""
 GIVEN = frozenset({"amountin", "dx"})
 """Common argument names of the amount in. Used in descriptions; no judgement depends on them."""

@@ -178,21 +178,24 @@ contract Psm3Double is Compounding {
         pocket = next;
     }
     function previewSwapExactIn(address given, address wanted, uint256 amount) public view returns (uint256) {
+        _known(given, wanted);
+        if (given != susds && wanted != susds) return amount * _one(wanted) / _one(given);
         uint256 rate = rateProvider.getConversionRate();
         if (wanted == susds) return amount * RAY / rate * 1e18 / _one(given);
-        require(given == susds, "PSM3/invalid-asset");
         return amount * rate / RAY * _one(wanted) / 1e18;
     }
     function previewSwapExactOut(address given, address wanted, uint256 amount) public view returns (uint256) {
+        _known(given, wanted);
+        if (given != susds && wanted != susds) return _up(amount * _one(given), _one(wanted));
         uint256 rate = rateProvider.getConversionRate();
         if (given == susds) return _up(_up(amount * RAY, rate) * 1e18, _one(wanted));
-        require(wanted == susds, "PSM3/invalid-asset");
         return _up(_up(amount * rate, RAY) * _one(given), 1e18);
     }
     function swapExactIn(address given, address wanted, uint256 amount, uint256 least, address to, uint256)
         external returns (uint256 out)
     {
         require(amount != 0, "PSM3/invalid-amountIn");
+        require(to != address(0), "PSM3/invalid-receiver");
         out = previewSwapExactIn(given, wanted, amount);
         require(out >= least, "PSM3/amountOut-too-low");
         _swap(given, wanted, amount, out, to);
@@ -201,11 +204,16 @@ contract Psm3Double is Compounding {
         external returns (uint256 into)
     {
         require(amount != 0, "PSM3/invalid-amountOut");
+        require(to != address(0), "PSM3/invalid-receiver");
         into = previewSwapExactOut(given, wanted, amount);
         require(into <= most, "PSM3/amountIn-too-high");
         _swap(given, wanted, into, amount, to);
     }
     function _one(address token) private view returns (uint256) { return token == usdc ? 1e6 : 1e18; }
+    function _known(address one, address other) private view {
+        bool both = (one == usdc || one == usds || one == susds) && (other == usdc || other == usds || other == susds);
+        require(both && one != other, "PSM3/invalid-asset");
+    }
     function _swap(address given, address wanted, uint256 into, uint256 out, address to) private {
         IToken(given).transferFrom(msg.sender, given == usdc ? pocket : address(this), into);
         if (wanted == usdc && pocket != address(this)) IToken(usdc).transferFrom(pocket, to, out);
