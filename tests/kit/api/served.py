@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from tests.kit.portal import in_one_loop
 from yieldbot.access.caller import Scope
 from yieldbot.access.database import url_of
 from yieldbot.access.ring import KeyRing
@@ -47,7 +48,7 @@ class Served:
         """The documents of the last reading that the use cases made."""
         self.service.workers.run = self._run  # type: ignore[method-assign]
         self.app = _application(self.service)
-        self.client = TestClient(self.app, raise_server_exceptions=False, client=("127.0.0.1", 1))
+        self.client = in_one_loop(TestClient(self.app, raise_server_exceptions=False, client=("127.0.0.1", 1)))
         self.ring = KeyRing(url_of(context.settings.data_dir))
 
     def read(self) -> None:

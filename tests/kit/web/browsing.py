@@ -9,6 +9,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from tests.kit.api.served import Served
+from tests.kit.portal import in_one_loop
 from yieldbot.web.server import pages
 
 ORIGIN = "http://testserver"
@@ -19,7 +20,7 @@ class Browsing:
 
     def __init__(self, served: Served) -> None:
         self.served, self.app = served, pages(served.service)
-        self.client = TestClient(self.app, raise_server_exceptions=False, follow_redirects=False)
+        self.client = in_one_loop(TestClient(self.app, raise_server_exceptions=False, follow_redirects=False))
 
     def get(self, path: str, **more: Any) -> Any:
         """Load a page."""

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.draws import draws
 from tests.kit.passkeys import Passkey
 from yieldbot.access.approvers import Approver, ToApprove, checked, plan_digest, register_of
 from yieldbot.errors import ConfigError, InvariantError
@@ -66,6 +67,7 @@ def test_no_other_bytes_count(raw: bytes, text: str) -> None:
     assert not ANNA.signed(ASKED, "0x" + raw.hex()) and not ANNA.signed(ASKED, text)
 
 
+@settings(max_examples=draws(25, 1000), deadline=None)
 @given(st.integers(0, 64), st.integers(1, 255))
 def test_no_changed_byte_counts(place: int, change: int) -> None:
     raw = bytearray(SIGNED)

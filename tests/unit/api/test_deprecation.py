@@ -15,6 +15,7 @@ from tests.docs.json_reference import _table
 from tests.kit import ROOT
 from tests.kit.api.compatible import breaks
 from tests.kit.api.served import Served
+from tests.kit.portal import in_one_loop
 from yieldbot.api import server
 from yieldbot.api.deprecation import PARAMETERS, deprecated
 from yieldbot.api.problems import Problem
@@ -41,7 +42,7 @@ def test_an_old_route_says_since_when_until_when_and_where_to_read(
 
     monkeypatch.setattr(server, "ROUTERS", (*server.ROUTERS, router))
     app = server.application(served.service)
-    client, key = TestClient(app), served.key("read")
+    client, key = in_one_loop(TestClient(app)), served.key("read")
     for path, status in (("/v1/old/x", 200), ("/v1/old/gone", 404)):
         answer = client.get(path, headers=key)
         assert answer.status_code == status and answer.headers["Deprecation"] == "@1796083200"
@@ -64,7 +65,7 @@ def test_an_old_parameter_says_so_where_it_is_used_and_in_the_description(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PARAMETERS, ("/v1/markets", "sort"), OLD)
-    client, key = TestClient(server.application(served.service)), served.key("read")
+    client, key = in_one_loop(TestClient(server.application(served.service))), served.key("read")
     assert client.get("/v1/markets?sort=key", headers=key).headers["Sunset"] == "Thu, 01 Jul 2027 00:00:00 GMT"
     for path in ("/v1/markets?limit=5", "/v1/positions?sort=key"):
         assert not set(HEADERS) & set(client.get(path, headers=key).headers)
@@ -97,7 +98,7 @@ def test_an_old_field_of_a_body_says_so_where_it_is_used(served: Served, monkeyp
         return {}
 
     monkeypatch.setattr(server, "ROUTERS", (*server.ROUTERS, router))
-    client, key = TestClient(server.application(served.service)), served.key("read")
+    client, key = in_one_loop(TestClient(server.application(served.service))), served.key("read")
     for body, ends in (
         ({"new": 1}, None),
         ({"older": 1}, "Wed, 05 May 2027 00:00:00 GMT"),
