@@ -32,6 +32,10 @@ Kind = Literal[
     "account.cleared",
     "halt.ordered",
     "halt.lifted",
+    "exit.ordered",
+    "exit.lifted",
+    "proposal.waits",
+    "proposal.decided",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 _OF_STATUS = {
@@ -51,6 +55,8 @@ _OF_ENTRY = {
     "alarm.lifted": "alarm.ended",
     "account.stopped": "account.stopped",
     "account.cleared": "account.cleared",
+    "exit.ordered": "exit.ordered",
+    "exit.lifted": "exit.lifted",
 }
 
 
@@ -71,8 +77,10 @@ class Event(Part):
     run_id: str | None = Field(default=None, description="the run that it is about; null: none")
     market_id: str | None = Field(default=None, description="the market that it is about; null: none")
     alert_id: str | None = Field(default=None, description="the alert that it is about; null: none")
+    proposal_id: str | None = Field(default=None, description="the proposal that it is about; null: none")
     status: str | None = Field(
-        default=None, description="of a plan its status, of a run its outcome, of an alarm its code; null: it has none"
+        default=None,
+        description="of a plan or proposal its status, of a run its outcome, of an alarm its code; null: it has none",
     )
     halted: bool | None = Field(default=None, description="of `state`: whether a halt is in force; null: see `text`")
     read_at: int | None = Field(

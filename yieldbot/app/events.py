@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.app import alerts
+from yieldbot.app import alerts, proposals
 from yieldbot.app.alert_store import FILE as ALERTS
 from yieldbot.app.collections import alarm_of, visible
 from yieldbot.app.event_documents import Event, of_entry
@@ -220,7 +220,9 @@ class Events:
         self._seq = self._rows[0]["seq"] if self._rows else 0
         self._seen = {"read_at": self._service.read_at, "halted": self._service.halted(), "alerts": None}
         self._seen["runs"] = {one.row.id for one in self._service.requested.all()}
+        self._seen |= {"proposals": None, "proposals_until": 0}
         self._alerts()
+        self._proposals()
 
     async def _look(self) -> None:
         """Notice what happened since the last check."""
@@ -242,7 +244,7 @@ class Events:
                     _of_all(one.accounts),
                 )
         seen["runs"] = {one.row.id for one in requested}
-        for event, accounts in self._alerts():
+        for event, accounts in (*self._alerts(), *self._proposals()):
             self._add(event, _of_all(accounts))
         await self._read()
         for row in reversed(list(takewhile(lambda row: row["seq"] > self._seq, self._rows))):
@@ -252,11 +254,7 @@ class Events:
 
     def _alerts(self) -> list[tuple[Event, frozenset[str] | None]]:
         """(event, accounts of the alert) of each alert that began or ended since the last check."""
-        file = self._service.context.settings.data_dir / ALERTS
-        try:
-            stamp = (file.stat().st_mtime_ns, file.stat().st_ino)
-        except OSError:
-            stamp = (0, 0)
+        stamp = self._stamp(ALERTS)
         if stamp == self._seen.get("alerts_file"):
             return []
         before: Mapping[Any, bool] | None = self._seen["alerts"]
@@ -280,6 +278,45 @@ class Events:
                     found.append((event, None if row.accounts is None else frozenset(row.accounts)))
         self._seen |= {"alerts": now, "alerts_file": stamp}
         return found
+
+    def _proposals(self) -> list[tuple[Event, frozenset[str] | None]]:
+        """(event, accounts that it is for) of each proposal that was made, decided or expired since the last check."""
+        stamp, now = self._stamp(proposals.FILE), int(time.time())
+        if stamp == self._seen.get("proposals_file") and not 0 < self._seen["proposals_until"] <= now:
+            return []
+        before: Mapping[str, str] | None = self._seen["proposals"]
+        try:
+            rows = proposals.list_(self._service.context).proposals
+        except ConfigError:  # the page of proposals says why they cannot be read
+            return []
+        found = [
+            (
+                Event(
+                    kind="proposal.waits" if row.status == "waiting" else "proposal.decided",
+                    at=row.at if row.status == "waiting" else now,
+                    text=one_line(row.lines[0] if row.kind != "setting" else f"a change of {row.setting.key}"),  # type: ignore[union-attr]
+                    proposal_id=row.id,
+                    status=row.status,
+                ),
+                None if row.accounts is None else frozenset(row.accounts),
+            )
+            for row in reversed(rows)
+            if before is not None and before.get(row.id) != row.status
+        ]
+        self._seen |= {
+            "proposals": {row.id: row.status for row in rows},
+            "proposals_file": stamp,
+            "proposals_until": min((row.expires_at for row in rows if row.status == "waiting"), default=0),
+        }
+        return found
+
+    def _stamp(self, name: str) -> tuple[int, int]:
+        """What changes with a file of the data directory."""
+        try:
+            found = (self._service.context.settings.data_dir / name).stat()
+        except OSError:
+            return (0, 0)
+        return (found.st_mtime_ns, found.st_ino)
 
     def _job_began(self, name: str) -> None:
         if self._streams and name == "plan":

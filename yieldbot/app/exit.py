@@ -115,7 +115,7 @@ def _left(
         while len(more) < MOST_FURTHER and (pools := _goes_on(world, [report, *more][-1], named)) is not None:
             more.append(await run_job(world, job, lambda snapshot, unread, pools=pools: ((), pools)))  # type: ignore[misc]
         if report.declined is not None and report.declined.code == "HUMAN_REJECTED" and made:
-            world.journal.append(*(_lifted(order) for order in made))
+            world.journal.append(*(_lifted(order, BY) for order in made))
             world.say("the order is lifted again: nothing is taken out")
         return report
 
@@ -264,6 +264,8 @@ class ExitStopRequest:
     """The market of the order by its name or id, or ``all``: every order."""
     jobs: JobFilter = field(default_factory=JobFilter)
     """The jobs whose accounts are concerned."""
+    by: str = BY
+    """Who lifts them."""
 
 
 def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
@@ -277,7 +279,7 @@ def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
         raise ConfigError(f"no exit of {request.market!r} was ordered; ordered are: {ours or 'none'}")
     data_dir = context.settings.data_dir
     with run_lock(data_dir, "exit --stop"), Journal.open(data_dir / JOURNAL) as journal:
-        journal.append(*(_lifted(order) for order in meant))
+        journal.append(*(_lifted(order, request.by) for order in meant))
     return ExitStopDocument(lifted=tuple(_standing(order, ()) for order in meant))
 
 
@@ -285,8 +287,8 @@ def _means(name: str, order: ExitOrdered) -> bool:
     return name == ALL or name in (order.name, order.market_id) or order.market_id.startswith(f"{name}/")
 
 
-def _lifted(order: ExitOrdered) -> ExitLifted:
-    return ExitLifted(chain=order.chain, owner=order.owner, market_id=order.market_id, by=BY)
+def _lifted(order: ExitOrdered, by: str) -> ExitLifted:
+    return ExitLifted(chain=order.chain, owner=order.owner, market_id=order.market_id, by=by)
 
 
 def _orders(context: Context, jobs: Sequence[Job]) -> list[ExitOrdered]:

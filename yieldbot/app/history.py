@@ -130,9 +130,9 @@ def _words(kind: str, body: dict[str, Any]) -> str:
         case "exit.ended":
             return f"{body['market_id']}: nothing is on its way out any more"
         case "exit.ordered":
-            return f"{body['name']} ({body['market_id']}): to be left, ordered at the {body['by']}"
+            return f"{body['name']} ({body['market_id']}): to be left, ordered {_by(body)}"
         case "exit.lifted":
-            return f"{body['market_id']}: the order to leave is lifted at the {body['by']}"
+            return f"{body['market_id']}: the order to leave is lifted {_by(body)}"
         case "account.cleared":
             return f"by {body['by']}"
         case "run.ended":
@@ -153,6 +153,10 @@ def _words(kind: str, body: dict[str, Any]) -> str:
 def _leaving(body: dict[str, Any]) -> str:
     requested, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
     return leaving(requested, ready, back, body["until"])
+
+
+def _by(body: Mapping[str, Any]) -> str:
+    return "at the terminal" if body["by"] == "terminal" else f"by {body['by']}"
 
 
 def _amount(doc: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from yieldbot.app.admission import Caller, Scope
 from yieldbot.app.passkey_sign_in import registered
+from yieldbot.app.proposal_decisions import Decider
 from yieldbot.app.service import Service
 from yieldbot.web import navigation
 from yieldbot.web.assets import assets
@@ -75,6 +76,14 @@ def valid(session: Session, service: Service) -> bool:
 def caller_of(request: Request) -> Caller:
     """The person who asks, with their rights."""
     return session_of(request).caller
+
+
+def decider_of(request: Request) -> Decider:
+    """The person who asks, as somebody who decides what takes a person of the register of approvers."""
+    session = session_of(request)
+    person = session.approver
+    name = f"key {session.caller.name}" if person is None else person.name
+    return Decider(session.caller, name, person is not None, request.state.address)
 
 
 def need(request: Request, scope: Scope) -> None:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from yieldbot.app.service import Service, visible
 from yieldbot.app.watched import watched
 from yieldbot.errors import ConfigError
+from yieldbot.web import orders
 from yieldbot.web.answering import caller_of, page, service_of
 from yieldbot.web.charts import Chart, Line, Mark
 from yieldbot.web.listing import text_of
@@ -39,6 +40,7 @@ async def market(request: Request) -> Response:
     past, why = await _past(service, row, SPANS[span])
     forecast = service.forecast_of(row["id"])
     curve = _same(service, "curves", row)
+    ordered = await orders.standing(request)
     return page(
         request,
         "market.html",
@@ -59,6 +61,12 @@ async def market(request: Request) -> Response:
         position=_same(service, "positions", row),
         look=await asyncio.to_thread(_look, service, row),
         events=await _events(service, row),
+        orders=[
+            one
+            for one in ordered["orders"]
+            if (one["chain_id"], one["owner"], one["market_id"]) == (row["chain_id"], row["owner"], row["id"])
+        ],
+        may_not_lift=ordered["may_not_lift"],
     )
 
 

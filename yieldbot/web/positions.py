@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from yieldbot.app.service import visible
+from yieldbot.web import orders
 from yieldbot.web.answering import caller_of, page, service_of
 
 
@@ -25,6 +26,7 @@ async def positions(request: Request) -> Response:
         keys={(row["chain_id"], row["id"]): row["key"] for row in visible(service.newest("markets").rows, caller)},
         unread=service.newest("positions").unread if caller.accounts is None else (),
         read=bool(service.read_at),
+        **await orders.standing(request),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -15,7 +16,8 @@ from yieldbot.app.admission import Scope
 from yieldbot.app.proposal_documents import ProposalRow
 from yieldbot.app.service import visible
 from yieldbot.errors import SafetyError, YieldbotError
-from yieldbot.web.answering import caller_of, form_of, need, page, service_of, session_of, to
+from yieldbot.web import orders
+from yieldbot.web.answering import caller_of, decider_of, form_of, need, page, service_of, session_of, to
 
 KINDS = {"exit": "Leave a market", "alert": "A new alert", "setting": "A change of one setting"}
 TONES = {"waiting": "wait", "accepted": "good", "rejected": "none", "expired": "none"}
@@ -46,7 +48,7 @@ async def accept(request: Request) -> Response:
     if row.id in deciding:
         return await _page(request, row, 409, "It is being carried out: load the page again in a minute.")
     deciding.add(row.id)
-    work = asyncio.create_task(use.accept(row.id, service_of(request), _who(request)))
+    work = asyncio.create_task(use.accept(row.id, service_of(request), decider_of(request)))
     work.add_done_callback(lambda _: deciding.discard(row.id))
     try:
         found, plan = await asyncio.shield(work)  # an exit goes on when the browser goes away
@@ -63,7 +65,7 @@ async def reject(request: Request) -> Response:
     await form_of(request)
     row = await _row(request)
     try:
-        await use.reject(row.id, service_of(request), _who(request))
+        await use.reject(row.id, service_of(request), decider_of(request))
     except YieldbotError as failure:
         return await _refused(request, failure)
     return to(f"/proposals/{row.id}")
@@ -78,6 +80,7 @@ async def _page(
     request: Request, row: ProposalRow, status: int = 200, why: str | None = None, done: str | None = None
 ) -> Response:
     caller, session = caller_of(request), session_of(request)
+    ordered = await orders.standing(request)
     return page(
         request,
         "proposal.html",
@@ -90,6 +93,8 @@ async def _page(
         running=row.id in request.app.state.deciding,
         why=why,
         done=done,
+        orders=_orders(row, ordered["orders"]) if row.status == "accepted" else (),
+        may_not_lift=ordered["may_not_lift"],
     )
 
 
@@ -98,6 +103,12 @@ def _held(request: Request, row: ProposalRow) -> dict[str, Any] | None:
     found = visible(service_of(request).newest("positions").rows, caller_of(request))
     mine = (one for one in found if one["id"] == row.market_id and row.wallet in (None, one["wallet"]))
     return next((dict(one) for one in mine), None)
+
+
+def _orders(row: ProposalRow, ordered: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The orders in force of an accepted exit."""
+    mine = (one for one in ordered if one["market_id"] == row.market_id)
+    return [one for one in mine if row.wallet in (None, one["wallet"]) and row.chain in (None, one["chain"])]
 
 
 async def _rows(request: Request) -> tuple[ProposalRow, ...]:
@@ -111,13 +122,6 @@ async def _row(request: Request) -> ProposalRow:
     if found is None:
         raise HTTPException(404, "there is no such proposal")
     return found
-
-
-def _who(request: Request) -> use.Decider:
-    session = session_of(request)
-    person = session.approver
-    name = f"key {session.caller.name}" if person is None else person.name
-    return use.Decider(session.caller, name, person is not None, request.state.address)
 
 
 ROUTES = (

@@ -16,11 +16,13 @@ from tests.kit.config.files import WALLET
 from tests.kit.journal.store import CHAIN
 from tests.kit.journal.store import OWNER as PLAN_OWNER
 from tests.kit.market_builder import OWNER
+from tests.kit.web.walk import proposed
 from tests.unit.api.test_alert_routes import RATE, once
 from tests.unit.api.test_approvals import queue
 from tests.unit.api.test_runs import ended
 from tests.unit.app.test_overview import Quiet
 from yieldbot.app import events as module
+from yieldbot.app import proposals
 from yieldbot.app.event_documents import KINDS, of_entry
 from yieldbot.app.events import MOST_OF_KEY
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
@@ -34,6 +36,7 @@ from yieldbot.journal.journal_entries import (
     AccountStopped,
     AlarmLifted,
     AlarmRaised,
+    ExitLifted,
     PlanMarked,
     PlanStatus,
     TxSent,
@@ -126,6 +129,7 @@ def test_entries_of_the_journal_become_the_kinds_that_are_documented() -> None:
         "account.cleared": AccountCleared(CHAIN, PLAN_OWNER, "anna"),
         "alarm.raised": AlarmRaised(**market, saw="0.97", since=5, time=5),
         "alarm.ended": AlarmLifted(**market, time=9),
+        "exit.lifted": ExitLifted(chain=CHAIN, owner=PLAN_OWNER, market_id="all/1/a", by="anna"),
     }  # fmt: skip
     for kind, entry in entries.items():
         found = of_entry(event_of(Record(7, 5, entry), {}).model_dump(mode="json"))  # type: ignore[arg-type]
@@ -186,6 +190,34 @@ def test_too_far_behind_is_said(served: Served, monkeypatch: pytest.MonkeyPatch)
         assert served.client.get("/v1/events", headers=headers).json()["code"] == "BAD_EVENT_ID"  # type: ignore[arg-type]
     for query in ("wait=-1", "wait=3601", "wait=x", "kinds=plan", "kinds=yb", "x=1", "wait=0&wait=0"):
         assert served.client.get(f"/v1/events?{query}", headers=key).status_code == 400, query
+
+
+def test_proposals_are_heard_of_when_made_decided_and_expired_by_those_who_see_them(
+    served: Served, context: Quiet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = served.key("read", name="everyone")
+    other = served.key("read", name="other", accounts=frozenset((OTHER,)))
+
+    async def work() -> None:
+        async with Listener(served.app, everyone) as heard, Listener(served.app, other) as apart:
+            assert await heard.event() and await apart.event()
+            exit_, alert = await asyncio.to_thread(proposed, served)
+            made = [await heard.event(), await heard.event()]
+            assert [(one or {}).get("proposal_id") for one in made] == [exit_.id, alert.id]
+            assert {(one or {})["kind"] for one in made} == {"proposal.waits"} and made[0]["text"] == exit_.lines[0]  # type: ignore[index]
+            proposals.reject(alert.id, context)
+            decided = await heard.event()
+            assert decided and (decided["kind"], decided["status"]) == ("proposal.decided", "rejected")
+            monkeypatch.setattr(time, "time", lambda: exit_.expires_at + 1.0)  # no file changes then
+            expired = await heard.event()
+            while expired and expired["kind"] != "proposal.decided":
+                expired = await heard.event()
+            assert expired and (expired["proposal_id"], expired["status"]) == (exit_.id, "expired")
+            halt(HaltRequest(reason="all hear of it"), context)
+            first = await apart.event()
+            assert first and first["kind"] == "halt.ordered"
+
+    play(work)
 
 
 def test_a_key_of_one_account_hears_nothing_of_others(served: Served, context: Quiet) -> None:

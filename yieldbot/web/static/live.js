@@ -6,8 +6,10 @@ const live = document.getElementById("live");
 const RETRY = 5000, SILENT = 45000;
 let source = null, waiting = false, heard = false, timer = 0, retry = 0, heardAt = 0, refused = 0;
 
+// Whether somebody may be writing in a form of the page, or has just pressed its button.
 function filledIn() {
-  return document.querySelector("#content form[method=post]") !== null;
+  return [...document.querySelectorAll("#content form[method=post]")].some((form) =>
+    form.matches("[aria-busy]") || form.querySelector("input:not([type=hidden]), textarea, select"));
 }
 
 function busy() {
@@ -17,14 +19,22 @@ function busy() {
     || document.querySelectorAll("#content tbody").length > 2 && scrollY > innerHeight;
 }
 
+// What tells something that may have the focus from all else in the content; null: it is not in it.
+function named(one) {
+  if (!one.closest("#content")) return null;
+  return one.id || [one.tagName, one.getAttribute("href") || one.form?.action || one.getAttribute("aria-label"), one.textContent.trim().slice(0, 60)].join(" ");
+}
+
 function refreshed() {
   htmx.trigger(document.body, "changed");  // what follows one thing alone, such as a plan's progress
   if (document.getElementById("progress")) { state("on", "Live"); return; }
   waiting = busy();
   if (waiting) { state("on", "New figures are there", ["show them", shown]); return; }
-  const open = [...document.querySelectorAll("#content details")].map((one) => one.open);
+  const open = [...document.querySelectorAll("#content details")].map((one) => one.open), focused = named(document.activeElement);
   document.addEventListener("htmx:after:settle", () => {
     document.querySelectorAll("#content details").forEach((one, at) => { if (open[at]) one.open = true; });
+    const same = focused && [...document.querySelectorAll("#content a, #content button, #content summary, #content [tabindex]")].find((one) => named(one) === focused);
+    if (same && document.activeElement === document.body) same.focus({ preventScroll: true });  // where the keyboard was, it stays
   }, { once: true });
   htmx.trigger("#content", "live");
   state("on", "Live");
