@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import InvariantError, NodeRefused
 from yieldbot.model.ids import Address
-from yieldbot.protocols.evm.abi import checksum, selector_of, types_of
+from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.evm.artifacts import Artifact
 
 ZERO = Address("0x" + "00" * 20)
 GAS = 16_000_000
+
+
+@lru_cache(maxsize=512)
+def _encoder(abi: str, bytecode: str | None = None) -> Any:
+    """web3's contract class for an ABI (JSON), with creation code for deployments. Cached, since making one is slow."""
+    from web3 import Web3
+
+    return Web3().eth.contract(abi=json.loads(abi), bytecode=bytecode)
 
 
 class Contract:
@@ -21,29 +31,11 @@ class Contract:
     def __init__(self, address: str, abi: list[dict[str, Any]]) -> None:
         self.address = checksum(address)
         self.abi = abi
+        self._web3 = _encoder(json.dumps(abi))
 
     def data(self, function: str, *args: Any) -> str:
-        """Calldata (0x hex) for a function, by name or, if overloaded, by signature. Raises LookupError where no
-        function of the ABI takes these arguments."""
-        from eth_abi.abi import is_encodable
-
-        name, _, signed = function.partition("(")
-        for entry in self.abi:
-            if entry["type"] == "function" and entry["name"] == name:
-                types = types_of(entry)
-                signature = f"{name}({','.join(types)})"
-                if function == signature or (
-                    not signed and len(types) == len(args) and all(map(is_encodable, types, args))
-                ):
-                    return f"0x{selector_of(signature).hex()}{_encoded(types, args)}"
-        raise LookupError(f"no function {function} takes {args}")
-
-
-def _encoded(types: Sequence[str], args: Sequence[Any]) -> str:
-    """Arguments in hex, without 0x."""
-    from eth_abi.abi import encode
-
-    return bytes(encode(types, args)).hex()
+        """Calldata (0x hex) for a function, by name or, if overloaded, by signature."""
+        return str(self._web3.encode_abi(function, args=list(args)))
 
 
 class Deployer:
@@ -58,9 +50,8 @@ class Deployer:
 
     async def deploy(self, artifact: Artifact, *args: Any) -> Contract:
         """Deploy a contract with constructor arguments; its libraries must be in ``self.libraries``."""
-        types = next((types_of(entry) for entry in artifact.abi if entry["type"] == "constructor"), ())
-        code = artifact.linked(self.libraries)
-        receipt = await self._send({"data": f"0x{code}{_encoded(types, args)}"}, "a deployment")
+        made = _encoder(json.dumps(artifact.abi), "0x" + artifact.linked(self.libraries))
+        receipt = await self._send({"data": str(made.constructor(*args).data_in_transaction)}, "a deployment")
         return Contract(receipt["contractAddress"], artifact.abi)
 
     async def library(self, name: str, artifact: Artifact) -> None:
