@@ -9,6 +9,7 @@ scaled by 1e18.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 MANTISSA = 10**18
 
@@ -37,6 +38,44 @@ class JumpRate:
         """JumpRateModel.getSupplyRate: utilisation * borrow rate * (1 - reserve_factor), all scaled by 1e18."""
         to_pool = self.borrow(utilisation) * (MANTISSA - reserve_factor) // MANTISSA
         return utilisation * to_pool // MANTISSA
+
+
+@dataclass(frozen=True, slots=True)
+class SampledRate:
+    """A rate model that does not state its terms, by its answers."""
+
+    points: tuple[tuple[int, int], ...]
+    """(utilisation, borrow rate) where it was asked, both scaled by 1e18, from 0 to 1."""
+    used: int
+    """The market's utilisation as it is stored, at most 1, scaled by 1e18."""
+    now: int
+    """Its borrow rate there, scaled by 1e18."""
+
+    @property
+    def kink(self) -> int:
+        """The utilisation beyond which its rate rises most steeply, scaled by 1e18."""
+        rises = [((rate - before) / (at - start), start) for (start, before), (at, rate) in pairwise(self.points)]
+        steepest = max(rise for rise, _ in rises)
+        return next(start for rise, start in rises if rise >= steepest * (1.0 - 1e-6))
+
+    def borrow(self, utilisation: int) -> int:
+        """The borrow rate at a utilisation: as it was asked, else on the line between two answers."""
+        at = min(utilisation, MANTISSA)
+        if at == self.used:
+            return self.now
+        for (start, before), (end, rate) in pairwise(self.points):
+            if at <= end:
+                return before + (rate - before) * (at - start) // (end - start)
+        return self.points[-1][1]
+
+    def supply(self, utilisation: int, reserve_factor: int) -> int:
+        """As ``JumpRate.supply``; the utilisation counts for at most 1."""
+        to_pool = self.borrow(utilisation) * (MANTISSA - reserve_factor) // MANTISSA
+        return min(utilisation, MANTISSA) * to_pool // MANTISSA
+
+
+RateModel = JumpRate | SampledRate
+"""How a market's borrow rate follows from its utilisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +122,14 @@ class CTokenTotals:
         if no cToken exists."""
         return self.supplied_raw * MANTISSA // self.shares if self.shares else first
 
-    def supply_rate(self, model: JumpRate) -> int:
+    def supply_rate(self, model: RateModel) -> int:
         """The market's supplyRatePerBlock or PerTimestamp, scaled by 1e18: bad debt pays no interest."""
         if not self.isolated:
             return model.supply(self.utilisation, self.reserve_factor)
         to_pool = model.borrow(self.utilisation) * (MANTISSA - self.reserve_factor) // MANTISSA
         return self.borrows_raw * to_pool // self.supplied_raw if self.supplied_raw else 0
 
-    def accrued(self, model: JumpRate, now: int) -> CTokenTotals:
+    def accrued(self, model: RateModel, now: int) -> CTokenTotals:
         """CToken.accrueInterest: simple interest at the rate of the stored amounts."""
         elapsed = now - self.updated
         if elapsed <= 0:

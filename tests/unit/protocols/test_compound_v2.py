@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 from pydantic import ValidationError
 
 from yieldbot.errors import MarketError
+from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.known import MULTICALL3
 from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.model.reads import EthCall
 from yieldbot.protocols import adapters
@@ -75,6 +77,11 @@ MOONWELL = {**CTOKEN, **SECONDS}
 def answer(read: EthCall, said: Answers) -> bytes:
     """As a contract that has these functions and no others does; the asset's balance of the cToken is its cash."""
     ctoken = abi("compound_v2")
+    if read.to == MULTICALL3:
+        second = said.get("block_seconds", {}).get(read.lag_blocks)
+        return b"" if second is None else encode(["uint256"], [BLOCK.timestamp - round(second * read.lag_blocks)])
+    if read.data[:4] == ctoken.selector("getBorrowRate"):
+        return encode(["uint256"], [two_kinks(*decode(["uint256"] * 3, read.data[4:]))])
     if read.to == USDC.address:
         return encode(["uint256"], [said.get("balance", said["getCash"])])
     for name, entry in ctoken._functions.items():
@@ -84,6 +91,20 @@ def answer(read: EthCall, said: Answers) -> bytes:
                 value = value[read.data[-1]]
             return b"" if value is None else encode([entry["outputs"][0]["type"]], [value])
     raise AssertionError(read)
+
+
+FIRST, SECOND, STEEP = 8 * 10**17, 9 * 10**17, 3 * 10**12
+"""Kinks of Venus's model, and its slope beyond the second."""
+
+
+def two_kinks(cash: int, borrows: int, reserves: int) -> int:
+    """TwoKinksInterestRateModel.getBorrowRate, without base rates."""
+    used = min(WAD, borrows * WAD // (cash + borrows - reserves)) if borrows else 0
+    if used < FIRST:
+        return used * SLOPE // WAD
+    if used < SECOND:
+        return FIRST * SLOPE // WAD + (used - FIRST) * JUMP // WAD
+    return FIRST * SLOPE // WAD + (SECOND - FIRST) * JUMP // WAD + (used - SECOND) * STEEP // WAD
 
 
 def deployment(*markets: str, assets: tuple[Token, ...] = (USDC,), **params: Any) -> Deployment:
@@ -106,7 +127,8 @@ def observed(said: Answers, block: BlockRef = BLOCK, **params: Any) -> MarketSta
     flow = ADAPTER.observe(market, ME, block)
     reads = next(flow)
     with pytest.raises(StopIteration) as done:
-        flow.send([answer(read, said) for read in reads if isinstance(read, EthCall)])
+        while True:
+            reads = flow.send([answer(read, said) for read in reads if isinstance(read, EthCall)])
     state: MarketState = done.value.value
     return state
 
@@ -151,7 +173,7 @@ def test_a_table_that_is_wrong_is_refused(markets: tuple[str, ...], assets: tupl
         ({"comptroller": OTHER}, "another comptroller"),
         ({"accrualBlockTimestamp": None}, "does not answer as a cToken does"),
         ({"decimals": None}, "does not answer as a cToken does"),
-        ({"accrualBlockTimestamp": None, **BLOCKS}, "lacks blocks_per_year"),
+        ({"accrualBlockTimestamp": None, **BLOCKS}, "no earlier block's time can be read: name blocks_per_year"),
         ({"mintGuardianPaused": None}, "does not say whether minting is paused"),
     ],
 )
@@ -180,6 +202,31 @@ def test_interest_is_counted_by_either_clock() -> None:
         assert state.doubts == () and state.status is Status.ACTIVE
     assert by_seconds.quoted.value == SUPPLY_RATE * YEAR / WAD
     assert by_blocks.quoted.value == SUPPLY_RATE * BLOCKS_PER_YEAR / WAD
+
+
+def test_a_model_that_does_not_state_its_terms_is_asked_and_blocks_are_timed() -> None:
+    """Venus's model of two kinks, on a chain whose blocks last 0.45 s."""
+    rate = two_kinks(200_000, 810_000, 10_000)
+    pays = 81 * 10**16 * (rate * 9 // 10) // WAD
+    venus = {**CTOKEN, **BLOCKS, "supplyRatePerBlock": pays, "kink": None, "block_seconds": {20_000: 0.45, 100: 0.44}}
+    venus |= {"actionPaused": (False, False), "supplyCaps": 10**14}
+    state = observed(venus)
+    assert state.doubts == () and "block-time-of-few-blocks" not in state.flags
+    year = 20_000 * YEAR // 9_000
+    assert state.quoted.value == pays * year / WAD
+    later = observed(venus, replace(BLOCK, height=BLOCK.height + 1_000))
+    assert later.borrowed is not None and later.borrowed.raw == 810_000 * 10**6 + rate * 1_000 * 810_000 * 10**6 // WAD
+    assert isinstance(state.curve, KinkedCurve)
+    assert [round(used * 100) for used, _ in state.curve.points] == [0, 80, 90, 100]
+    for lent in (0.2, 0.5, 0.8, 0.805):  # our deposit lowers the utilisation
+        more = 810_000 / lent - 1_000_000
+        true = lent * two_kinks(round((200_000 + more) * WAD), 810_000 * WAD, 10_000 * WAD) * 0.9 * year / WAD
+        assert state.curve.apr(more, 1.0) == pytest.approx(true, rel=1e-6)
+    short = observed({**venus, "block_seconds": {20_000: None, 100: 0.44}})
+    assert "block-time-of-few-blocks" in short.flags and short.quoted.value == pays * (100 * YEAR // 44) / WAD
+    assert "above-kink" in observed({**venus, "getCash": 60_000 * 10**6, "balance": 10**12}).flags
+    with pytest.raises(MarketError, match="does not state its terms"):
+        observed({**venus, "badDebt": 0})
 
 
 def test_what_is_held_is_what_its_shares_pay() -> None:

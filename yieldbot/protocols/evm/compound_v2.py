@@ -12,7 +12,14 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.errors import MarketError
-from yieldbot.math.compound_v2 import MANTISSA, CTokenTotals, JumpRate, redeem_value_raw, share_value_raw
+from yieldbot.math.compound_v2 import (
+    MANTISSA,
+    CTokenTotals,
+    JumpRate,
+    RateModel,
+    redeem_value_raw,
+    share_value_raw,
+)
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -25,6 +32,7 @@ from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.doubts import backed, in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
+from yieldbot.protocols.evm.compound_v2_rates import block_reads, blocks_per_year, curve_points, sampled_rate
 from yieldbot.protocols.reads import Reads
 
 MINT, REDEEM = 0, 1
@@ -91,8 +99,8 @@ class CTokenParams(BaseModel):
     """cTokens, at most one for each asset. One that pays the native token (CEther, Moonwell's mWETH) is refused, since
     it pays another token than was deposited."""
     blocks_per_year: int | None = Field(default=None, gt=0)
-    """Blocks that the chain makes a year; for deployments that accrue by block, on chains whose contracts see the
-    chain's own block numbers."""
+    """Blocks that the chain makes a year, for deployments that accrue by block, on chains whose contracts see the
+    chain's own block numbers; None: it is measured."""
 
 
 class CompoundV2:
@@ -137,14 +145,12 @@ class CompoundV2:
             params["unfit"] = f"{at} does not answer as a cToken does"
         elif ctoken.one("comptroller", row["comptroller"]) != comptroller:
             params["unfit"] = f"{at} is of another comptroller than {comptroller}"
-        elif clock == "blocks" and not deployment.params.get("blocks_per_year"):
-            params["unfit"] = f"{at} accrues by block: its table in chains/*.toml lacks blocks_per_year"
         else:
             params["clock"] = clock
             params["model"] = ctoken.one("interestRateModel", row["interestRateModel"])
             params["symbol"] = label(row["symbol"]) or "cToken"
             params["share_decimals"] = ctoken.one("decimals", row["decimals"])
-            params["periods"] = deployment.params["blocks_per_year"] if clock == "blocks" else SECONDS_PER_YEAR
+            params["periods"] = deployment.params.get("blocks_per_year") if clock == "blocks" else SECONDS_PER_YEAR
             params["isolated"] = len(row["badDebt"]) >= 32
         return Market(
             id=MarketId(f"compound_v2/{evm_number(deployment.chain)}/{at.lower()}"),
@@ -161,7 +167,8 @@ class CompoundV2:
         where, token = market.params, market.asset
         if "unfit" in where:
             raise MarketError(where["unfit"])
-        observed = yield from _Observation.read(market, owner)
+        observed = yield from _Observation.read(market, owner, block)
+        periods = observed.periods
         now = block.height if where["clock"] == "blocks" else block.timestamp
         totals = observed.totals.accrued(observed.model, now)
         rate = totals.exchange_rate(observed.first_rate)
@@ -173,7 +180,7 @@ class CompoundV2:
         rates = observed.totals.supply_rate(observed.model)
         lent_raw = totals.borrows_raw + totals.bad_debt_raw
         paying = totals.borrows_raw / lent_raw if lent_raw else 1.0
-        capacity = observed.capacity_raw(totals, where["periods"])
+        capacity = observed.capacity_raw(totals)
         status = observed.status
         flags = {
             "above-kink": totals.utilisation > observed.model.kink,
@@ -182,6 +189,7 @@ class CompoundV2:
             "thin-liquidity": liquidity * THIN < totals.supplied_raw,
             "rewards-not-counted": observed.pays_rewards,
             "bad-debt": totals.bad_debt_raw > 0,
+            "block-time-of-few-blocks": observed.roughly,
         }
         doubts = observed.doubts(token, rate, rates)
         return MarketState(
@@ -198,10 +206,10 @@ class CompoundV2:
             curve=KinkedCurve(
                 others=(totals.supplied_raw - worth) / token.one,
                 borrowed=lent_raw / token.one,
-                points=_points(observed.model, where["periods"]),
+                points=curve_points(observed.model, periods),
                 keep=(1.0 - totals.reserve_factor / MANTISSA) * paying,
             ),
-            quoted=Apr(rates * where["periods"] / MANTISSA),
+            quoted=Apr(rates * periods / MANTISSA),
             pools=frozenset({market.id}),
             gas_deposit=leg_gas("compound_v2").deposit,
             gas_withdraw=leg_gas("compound_v2").withdraw,
@@ -255,8 +263,12 @@ class _Observation:
 
     totals: CTokenTotals
     """The stored totals."""
-    model: JumpRate
+    model: RateModel
     """The rate model."""
+    periods: int
+    """Periods of interest in a year."""
+    roughly: bool
+    """Whether ``periods`` are from the last few blocks alone."""
     shares: int
     """Our cTokens, in base units."""
     first_rate: int
@@ -275,8 +287,8 @@ class _Observation:
     """Whether it names a distributor of rewards (Moonwell); its rewards are not counted here."""
 
     @classmethod
-    def read(cls, market: Market, owner: Address) -> Flow[_Observation]:
-        """Reads the observation in one round."""
+    def read(cls, market: Market, owner: Address, block: BlockRef) -> Flow[_Observation]:
+        """Reads the observation in one round, or in two if its rate model does not state its terms."""
         ctoken, at, where = abi("compound_v2"), market.address, market.params
         clock, rate_model, comptroller = CLOCKS[where["clock"]], where["model"], where["comptroller"]
         reads = Reads()
@@ -284,7 +296,8 @@ class _Observation:
         if where["isolated"]:
             required["badDebt"] = reads.add(ctoken.read(at, "badDebt"))
         required["balanceOf"] = reads.add(ctoken.read(at, "balanceOf", owner))
-        required |= {name: reads.add(ctoken.read(rate_model, name)) for name in (*clock.model, "kink")}
+        terms = [reads.add(ctoken.read(rate_model, name, optional=True)) for name in (*clock.model, "kink")]
+        times = [] if where["periods"] else block_reads(reads)
         balance = reads.add(abi("erc20").read(market.asset.address, "balanceOf", at))
         model = reads.add(ctoken.read(at, "interestRateModel"))
         mint, mint_action, redeem_action, cap, fee, rewards = (
@@ -302,6 +315,15 @@ class _Observation:
         answered = {name: ctoken.one(name, handle.data) for name, handle in required.items()}
         if ctoken.one("interestRateModel", model.data) != rate_model:
             raise MarketError("its interest rate model has just been exchanged for another one")
+        if all(len(one.data) >= 32 for one in terms):
+            names = (*clock.model, "kink")
+            rates: RateModel = JumpRate(*(ctoken.one(name, one.data) for name, one in zip(names, terms, strict=True)))
+        else:
+            if where["isolated"]:
+                raise MarketError(f"its rate model {rate_model} does not state its terms")
+            stored = (answered[name] for name in TOTALS[:3])
+            rates = yield from sampled_rate(rate_model, *stored)
+        periods, roughly = blocks_per_year(times, block, market.name) if times else (where["periods"], False)
         venus = len(mint_action.data) >= 32
         if not venus and len(mint.data) < 32:
             raise MarketError(f"its comptroller {comptroller} does not say whether minting is paused")
@@ -322,7 +344,9 @@ class _Observation:
                 bad_debt_raw=answered.get("badDebt", 0),
                 isolated=where["isolated"],
             ),
-            model=JumpRate(*(answered[name] for name in (*clock.model, "kink"))),
+            model=rates,
+            periods=periods,
+            roughly=roughly,
             shares=answered["balanceOf"],
             first_rate=answered["exchangeRateStored"],
             quoted=answered[clock.supply_rate],
@@ -333,11 +357,11 @@ class _Observation:
             pays_rewards=bool(_optional("rewardDistributor", rewards.data)),
         )
 
-    def capacity_raw(self, totals: CTokenTotals, periods: int) -> int | None:
+    def capacity_raw(self, totals: CTokenTotals) -> int | None:
         """What the comptroller still accepts: supply stays below the cap, against which an hour of interest counts."""
         if self.cap_raw is None:
             return None
-        hour = self.model.borrow(totals.utilisation) * periods * HEADROOM_SECONDS // SECONDS_PER_YEAR
+        hour = self.model.borrow(totals.utilisation) * self.periods * HEADROOM_SECONDS // SECONDS_PER_YEAR
         return max(0, self.cap_raw - 1 - totals.supplied_raw - hour * totals.borrows_raw // MANTISSA)
 
     def doubts(self, token: Token, rate: int, computed: int) -> tuple[str, ...]:
@@ -365,12 +389,6 @@ def _optional(function: str, answer: bytes) -> Any:
         return None
     value = abi("compound_v2").one(function, answer)
     return None if isinstance(value, str) and not int(value, 16) else value
-
-
-def _points(model: JumpRate, periods: int) -> tuple[tuple[float, float], ...]:
-    """(utilisation, annual borrow rate): the curve's points as fractions."""
-    points = sorted({0, model.kink, MANTISSA})
-    return tuple((u / MANTISSA, model.borrow(u) * periods / MANTISSA) for u in points)
 
 
 ADAPTER = CompoundV2()
