@@ -21,6 +21,7 @@ PAGES = (
     "/",
     "/markets",
     "/markets/{key}",
+    "/found",
     "/positions",
     "/transactions",
     "/forecasts",

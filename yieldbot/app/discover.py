@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from yieldbot.app.discover_documents import (
 )
 from yieldbot.app.discover_pools import near_tokens, pools_shown
 from yieldbot.app.found_markets import Full, full_readings, place_of
+from yieldbot.app.found_rows import found_rows
 from yieldbot.app.markets import check_grade
 from yieldbot.app.wiring import JobFilter, jobs_of
 from yieldbot.chains.discovered import values_of
@@ -41,6 +43,8 @@ ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}|[1-9A-HJ-NP-Za-km-z]{32,44}")
 """The form of an address of an EVM chain, or of a Solana account."""
 MOST_SHOWN = 1_000
 """Most markets of one chain in the document."""
+MOST_CURATORS = 10
+"""Most curators that are named where there is none of the wanted address."""
 MOST_FULL = 40
 """Most markets of one asset that are read in full for their yield and grade, unless the request says otherwise."""
 
@@ -100,7 +104,8 @@ def discover(request: DiscoverRequest, context: Context) -> DiscoverAnswer:
     job matches, a filter cannot be parsed, or the store cannot be used."""
     check_grade(request.min_safety)
     if request.curator and not ADDRESS.fullmatch(request.curator):
-        raise ConfigError(f"--curator {request.curator}: write the curator's address; names are strangers' words")
+        words = f"--curator {request.curator}: write the curator's address; names are strangers' words"
+        raise ConfigError(f"{words}{_found_before(context)}")
     try:
         least = number(request.min_supplied, "write digits and one point, as 100000") if request.min_supplied else 0.0
     except ValueError as bad:
@@ -160,10 +165,30 @@ async def _chain(
             hidden=len(every) - len(shown),
             pools=tuple(pools_shown(seen.pools, jobs, least)[:MOST_SHOWN]),
             unread_pools=seen.unlisted,
+            no_such_curator=_no_such(request.curator, (one[1].found.curator for one in every if one[1].found)),
             skipped=None,
         ),
         markets,
     )
+
+
+def _no_such(wanted: str, there: Iterable[str]) -> str | None:
+    """Which curators markets have, those of most markets first, if none is the wanted one."""
+    counts = Counter(one for one in there if one)
+    if not wanted or any(one.lower() == wanted.lower() for one in counts):
+        return None
+    known = ", ".join(one for one, _ in counts.most_common(MOST_CURATORS))
+    return f"no found market has the curator {wanted}; " + (f"they have: {known}" if known else "none has a curator")
+
+
+def _found_before(context: Context) -> str:
+    """The curators of markets that an earlier run has found, as the end of a sentence; empty: none is known."""
+    try:
+        rows = found_rows(context.settings).rows
+    except ConfigError:
+        return ""
+    known = Counter(row["curator"] for row in rows if row["curator"]).most_common(MOST_CURATORS)
+    return f"; curators of markets found before: {', '.join(one for one, _ in known)}" if known else ""
 
 
 def _near(jobs: Sequence[Job], request: DiscoverRequest) -> tuple[Token, ...]:

@@ -93,6 +93,10 @@ class DiscoveredChain(Part):
         "largest first; none where a filter is given that pools have nothing for",
     )
     unread_pools: tuple[str, ...] = Field(default=(), description="why pools could not be read, a line each")
+    no_such_curator: str | None = Field(
+        default=None,
+        description="which curators found markets have, where none has the one that was asked for; null: as asked for",
+    )
     skipped: str | None = Field(description="why the chain was skipped; null: it was not")
 
 
@@ -102,4 +106,4 @@ class DiscoverDocument(Document):
     SCHEMA: ClassVar[str] = "discover"
 
     chains: tuple[DiscoveredChain, ...] = Field(description="the chains")
-    exit_code: int = Field(description="1 where a chain or a registry could not be read, else 0")
+    exit_code: int = Field(description="1 where a chain, a registry or pools could not be read, else 0")

@@ -121,6 +121,8 @@ def _chain(chain: DiscoveredChain) -> Any:
         parts.append(sheet)
     else:
         parts.append(Text(f"{chain.chain}, block {chain.block:,}: no market passes"))
+    if chain.no_such_curator is not None:
+        parts.append(Text(chain.no_such_curator, style="yellow"))
     if chain.hidden:
         parts.append(Text(f"{chain.hidden} more do not pass the filters"))
     if chain.pools:

@@ -24,6 +24,8 @@ PAGES = (
     ("/settings", "Settings"),
 )
 """(address, name) of every page that the navigation can name."""
+BELONGS = {"/found": "/markets"}
+"""Pages that the navigation does not name, and the page that they belong to."""
 OF_ALL_ACCOUNTS = frozenset(("/approvers",))
 """Pages that are not for who may see single accounts alone."""
 
@@ -49,4 +51,5 @@ def links(request: Request) -> list[Link]:
     if why_off(request.app.state.service.assistant) is not None:
         known -= {"/ask", "/proposals"}
     here = "/" + request.url.path.split("/")[1]
+    here = BELONGS.get(here, here)
     return [Link(address, name, address == here) for address, name in PAGES if address in known]

@@ -17,12 +17,13 @@ from yieldbot.app import telemetry
 from yieldbot.app.admission import Forbidden, Refused
 from yieldbot.app.passkey_sign_in import Challenges
 from yieldbot.app.service import Service
-from yieldbot.errors import YieldbotError
+from yieldbot.errors import DiskFull, InvariantError, TransientError, YieldbotError
 from yieldbot.web import (
     alerts,
     approvers,
     asking,
     forecasts,
+    found,
     halting,
     live,
     market,
@@ -48,6 +49,7 @@ ROUTES = (
     *plans.ROUTES,
     *markets.ROUTES,
     *market.ROUTES,
+    *found.ROUTES,
     *positions.ROUTES,
     *transactions.ROUTES,
     *forecasts.ROUTES,
@@ -64,6 +66,9 @@ FOR_ANYBODY = frozenset(("/sign-in", "/sign-in/challenge", "/sign-in/passkey", "
 """Pages that need no session; files under ``/static`` neither."""
 FOR_SCRIPTS = frozenset(("/live", "/session"))
 """What the scripts of an open page ask for: no page to sign in at comes in its place."""
+
+RETRY_SECONDS = "2"
+"""Seconds after which a browser may ask again, as a header says it."""
 
 
 def pages(service: Service) -> Starlette:
@@ -98,6 +103,8 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         response = await _answered(request, go_on)
     except Refused as refused:
         response = failed(request, refused.status, str(refused))
+    except YieldbotError as failure:  # the keys cannot be read now, so nobody can be let in by one
+        response = await _failure(request, failure)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if request.url.scheme == "https":
@@ -144,8 +151,15 @@ async def _http(request: Request, failure: Exception) -> Response:
 
 async def _failure(request: Request, failure: Exception) -> Response:
     service: Service = request.app.state.service
-    status = 403 if isinstance(failure, Forbidden) else 422
-    return failed(request, status, service.shown(str(failure)))
+    passing = isinstance(failure, (TransientError, DiskFull))
+    response = failed(request, 503 if passing else _status(failure), service.shown(str(failure)))
+    if passing:
+        response.headers["Retry-After"] = RETRY_SECONDS
+    return response
+
+
+def _status(failure: Exception) -> int:
+    return 403 if isinstance(failure, Forbidden) else 500 if isinstance(failure, InvariantError) else 422
 
 
 async def _bug(request: Request, failure: Exception) -> Response:

@@ -15,6 +15,7 @@ from tests.unit.app.test_paper_show import wallet as paper_wallet
 from yieldbot.app import alerts as use
 from yieldbot.app.collections import Collection
 from yieldbot.app.paper_state import FILE, folder_of
+from yieldbot.web import found as found_page
 
 PAGES = ("/", "/markets", "/positions", "/transactions", "/alerts", "/forecasts", "/backtests")
 OTHER = "0x" + "1" * 40
@@ -173,3 +174,24 @@ def test_paper_wallets_stand_beside_the_backtests(browsing: Browsing, context: Q
     (folder_of(context.settings.data_dir, "old") / FILE).write_bytes(b"x" * 8192)
     damaged = browsing.get("/backtests")
     assert damaged.status_code == 200 and 'class="alert"' in damaged.text
+
+
+def test_found_markets_are_listed_and_filtered(browsing: Browsing, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {
+        "key": "r~0x12", "chain": "testnet", "registry": "Morpho Blue", "market": "0x12", "name": HOSTILE[0],
+        "asset": "USDC", "supplied": 1_000.0, "state": "found", "collateral": None,
+        "curator": "0x" + "77" * 20, "unfit": None,
+        "first_seen": 1_790_000_000, "read_at": None,
+    }  # fmt: skip
+    rows = (
+        row,
+        row | {"key": "r~0x34", "market": "0x34", "name": "", "state": "listed", "unfit": "no adapter reads it"},
+    )
+    browsing.sign_in()
+    assert "Nothing was found yet" in browsing.get("/found").text and 'href="/found"' in browsing.get("/markets").text
+    monkeypatch.setattr(found_page, "found_rows", lambda settings: Collection(rows, "1", 1_790_000_000))
+    text = browsing.get("/found").text
+    assert "2</data> of" in text and "no adapter reads it" in text and "not in your files" in text
+    assert dangers(text) == [] and 'href="/markets" aria-current="page"' in text
+    assert "0x34" not in browsing.get("/found?state=found&q=7777").text
+    assert "No found market matches" in browsing.get("/found?q=zzz").text

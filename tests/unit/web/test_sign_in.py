@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from tests.kit.web.browsing import Browsing
+from tests.unit.app.test_overview import Quiet
 from yieldbot.access.caller import Caller, Scope
+from yieldbot.access.database import FILE
 from yieldbot.web.answering import POLICY
 from yieldbot.web.sessions import IDLE_SECONDS, LONGEST_SECONDS, MOST, Sessions
 
@@ -82,6 +86,22 @@ def test_keys_that_are_not_valid_are_slowed_and_those_that_cannot_read_are_refus
     answers = [browsing.post("/sign-in", {"key": "yb_x", "then": "/"}, token=False).status_code for _ in range(12)]
     assert answers[0] == 401 and answers[-1] == 429
     assert browsing.sign_in().status_code == 303, "others at this address are not locked out"
+
+
+def test_while_no_key_can_be_read_a_page_says_so_and_goes_on_afterwards(browsing: Browsing, context: Quiet) -> None:
+    key = browsing.served.key("read", name="again")["Authorization"].removeprefix("Bearer ")
+    browsing.sign_in()
+    other = sqlite3.connect(context.settings.data_dir / FILE, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    for path in ("/", "/session", "/markets"):
+        held = browsing.get(path)
+        assert (held.status_code, held.headers["Retry-After"]) == (503, "2"), path
+        assert "held by another program" in held.text and "a bug" not in held.text
+        assert held.headers["Content-Security-Policy"] == POLICY
+    assert browsing.post("/sign-in", {"key": key, "then": "/"}, token=False).status_code == 503
+    other.execute("COMMIT")
+    other.close()
+    assert browsing.get("/").status_code == 200
 
 
 def test_sessions_end_by_time_and_are_not_without_number() -> None:
