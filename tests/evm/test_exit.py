@@ -197,9 +197,12 @@ def proposed(home: Home) -> None:
 def test_what_is_not_understood_is_said_in_one_line(home: Home) -> None:
     put_in(home.sandbox, 200)
     unknown = home.run("exit", "Aave v4")
-    assert unknown.code == 2 and "no market is called 'Aave v4'; we hold something in: Aave v3" in unknown.err
+    assert (
+        unknown.code == 2
+        and "no market is called 'Aave v4': of those where we hold something: did you mean Aave v3" in unknown.err
+    )
     for words, said in (
-        (("exit", NAME, "--stop"), "no exit of 'Aave v3' was ordered; ordered are: none"),
+        (("exit", NAME, "--stop"), "no exit of 'Aave v3' was ordered: there is none"),
         (("exit", "--stop"), "needs the market, or all"),
         (("exit", NAME, "--list"), "takes no market"),
         (("exit", NAME, "--approve", "ask"), "needs a terminal"),

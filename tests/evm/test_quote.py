@@ -112,7 +112,7 @@ def test_what_cannot_be_quoted_is_told_in_one_line(sandbox: Sandbox, tmp_path: P
         (("USDC", "WETH", "1", "--out", "1"), 2, "either AMOUNT"),
         (("USDC", "WETH", "--out", "0"), 2, "must be above 0"),
         (("USDC", "WETH", "--out", "600"), 1, "do not give so much"),
-        (("USDC", "WETH", "1", "--chain", "base"), 2, "chains with jobs: sandbox"),
+        (("USDC", "WETH", "1", "--chain", "base"), 2, "--chain base: no job is on it: known are: sandbox"),
     ):
         ended = yieldbot("--config", sandbox.config, "quote", *words, cwd=tmp_path)
         assert ended.code == code and said in ended.line

@@ -92,7 +92,7 @@ def test_the_aggregators_word_stands_beside_ours(sandbox: Sandbox, tmp_path: Pat
     for words, said in (
         (bridge, "and --aggregator"),
         ((*bridge[:-1], "nowhere", "--aggregator", url), "known are: "),
-        ((*bridge[:-1], "solana", "--aggregator", url), "name an EVM chain"),
+        ((*bridge[:-1], "solana", "--aggregator", url), "it is no EVM chain"),
     ):
         ended = yieldbot(*words, cwd=tmp_path)
         assert ended.code == 2 and said in ended.line

@@ -57,7 +57,6 @@ def test_every_command_of_the_table_is_one_of_its_module(name: str, capsys: pyte
     "words",
     [
         ("nonsense",),
-        (),
         ("run", "--approve", "maybe"),
         ("approve",),
         ("sandbox", "warp", "soon"),
@@ -73,6 +72,22 @@ def test_wrong_usage_is_one_line_and_2(words: tuple[str, ...], tmp_path: Path) -
     ended = yieldbot(*words, cwd=tmp_path)
     assert ended.code == 2 and not ended.out
     assert len(ended.line) > len("yieldbot: ") + 10
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("marktes", "there is no command marktes: did you mean markets? See `yieldbot --help`"),
+        ("--conifg x plan", "--conifg: did you mean --config? See `yieldbot --help`"),
+        ("wallet nwe", "there is no command nwe: did you mean new? See `yieldbot wallet --help`"),
+        ("run --aprove ask", "--aprove ask: did you mean --approve? See `yieldbot run --help`"),
+        ("run --approve aks", "--approve: aks is not allowed: did you mean ask? See `yieldbot run --help`"),
+        ("wallet x", "there is no command x: known are: new, import, list, address: see `yieldbot wallet --help`"),
+    ],
+)
+def test_what_is_misspelt_is_suggested(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err.strip().endswith(said)
 
 
 @pytest.mark.parametrize("command", ["check", "markets", "positions", "plan", "dry-run", "run", "history"])

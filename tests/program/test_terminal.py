@@ -67,16 +67,25 @@ def test_six_questions(tmp_path: Path) -> None:
         ("1. ", "base"),
         ("2. ", "https://node.example/v2/SECRETKEY"),
         ("3. ", ""),
-        ("4. ", "USDC"),
-        ("5. ", "safe"),
+        ("4. ", "usdc"),
+        ("5. ", "Safe"),
         ("6. ", "0.3"),
     ):
         terminal.wait_for(question)
         terminal.wait_for("] ")
         terminal.type(answer)
-    for prompt in ("New passphrase: ", "The same again: "):
+    for prompt, typed in (
+        ("New passphrase (at least 8 characters, not shown): ", "short"),
+        ("fewer than 8 characters", None),
+        ("New passphrase (at least 8 characters, not shown): ", PASSPHRASE),
+        ("The same again: ", PASSPHRASE + "x"),
+        ("passphrases differ", None),
+        ("New passphrase (at least 8 characters, not shown): ", PASSPHRASE),
+        ("The same again: ", PASSPHRASE),
+    ):
         terminal.wait_for(prompt)
-        terminal.type(PASSPHRASE)
+        if typed is not None:
+            terminal.type(typed)
     code, screen = terminal.end()
     assert code == 0 and PASSPHRASE not in screen and "check" in screen
     settings = load(tmp_path / "yieldbot.toml")
@@ -89,11 +98,11 @@ def test_a_wrong_answer_is_told_and_asked_for_again(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "init")
     owner = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
     for question, wrong, told, right in (
-        ("1. ", "bass", "bass: unknown; known are", "base"),
+        ("1. ", "bass", "bass: no file of chains/ describes it: did you mean base?", "base"),
         ("2. ", "node.example/SECRETKEY", "is neither an http(s) URL", "https://node.example"),
         ("3. ", "0x12", "write new, import or an address", owner),
-        ("4. ", "DOGE", "chains/base.toml has: ", "USDC"),
-        ("5. ", "bold", "bold: write one of safe, balanced, high", "balanced"),
+        ("4. ", "DOGE", "DOGE: not in chains/base.toml: known are: ", "USDC"),
+        ("5. ", "bold", "bold: known are: safe, balanced, high", "balanced"),
         ("6. ", "50", "50: write a fraction above 0", "0.5"),
     ):
         terminal.wait_for(question)
@@ -109,7 +118,7 @@ def test_a_wrong_answer_is_told_and_asked_for_again(tmp_path: Path) -> None:
 
 def test_two_different_passphrases_write_nothing(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "wallet", "new", "main")
-    for prompt, typed in (("New passphrase: ", PASSPHRASE), ("The same again: ", PASSPHRASE + "x")):
+    for prompt, typed in (("New passphrase (", PASSPHRASE), ("The same again: ", PASSPHRASE + "x")) * 3:
         terminal.wait_for(prompt)
         terminal.type(typed)
     code, screen = terminal.end()
@@ -118,7 +127,7 @@ def test_two_different_passphrases_write_nothing(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_at_a_question(tmp_path: Path) -> None:
-    for words, prompt in ((("init",), "1. "), (("wallet", "new", "main"), "New passphrase: ")):
+    for words, prompt in ((("init",), "1. "), (("wallet", "new", "main"), "New passphrase (")):
         terminal = Terminal(tmp_path, *words)
         terminal.wait_for(prompt)
         os.kill(terminal.pid, signal.SIGINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -33,3 +34,14 @@ def test_no_wait_loses_a_cancellation() -> None:
     lost. ``async with asyncio.timeout`` does not."""
     used = [str(file) for file in sorted((ROOT / "yieldbot").rglob("*.py")) if "wait_for(" in file.read_text()]
     assert used == []
+
+
+def test_names_are_suggested_in_one_place() -> None:
+    """A list of what is known, or a search for what is similar, of its own would again find no `usdc`."""
+    own = re.compile(r"get_close_matches|SequenceMatcher|known are|no job has it: known")
+    found = [
+        file.relative_to(ROOT).as_posix()
+        for file in sorted((ROOT / "yieldbot").rglob("*.py"))
+        if own.search(file.read_text()) and not file.is_relative_to(ROOT / "yieldbot" / "api")
+    ]
+    assert found == ["yieldbot/model/spelling.py"]

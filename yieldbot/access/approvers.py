@@ -23,6 +23,7 @@ from typing import Any
 from yieldbot.errors import ConfigError, InvariantError
 from yieldbot.model.json_text import loads
 from yieldbot.model.keccak import keccak
+from yieldbot.model.spelling import did_you_mean
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -30,6 +31,7 @@ USER_PRESENT, USER_VERIFIED = 0x01, 0x04
 """Bits of the flags byte in authenticator data: UP and UV (WebAuthn, 6.1)."""
 LONGEST = 4096
 """Most bytes of each part of an assertion."""
+KINDS = ("wallet", "passkey")
 BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's digits: none is mistaken for another when read aloud."""
 SIGN_IN = b"yieldbot sign-in\0"
@@ -163,7 +165,7 @@ def checked(found: Approver) -> Approver:
             raise ConfigError(f"approver {found.name}: --wallet is the zero address, which nobody has the key of")
         return found
     if found.kind != "passkey":
-        raise ConfigError(f"approver {found.name}: kind {found.kind[:40]}: known are wallet and passkey")
+        raise ConfigError(f"approver {found.name}: kind {found.kind[:40]}: {did_you_mean(found.kind, KINDS)}")
     if not found.origin.startswith(("https://", "http://localhost")):
         raise ConfigError(f"approver {found.name}: --origin is the page's, as https://yieldbot.example")
     return replace(found, public_key=_one_form(_point(found.public_key)))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from yieldbot.access.caller import Caller, Scope
 from yieldbot.errors import ConfigError
+from yieldbot.model.spelling import did_you_mean
 
 DAY = 86_400
 UNUSED_DAYS = 90
@@ -162,5 +163,5 @@ def scopes_of(text: str) -> frozenset[Scope]:
         raise ConfigError(f"--scope: name at least one of {known}")
     for name in names:
         if name not in set(Scope):
-            raise ConfigError(f"--scope {name}: known are: {known}")
+            raise ConfigError(f"--scope {name}: {did_you_mean(name, Scope)}")
     return frozenset(Scope(name) for name in names)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.app.memory import FOLDER
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.model.names import matches
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -42,11 +43,9 @@ def check_market(name: str, jobs: Collection[Job], context: Context, known: Know
             f"{one_line(name, 80)}: the chains cannot be read now, so nobody knows whether there is such a market"
         )
         return
-    some = sorted({str(row["name"]) for row in found.rows})
-    more = f" and {len(some) - MOST_NAMED} more (`yieldbot markets`)" if len(some) > MOST_NAMED else ""
+    hint = did_you_mean(name, {str(row[part]) for row in found.rows for part in ("name", "protocol")})
     unread = f"; not read: {'; '.join(found.unread[:3])}" if found.unread else ""
-    listed = ", ".join(some[:MOST_NAMED]) or "none"
-    raise ConfigError(f"no market {one_line(name, 80)}: there are {listed}{more}, and their ids and protocols{unread}")
+    raise ConfigError(f"no market {one_line(name, 80)}: {hint} (`yieldbot markets` lists them{unread})")
 
 
 def _of_tables(name: str, jobs: Iterable[Job]) -> bool:

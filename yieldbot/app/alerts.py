@@ -23,6 +23,7 @@ from yieldbot.history import holdings
 from yieldbot.model.alerts import FRACTIONS, OF_MARKETS, Alert, Kept, Measure
 from yieldbot.model.ids import MarketId
 from yieldbot.model.notices import Finding, Severity
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -187,12 +188,12 @@ def _reading(job: Job, snapshot: Snapshot, wanted: set[Measure], context: Contex
 
 def _alert(request: NewAlertRequest, context: Context, known: Known | None) -> Alert:
     if request.measure not in set(Measure):
-        raise ConfigError(f"alert {one_line(request.measure, 40)}: known are {', '.join(Measure)}")
+        raise ConfigError(f"alert {one_line(request.measure, 40)}: {did_you_mean(request.measure, Measure)}")
     chosen = Measure(request.measure)
     if (request.above is None) == (request.below is None):
         raise ConfigError("alert: give one of --above and --below")
     if request.severity not in set(Severity):
-        raise ConfigError(f"--severity {one_line(request.severity, 40)}: known are {', '.join(Severity)}")
+        raise ConfigError(f"--severity {one_line(request.severity, 40)}: {did_you_mean(request.severity, Severity)}")
     flag, text = ("--above", request.above) if request.above is not None else ("--below", request.below)
     assert text is not None
     least, most, example = _BOUNDS[chosen]
@@ -237,7 +238,7 @@ def _check_names(alert: Alert, context: Context, read: Known | None) -> None:
         known.append(("token", alert.subject, symbols))
     for flag, name, names in known:
         if name is not None and name not in names:
-            raise ConfigError(f"{flag} {one_line(name, 40)}: no job has it: known are {', '.join(sorted(names))}")
+            raise ConfigError(f"{flag} {one_line(name, 40)}: no job has it: {did_you_mean(name, names)}")
     if alert.measure in OF_MARKETS:
         mine = [job for job in jobs if alert.chain in (None, job.chain.name)]
         check_market(alert.subject, mine, context, read)

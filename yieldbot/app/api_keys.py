@@ -16,6 +16,7 @@ from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
 from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
+from yieldbot.model.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -150,5 +151,5 @@ def _accounts(named: tuple[str, ...], context: Context) -> frozenset[str] | None
     found = [normal(str(wallets[one].address)) if one in wallets else normal(one) for one in named]
     for one, address in zip(named, found, strict=True):
         if address not in known:
-            raise ConfigError(f"--account {one}: no wallet has this name or address: known are {', '.join(wallets)}")
+            raise ConfigError(f"--account {one}: no wallet has this name or address: {did_you_mean(one, wallets)}")
     return frozenset(found)

@@ -25,6 +25,7 @@ from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.address import checksummed
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.resources import why
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def remove(name: str, context: Context) -> ApproversDocument:
     """Removes a person; their signatures no longer count. Raises ConfigError for an unknown name."""
     with _held(context) as found:
         if name not in found:
-            raise ConfigError(f"approver {name}: is not in the register: `yieldbot approver list` shows who is")
+            hint = did_you_mean(name, sorted(found))
+            raise ConfigError(f"approver {name}: is not in the register: {hint}")
         _write((one for one in found.values() if one.name != name), context)
     note(context, f"approver remove {name}", "removed")
     return list_(context)

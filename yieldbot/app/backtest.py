@@ -42,6 +42,7 @@ from yieldbot.history.reading import Fault
 from yieldbot.model.alarm_limits import COLLATERALS
 from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy, alone
+from yieldbot.model.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -333,7 +334,8 @@ def _waits(wanted: Sequence[tuple[str, float]], panel: Panel) -> list[int]:
     for name, days in wanted:
         columns = [column for column, key in enumerate(panel.keys) if means(key, name)]
         if not columns:
-            raise ConfigError(f"--wait {name}: no market matches: `yieldbot history show` lists what there is")
+            hint = did_you_mean(name, {called for key in panel.keys for called in (key.market, key.protocol)})
+            raise ConfigError(f"--wait {name}: no market matches: {hint} (`yieldbot history show` lists them)")
         for column in columns:
             found[column] = round(days * 86_400)
     return found

@@ -27,6 +27,7 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import ChainId
+from yieldbot.model.spelling import did_you_mean, intended
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -150,10 +151,15 @@ def _chain(context: Context, name_or_id: str) -> ChainSettings:
     """A chain by its number, CAIP-2 id or name."""
     files = chain_names(context.config)
     tables = {name: read_toml(file) for name, file in files.items()}
+    called = intended(name_or_id, files)
     for name, file in files.items():
-        if name_or_id in (name, tables[name].get("chain"), str(tables[name].get("chain", "")).partition(":")[2]):
+        if name == called or name_or_id in (
+            tables[name].get("chain"),
+            str(tables[name].get("chain", "")).partition(":")[2],
+        ):
             return load_chain(file, tables[name], {})
-    raise ConfigError(f"--chain {name_or_id}: no file of chains/ describes it; known are: {', '.join(sorted(files))}")
+    hint = did_you_mean(name_or_id, sorted(files))
+    raise ConfigError(f"--chain {name_or_id}: no file of chains/ describes it: {hint}")
 
 
 def _document(reading: Decoded, chain_id: ChainId | None, request: DecodeRequest) -> DecodeDocument:

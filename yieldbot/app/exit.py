@@ -26,6 +26,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.names import named
 from yieldbot.model.plan import OUT
+from yieldbot.model.spelling import did_you_mean, intended
 from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
@@ -145,12 +146,12 @@ def _left(
 def _can_be_swapped(request: ExitRequest, jobs: Sequence[Job]) -> None:
     """Raises ConfigError for an asset that no job with several assets has."""
     into = request.into
-    if into is None or any(into in (token.symbol for token in job.assets) for job in jobs):
+    if into is None or any(intended(into, (token.symbol for token in job.assets)) for job in jobs):
         return
-    known = sorted({token.symbol for job in jobs for token in job.assets})
+    hint = did_you_mean(into, {token.symbol for job in jobs for token in job.assets})
     raise ConfigError(
         f"--to {into}: no job holds it; what comes out is only swapped within a job over several assets "
-        f"([policy.bases]), into one of: {', '.join(known)}"
+        f"([policy.bases]): {hint}"
     )
 
 
@@ -170,10 +171,10 @@ def _nobody(request: ExitRequest, found: Sequence[Report], matched: set[str], se
     that market."""
     if request.market is None or matched or not found or any(one.skipped is not None for one in found):
         return
-    ours = "; ".join(seen) or "nothing"
+    hint = did_you_mean(request.market, seen) if seen else "we hold nothing in any"
     raise ConfigError(
-        f"no market is called {request.market!r}; we hold something in: {ours} (`yieldbot markets` shows every name, "
-        "`yieldbot exit all` leaves all of them)"
+        f"no market is called {request.market!r}: of those where we hold something: {hint} (`yieldbot markets` shows "
+        "every name, `yieldbot exit all` leaves all of them)"
     )
 
 
@@ -183,7 +184,7 @@ def _ordering(
     """The function that makes the request's orders for one job. made: collects orders that did not stand before;
     matched: collects the markets that have the name; seen: collects the names of markets that hold money of ours."""
     name, tokens = request.market, {token.symbol: token.address for token in job.assets}
-    into = tokens.get(request.into or "", "")
+    into = tokens.get(intended(request.into or "", tokens) or "", "")
 
     def ordering(
         snapshot: Snapshot, unread: Sequence[UnreadHolding]
@@ -200,7 +201,8 @@ def _ordering(
             wanted = [state.market.id for state in snapshot.markets]
         else:
             markets = [state.market for state in snapshot.markets] + [bad.market for bad in snapshot.quarantined]
-            meant = [market for market in markets if named(market, (name,))]
+            spelled = intended(name, (market.name for market in markets)) or name
+            meant = [market for market in markets if named(market, (spelled,))]
             matched.update(market.id for market in meant)
             lost = {one.market_id for one in unread if one.held}
             held = {state.market.id for state in snapshot.markets if state.held}
@@ -275,8 +277,8 @@ def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
     orders = _orders(context, jobs)
     meant = [order for order in orders if _means(request.market, order)]
     if not meant:
-        ours = "; ".join(dict.fromkeys(ALL if one.market_id.startswith(f"{ALL}/") else one.name for one in orders))
-        raise ConfigError(f"no exit of {request.market!r} was ordered; ordered are: {ours or 'none'}")
+        ours = [ALL if one.market_id.startswith(f"{ALL}/") else one.name for one in orders]
+        raise ConfigError(f"no exit of {request.market!r} was ordered: {did_you_mean(request.market, ours)}")
     data_dir = context.settings.data_dir
     with run_lock(data_dir, "exit --stop"), Journal.open(data_dir / JOURNAL) as journal:
         journal.append(*(_lifted(order, request.by) for order in meant))

@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from yieldbot.app.figure_documents import FigureHelp, FigureHelpDocument
 from yieldbot.errors import ConfigError
+from yieldbot.model.spelling import nearest
 from yieldbot.resources import folder, read_text
 
 PAGE, WORDS = "figures.md", "glossary.md"
@@ -19,7 +19,6 @@ _NAMES = re.compile(r"``(.+?)``(?!`)|`([^`]+)`")
 _CELLS = re.compile(r"(?<!\\)\|")
 _CELL_ROW = re.compile(r"^\| ([^|`*-][^|]*?) \| ([^|]+?) \|", re.M)
 LONGEST = 200
-MOST_NEAR = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,8 @@ def explain(request: FigureHelpRequest) -> FigureHelpDocument:
         if found:
             return FigureHelpDocument(asked=word, figures=found, tables=())
     known = {_plain(name): name for one in _page() for name in (*one.names, one.table) if _plain(name)}
-    near = get_close_matches(_plain(word), known, n=MOST_NEAR, cutoff=0.65)
-    near += [name for name in known if _plain(word) and _plain(word) in name.split() and name not in near]
-    meant = " or ".join(f"`{known[name]}`" for name in near[:MOST_NEAR])
-    remedy = f"did you mean {meant}?" if near else "`yieldbot help` lists the tables"
+    near = " or ".join(f"`{known[name]}`" for name in nearest(_plain(word), list(known)))
+    remedy = f"did you mean {near}?" if near else "`yieldbot help` lists the tables"
     raise ConfigError(f"no figure or word is named {word}: {remedy}")
 
 

@@ -35,6 +35,7 @@ from yieldbot.forecast.tournament import COMBINED, Standing, Tournament
 from yieldbot.forecast.words import why
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ def _chosen(panel: Panel, wanted: str) -> list[int]:
     low = wanted.lower()
     found = exact or [i for i, key in enumerate(panel.keys) if low == key.asset.lower() or low in key.market.lower()]
     if not found:
-        some = ", ".join(key.market for key in panel.keys[:5])
-        raise ConfigError(f"history has no market {wanted!r}: it has {some}{' ...' if len(panel.keys) > 5 else ''}")
+        hint = did_you_mean(wanted, sorted({key.market for key in panel.keys}))
+        raise ConfigError(f"history has no market {wanted!r}: {hint}")
     return found
 
 

@@ -8,57 +8,24 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
+from yieldbot.app.init_answers import IMPORT, NAME, NEW, Answers, InitRequest, answers_of
 from yieldbot.app.init_documents import InitDocument
-from yieldbot.app.keys import KEYS, NewPassphrase, key_text, passphrase_of
-from yieldbot.app.styles import BALANCED, STYLES, alarms_text, policy_text
+from yieldbot.app.keys import KEYS, NewPassphrase, check_given, imported_key, passphrase_of
+from yieldbot.app.styles import STYLES, alarms_text, policy_text
 from yieldbot.chains.keystores import KEY_FORMS, maker
 from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
 from yieldbot.model.families import EVM, Family, family_of
 from yieldbot.model.ids import ChainId
 from yieldbot.model.native import fees_to_begin_with
-from yieldbot.model.numbers import number
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.model.ids import Address
-
-NAME = "main"
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InitRequest:
-    """Answers given in advance; a question whose answer is None is asked."""
-
-    chain: str | None = None
-    """1. The chain's name."""
-    rpc: str | None = None
-    """2. The environment variable that holds the RPC URL; ``-``: read the URL itself from standard input."""
-    wallet_from: str | None = None
-    """3. ``new``, ``import``, or the address of an existing wallet."""
-    asset: str | None = None
-    """4. The symbol of the token to put to work."""
-    style: str | None = None
-    """5. How careful the policy is: one of ``styles.STYLES``; None and nobody to ask: balanced."""
-    max_share: str | None = None
-    """6. The largest fraction of the wealth in one market."""
-    key_file: Path | None = None
-    """The key to import; ``-``: standard input. None: a person is asked if one can be, else standard input."""
-    passphrase: NewPassphrase = field(default_factory=NewPassphrase)
-    """The new keystore's passphrase."""
-    overwrite: bool = False
-    """Whether an existing configuration may be overwritten (a keystore never is)."""
-    ask: Callable[[str, str], str] | None = None
-    """Asks a person a question with its default answer; None: nobody can be asked."""
-    piped: Callable[[], str]
-    """Reads a line of standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,39 +38,24 @@ class InitAnswer:
     """Whether the RPC URL must still be put into .env or the environment."""
 
 
-class Answers(NamedTuple):
-    """The six answers."""
-
-    chain: str
-    """The chain's name."""
-    rpc: str
-    """The RPC URL, or the environment variable that holds it."""
-    wallet: str
-    """``new``, ``import`` or an address."""
-    asset: str
-    """The token's symbol."""
-    style: str
-    """One of ``styles.STYLES``."""
-    max_share: float
-    """The largest fraction of the wealth in one market, above 0 to 1."""
-
-
 def init(request: InitRequest, context: Context) -> InitAnswer:
     """Asks the open questions, then writes the files. Raises ConfigError for a wrong or missing answer, before anything
     is written."""
     target = context.config.expanduser().absolute()
     if target.exists() and not request.overwrite:
         raise ConfigError(f"{target} exists already: --force overwrites it, or name another with --config")
+    _writable(target.parent)
+    check_given(request.passphrase, context)
     chains = chain_names(target)
-    answers = _answers(request, chains, context)
+    answers = answers_of(request, chains, context)
     chain_file = chains[answers.chain]
     described = read_toml(chain_file)
     name = str(described["rpc_env"])
     folder = target.parent
-    folder.mkdir(parents=True, exist_ok=True)
     chain_id = ChainId(str(described["chain"]))
     family = family_of(chain_id)
     address, keystore = _wallet(request, context, answers.wallet, folder, family)
+    folder.mkdir(parents=True, exist_ok=True)
     written = [target]
     if "://" in answers.rpc:
         written.append(_write_env(folder / ".env", name, answers.rpc))
@@ -129,146 +81,24 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
     return InitAnswer(document=document, needs_rpc="://" not in answers.rpc)
 
 
-def _answers(request: InitRequest, chains: dict[str, Path], context: Context) -> Answers:
-    """The six answers: given in advance or by a person. Raises ConfigError for a wrong or missing answer."""
-    names = ", ".join(sorted(chains))
-    asks = _Asks(request, context)
-    chain = _answer(
-        asks,
-        request.chain,
-        "--chain",
-        f"1. Which chain? ({names}) [base] ",
-        "base",
-        lambda answer: None if answer in chains else f"{answer}: unknown; known are: {names}",
-    )
-    described = read_toml(chains[chain])
-    rpc = _rpc(asks, chain, str(described["rpc_env"]))
-    wallet = _answer(
-        asks,
-        request.wallet_from,
-        "--wallet-from",
-        "3. Wallet: new, import, or the address of one you have? [new] ",
-        "new",
-        lambda answer: _wallet_fault(answer, family_of(ChainId(str(described["chain"])))),
-    )
-    symbols = ", ".join(described["tokens"])
-    asset = _answer(
-        asks,
-        request.asset,
-        "--asset",
-        f"4. Which token? ({symbols}) [USDC] ",
-        "USDC",
-        lambda answer: None if answer in described["tokens"] else f"{answer}: chains/{chain}.toml has: {symbols}",
-    )
-    style = _style(asks)
-    given, usual = request.max_share, f"{STYLES[style].max_share:g}"
-    if given is None and request.ask is None and request.style is not None:
-        given = usual
-    question = f"6. The most that one market may hold, as a fraction? [{usual}] "
-    share = _answer(asks, given, "--max-share", question, usual, _share_fault)
-    return Answers(chain, rpc, wallet, asset, style, float(share))
-
-
-def _style(asks: _Asks) -> str:
-    """How careful the policy is; balanced if it is not given and nobody can be asked."""
-    given = asks.request.style
-    if given is None and asks.request.ask is None:
-        return BALANCED
-    told = "".join(f"\n     {name}: {style.words}" for name, style in STYLES.items())
-    names = ", ".join(STYLES)
-
-    def fault(answer: str) -> str | None:
-        return None if answer in STYLES else f"{answer}: write one of {names}"
-
-    return _answer(asks, given, "--style", f"5. How careful?{told}\n   [{BALANCED}] ", BALANCED, fault)
-
-
-def _wallet_fault(answer: str, family: Family) -> str | None:
-    if answer in ("new", "import"):
-        return None
-    try:
-        family.parse_address(answer)
-    except ValueError as bad:
-        return f"{answer}: write new, import or an address; {bad}"
-    return None
-
-
-def _share_fault(answer: str) -> str | None:
-    how = "write a fraction above 0, up to 1, as 0.5 for 50 %"
-    try:
-        sound = 0 < number(answer, how) <= 1
-    except ValueError as bad:
-        return str(bad)
-    return None if sound else f"{answer}: {how}"
-
-
-class _Asks(NamedTuple):
-    """Where a question's answer comes from: the request, or a person."""
-
-    request: InitRequest
-    """Answers given in advance."""
-    context: Context
-    """Where a wrong answer is reported."""
-
-
-def _answer(
-    asks: _Asks,
-    given: str | None,
-    name: str,
-    question: str,
-    default: str,
-    fault: Callable[[str], str | None] = lambda answer: None,
-) -> str:
-    """The given answer, or a person's, who is asked again after a wrong one. Raises ConfigError."""
-    if given is not None:
-        if (wrong := fault(given)) is not None:
-            raise ConfigError(f"{name} {wrong}")
-        return given
-    if asks.request.ask is None:
-        raise ConfigError(f"{name} is missing, and there is no terminal to ask on")
-    while True:
-        answer = asks.request.ask(question, default)
-        if (wrong := fault(answer)) is None:
-            return answer
-        asks.context.say(f"   {wrong}")
-
-
-def _rpc(asks: _Asks, chain: str, name: str) -> str:
-    """An RPC URL, or a variable's name. It is never quoted in a message, since a URL may contain a key."""
-    question = f"2. RPC URL of {chain} (kept in .env as {name}), or the variable that holds it? [{name}] "
-    if asks.request.rpc == "-":
-        given = asks.request.piped().strip()
-        if (wrong := _rpc_fault(given)) is not None:
-            raise ConfigError(f"--rpc {wrong}")
-    else:
-        given = _answer(asks, asks.request.rpc, "--rpc", question, name, _rpc_fault)
-    if _ENV_NAME.fullmatch(given):
-        return given
-    if asks.request.rpc not in (None, "-"):
-        raise ConfigError("--rpc: arguments can be seen by others: pipe the URL in with --rpc -, or name a variable")
-    return given
-
-
-def _rpc_fault(answer: str) -> str | None:
-    try:
-        parts = urlsplit(answer)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in answer for c in "\"'\n #")
-    except ValueError:
-        sound = False
-    if sound or _ENV_NAME.fullmatch(answer):
-        return None
-    return "is neither an http(s) URL nor the name of an environment variable"
+def _writable(folder: Path) -> None:
+    """Raises ConfigError where no file can be written into the folder, before anybody answers questions for it."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{there} is no folder: name another place by --config")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{there} takes no files of ours: name another place by --config")
 
 
 def _wallet(request: InitRequest, context: Context, way: str, folder: Path, family: Family) -> tuple[Address, Path]:
-    """The wallet's address, and the path of its keystore."""
+    """The wallet's address, and the path of its keystore, which is written where the key is new or imported."""
     keystore = folder / KEYS / f"{NAME}.json"
-    if way == "new":
+    if way not in (NEW, IMPORT):
+        return family.parse_address(way), keystore
+    if way == NEW:
         return maker(family).create(keystore, passphrase_of(request.passphrase, context)), keystore
-    if way == "import":
-        key = key_text(request.key_file, KEY_FORMS[family], request.piped, context)
-        return maker(family).import_key(keystore, key, passphrase_of(request.passphrase, context)), keystore
-    return family.parse_address(way), keystore
+    key = imported_key(request.key_file, KEY_FORMS[family], family, request.piped, context)
+    return maker(family).import_seed(keystore, key.secret, passphrase_of(request.passphrase, context)), keystore
 
 
 def _write_env(file: Path, name: str, url: str) -> Path:

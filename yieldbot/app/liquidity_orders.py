@@ -19,6 +19,7 @@ from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import around, full_range
 from yieldbot.model.numbers import number
 from yieldbot.model.plan import Declined
+from yieldbot.model.spelling import did_you_mean, intended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -209,8 +210,9 @@ def pool_of(text: str, view: LiquidityView) -> LiquidityPool:
     for state in view.states.values():
         pool, fee = state.pool, str(round(state.fee * 1_000_000))
         parts = text.split("/")
-        tokens = {pool.token0.symbol, pool.token1.symbol}
-        named = len(parts) in (2, 3) and set(parts[:2]) == tokens and (len(parts) == 2 or parts[2] == fee)
+        tokens = {pool.token0.symbol.casefold(), pool.token1.symbol.casefold()}
+        pair = {part.casefold() for part in parts[:2]}
+        named = len(parts) in (2, 3) and pair == tokens and (len(parts) == 2 or parts[2] == fee)
         if text.lower() == pool.id.lower() or named:
             found.append(state)
     if len(found) != 1:
@@ -241,8 +243,10 @@ async def _have(given: Sequence[str], account: Account, pool: Pool) -> tuple[int
     found: dict[str, int] = {}
     for text in given:
         symbol, _, amount = text.partition("=")
+        symbol = intended(symbol, tokens) or symbol
         if symbol not in tokens or symbol in found:
-            raise ConfigError(f"--give {text}: write TOKEN=AMOUNT, each of {', '.join(tokens)} once at most")
+            hint = "each token once at most" if symbol in found else did_you_mean(symbol, tokens)
+            raise ConfigError(f"--give {text}: write TOKEN=AMOUNT: {hint}")
         try:
             found[symbol] = tokens[symbol].parse(amount).raw
         except ValueError as bad:

@@ -10,6 +10,7 @@ from yieldbot.app.market_documents import JobMarkets, Market
 from yieldbot.app.parts import JobHead
 from yieldbot.errors import ConfigError
 from yieldbot.model.market import ExitKind
+from yieldbot.model.spelling import did_you_mean
 
 USUAL = "apy"
 NAME = "name"
@@ -66,7 +67,7 @@ class View:
     def check(self) -> None:
         """Raises ConfigError for a request that cannot be met, with the remedy."""
         if self.sort not in (*SORTS, NAME):
-            raise ConfigError(f"--sort {self.sort}: known are: {', '.join((*SORTS, NAME))}")
+            raise ConfigError(f"--sort {self.sort}: {did_you_mean(self.sort, (*SORTS, NAME))}")
         if self.top is not None and self.top < 1:
             raise ConfigError(f"--top {self.top}: write how many markets, 1 or more")
         if self.exit_within_hours is not None and not 0 <= self.exit_within_hours < float("inf"):

@@ -16,6 +16,7 @@ from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError
 from yieldbot.model.market import Kind
+from yieldbot.model.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -79,7 +80,7 @@ class MarketsAnswer:
 def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsAnswer:
     """Lists pools for kind ``lp``, else markets. Raises ConfigError for a request that names no job, amount or kind."""
     if request.kind not in (None, *KINDS):
-        raise ConfigError(f"--kind {request.kind}: known are: {', '.join(KINDS)}")
+        raise ConfigError(f"--kind {request.kind}: {did_you_mean(request.kind, KINDS)}")
     check_grade(request.min_safety)
     request.view.check()
     if request.kind == "lp" and request.min_safety is not None:

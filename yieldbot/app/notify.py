@@ -23,6 +23,7 @@ from yieldbot.errors import ConfigError, InvariantError, TransientError, Yieldbo
 from yieldbot.execution.keyfile import check_private
 from yieldbot.journal.store import Journal
 from yieldbot.model.notices import Channel, Finding, Notice, NoticeTimes, Secret, Severity, Topic
+from yieldbot.model.spelling import did_you_mean, intended
 from yieldbot.model.text import one_line
 from yieldbot.resources import first_line
 
@@ -103,9 +104,11 @@ def test(context: Context, send: Send, name: str | None, *, seconds: float = 20.
     channels = context.settings.notices
     if not channels:
         raise ConfigError(f"{context.settings.source}: no [[notices]] table: add one (docs/notices.md)")
-    chosen = tuple(one for one in channels if name in (None, one.name))
-    if not chosen:
-        raise ConfigError(f"no channel {name!r}: known are {', '.join(one.name for one in channels)}")
+    names = [one.name for one in channels]
+    called = None if name is None else intended(name, names)
+    if name is not None and called is None:
+        raise ConfigError(f"no channel {name!r}: {did_you_mean(name, names)}")
+    chosen = tuple(one for one in channels if called in (None, one.name))
     secrets, keys, lacking = _secrets(context, chosen)
     at = int(time.time())
     finding = Finding(

@@ -10,6 +10,7 @@ from yieldbot.app.wiring import needs_node
 from yieldbot.config.load import chain_named, sale_of
 from yieldbot.errors import ConfigError
 from yieldbot.model.settings import Job, Wallet
+from yieldbot.model.spelling import did_you_mean, intended
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -36,9 +37,9 @@ def job_for(wanted: Wanted, context: Context) -> Job:
     found = [
         job
         for job in settings.jobs
-        if wanted.wallet in ("", job.wallet.name)
-        and wanted.chain in ("", job.chain.name)
-        and (not wanted.coin or any(token.symbol == wanted.coin for token in job.assets))
+        if (not wanted.wallet or intended(wanted.wallet, (job.wallet.name,)))
+        and (not wanted.chain or intended(wanted.chain, (job.chain.name,)))
+        and (not wanted.coin or intended(wanted.coin, (token.symbol for token in job.assets)))
     ]
     if len(found) > 1:
         names = ", ".join(f"{job.wallet.name} on {job.chain.name} ({job.title})" for job in found)
@@ -47,8 +48,8 @@ def job_for(wanted: Wanted, context: Context) -> Job:
         needs_node(found[0], context)
         return found[0]
     if wanted.wallet:
-        known = ", ".join(sorted({job.wallet.name for job in settings.jobs})) or "none"
-        raise ConfigError(f"--wallet {wanted.wallet}: no job has it with this chain and coin; wallets are: {known}")
+        hint = did_you_mean(wanted.wallet, {job.wallet.name for job in settings.jobs})
+        raise ConfigError(f"--wallet {wanted.wallet}: no job has it with this chain and coin: {hint}")
     if not wanted.chain or not wanted.coin:
         raise ConfigError("no job matches: say which market by --chain and --coin, as --chain base --coin USDC")
     return _for_nobody(wanted.chain, wanted.coin, context)
@@ -86,9 +87,10 @@ def _nobody(job: Job) -> Wallet:
 def _for_nobody(chain: str, coin: str, context: Context) -> Job:
     settings = context.settings
     found = settings.chains.get(chain) or chain_named(settings.source, "--chain", chain)
-    if coin not in found.tokens:
-        raise ConfigError(f"--coin {coin}: {chain} has {', '.join(sorted(found.tokens))}")
-    job = Job(wallet=Wallet(name=NOBODY, address=found.family.nobody), chain=found, asset=found.tokens[coin])
+    symbol = intended(coin, found.tokens)
+    if symbol is None:
+        raise ConfigError(f"--coin {coin}: no token of {found.name}: {did_you_mean(coin, found.tokens)}")
+    job = Job(wallet=Wallet(name=NOBODY, address=found.family.nobody), chain=found, asset=found.tokens[symbol])
     job = replace(job, sale=sale_of(settings.policy, job))
     needs_node(job, context)
     return job

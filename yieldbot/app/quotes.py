@@ -29,6 +29,7 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
 from yieldbot.math.concentrated import Unswappable
+from yieldbot.model.spelling import did_you_mean, intended
 from yieldbot.risk.prices import MOST_APART_BPS, FairOutput, below_minimum, depegged, fair_output, stale, uncertain
 from yieldbot.rpc.service import get
 
@@ -199,26 +200,31 @@ def _chain(name: str | None, context: Context) -> ChainSettings:
     chains = {job.chain.name: job.chain for job in context.settings.jobs}
     if name is None and len(chains) == 1:
         return next(iter(chains.values()))
-    if name not in chains:
-        known = ", ".join(sorted(chains)) or "none"
-        wrong = "name a chain" if name is None else f"no job is on a chain named {name}: name another"
-        raise ConfigError(f"{wrong} (chains with jobs: {known})")
-    return chains[name]
+    if name is None:
+        raise ConfigError(f"several chains have jobs: name one by --chain: {', '.join(sorted(chains)) or 'none'}")
+    found = intended(name, chains)
+    if found is None:
+        raise ConfigError(f"--chain {name}: no job is on it: {did_you_mean(name, sorted(chains))}")
+    return chains[found]
 
 
 def _chain_file(context: Context, name: str) -> ChainSettings:
     """An EVM chain of chains/, whether a job is on it or not."""
     files = chain_names(context.config)
-    found = load_chain(files[name], read_toml(files[name]), {}) if name in files else None
-    if found is None or not lifi.serves(found.chain):
-        raise ConfigError(f"--to-chain {name}: name an EVM chain; known are: {', '.join(sorted(files))}")
+    called = intended(name, files)
+    if called is None:
+        raise ConfigError(f"--to-chain {name}: no file of chains/ describes it: {did_you_mean(name, sorted(files))}")
+    found = load_chain(files[called], read_toml(files[called]), {})
+    if not lifi.serves(found.chain):
+        raise ConfigError(f"--to-chain {name}: it is no EVM chain: name one")
     return found
 
 
 def _token(chain: ChainSettings, name: str) -> Token:
-    if name not in chain.tokens:
-        raise ConfigError(f"{name}: chains/{chain.name}.toml has: {', '.join(chain.tokens)}")
-    return chain.tokens[name]
+    found = intended(name, chain.tokens)
+    if found is None:
+        raise ConfigError(f"{name}: no token of {chain.name}: {did_you_mean(name, chain.tokens)}")
+    return chain.tokens[found]
 
 
 def _document(

@@ -25,6 +25,7 @@ from yieldbot.history.importers.table import COLUMNS, MORE
 from yieldbot.history.networks import NETWORKS, network
 from yieldbot.history.reading import Fault
 from yieldbot.history.store import Store
+from yieldbot.model.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -123,7 +124,8 @@ def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
     if not spans:
         raise ConfigError(f"{folder} is empty: `yieldbot observe` or `yieldbot history import` fills it")
     if not found:
-        raise ConfigError(f"{text!r} is no market that {folder} remembers: `yieldbot history show` lists them")
+        hint = did_you_mean(text, {called for one in spans for called in (one.key.market, one.key.protocol)})
+        raise ConfigError(f"{text!r} is no market that {folder} remembers: {hint} (`yieldbot history show` lists them)")
     ids = [one.key.market for one in found]
     apart = len(set(ids)) == len(ids)
     names = ", ".join(one.key.market if apart else f"{one.key.chain}/{one.key.market}" for one in found[:MOST_NAMED])

@@ -22,6 +22,7 @@ from yieldbot.app.risk_documents import (
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError
 from yieldbot.model.names import named
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.risk.scales import scales
 from yieldbot.risk.yields import graded_yields
 
@@ -77,8 +78,7 @@ def risk(request: RiskRequest, context: Context) -> RiskAnswer:
             rests = ExposureShare.of(part, one)
             rows.append(JobRisk(**JobHead.fields_of(one, part), markets=tuple(wanted), exposures=rests))
     if request.market and seen and not any(isinstance(row, JobRisk) and row.markets for row in rows):
-        some = ", ".join(sorted(seen)[:5])
-        raise ConfigError(f"no market is called {request.market!r}: there are {some}{' ...' if len(seen) > 5 else ''}")
+        raise ConfigError(f"no market is called {request.market!r}: {did_you_mean(request.market, sorted(seen))}")
     return RiskAnswer(
         document=RiskDocument(jobs=tuple(rows), exposures=over_all(observed)), exit_code=overview.exit_code(observed)
     )

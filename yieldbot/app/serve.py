@@ -22,6 +22,7 @@ from yieldbot.app.signer_link import EVERY_SECONDS
 from yieldbot.config.held import texts_of
 from yieldbot.errors import ConfigError
 from yieldbot.execution.lock import only_one
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.timing import JOBS, Timing
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def timings(request: ServeRequest, context: Context) -> dict[str, Timing]:
     for one in request.jobs:
         name, equals, text = one.partition("=")
         if name not in JOBS or not equals:
-            raise ConfigError(f"--job {one}: write NAME=TIME, as watch=10m; names are {', '.join(JOBS)}")
+            raise ConfigError(f"--job {one}: write NAME=TIME, as watch=10m; {did_you_mean(name, JOBS)}")
         given[name], flags[name] = text, f"--job {name}"
     found = dict[str, Timing]()
     for name, text in given.items():

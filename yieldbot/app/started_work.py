@@ -9,6 +9,7 @@ from yieldbot.app.serve_jobs import JOB_SECONDS
 from yieldbot.app.workers import WorkerFailed, Workers
 from yieldbot.config.load import chain_names
 from yieldbot.errors import ConfigError
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import as_fields, one_line
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ class StartedWork:
         if data is not None and data.startswith("0x") and not asked.get("contract"):
             raise ConfigError("contract: name the contract that is called")
         if asked["chain"] not in known:
-            raise ConfigError(f"chain {one_line(asked['chain'], 60)} is not known: {', '.join(sorted(known))}")
+            raise ConfigError(
+                f"chain {one_line(asked['chain'], 60)} is not known: {did_you_mean(asked['chain'], known)}"
+            )
         found = await self._started("decode", asked)
         parts = found.get("instructions", (found,))
         if not parts or not all(part["known"] for part in parts):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yieldbot.app.keys import typed_passphrase
 from yieldbot.app.secret_documents import SecretsDocument, StoredSecret
 from yieldbot.config import stored_secrets as store
 from yieldbot.config.load import env_file, read_toml, secret_tables, secrets_file
@@ -19,6 +20,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import long_enough
 from yieldbot.execution.lock import only_one
 from yieldbot.execution.passphrases import passphrase_in
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.resources import refuse_if_others_change
 
 if TYPE_CHECKING:
@@ -91,7 +93,8 @@ def remove(name: str, context: Context) -> SecretsDocument:
         _values(before, context)
     with _held(file, before) as sealed:
         if sealed is None or name not in sealed.changed_at:
-            raise ConfigError(f"{name}: is not in {file}: `yieldbot secret list` shows what is")
+            hint = did_you_mean(name, sorted(sealed.changed_at) if sealed else ())
+            raise ConfigError(f"{name}: is not in {file}: {hint}")
         values = _values(sealed, context)
         left = {one: at for one, at in sealed.changed_at.items() if one != name}
         store.write(store.sealed(file, {one: values[one] for one in left}, left, sealed))
@@ -163,8 +166,4 @@ def _new_passphrase(file: Path, context: Context) -> str:
 def _typed_twice(what: str, file: Path, context: Context) -> str:
     if context.secret is None:
         raise ConfigError(f"{file}: there is no terminal to ask for its passphrase: see docs/configuration.md")
-    chosen = hide(context.secret(f"{what} of {file}: "))
-    long_enough(chosen)
-    if context.secret("The same once more: ") != chosen:
-        raise ConfigError("these were two different passphrases: nothing is changed")
-    return chosen
+    return hide(typed_passphrase(f"{what} of {file}", context))

@@ -9,10 +9,10 @@ from itertools import product
 from pathlib import Path
 
 from yieldbot.config.load import read_toml
-from yieldbot.config.messages import did_you_mean
 from yieldbot.config.policy_file import policy_file, policy_with
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy, alone
+from yieldbot.model.spelling import did_you_mean
 
 FORECASTER = "forecaster"
 """Short name of the policy's key for the forecaster."""

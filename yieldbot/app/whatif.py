@@ -10,6 +10,7 @@ from yieldbot.app.plan_documents import Assumptions
 from yieldbot.errors import ConfigError
 from yieldbot.model.names import named
 from yieldbot.model.numbers import number
+from yieldbot.model.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from yieldbot.model.amounts import Amount
@@ -60,8 +61,8 @@ class WhatIf:
             if any(named(one, (name,)) or name.startswith(f"{one.deployment} ") for one in glanced):
                 continue
             if not any(named(market, (name,)) for market in markets):
-                names = ", ".join(sorted({market.name for market in markets}))
-                raise ConfigError(f"--exclude {name}: no market has this name, id or protocol; known are: {names}")
+                hint = did_you_mean(name, {called for one in markets for called in (one.name, one.protocol)})
+                raise ConfigError(f"--exclude {name}: no market has this name, id or protocol: {hint}")
 
     def summary(self) -> str:
         """One line that states the assumptions."""

@@ -16,6 +16,7 @@ from yieldbot.execution.keyfile import check_private
 from yieldbot.execution.passphrases import passphrase
 from yieldbot.journal.store import Journal
 from yieldbot.model.settings import KmsKey, LedgerKey, SafeOwner
+from yieldbot.model.spelling import did_you_mean, intended
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,9 +80,10 @@ def named_jobs(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
         if one is None:
             continue
         known = sorted({called for job in every for called in _called(job, name)})
-        if one not in known:
-            raise ConfigError(f"--{name} {one}: no job has it; known are: {', '.join(known)}")
-        jobs = tuple(job for job in jobs if one in _called(job, name))
+        found = intended(one, known)
+        if found is None:
+            raise ConfigError(f"--{name} {one}: no job has it; {did_you_mean(one, known)}")
+        jobs = tuple(job for job in jobs if found in _called(job, name))
     if not jobs:
         raise ConfigError("no job has this wallet, chain and asset together: see [[jobs]]")
     return jobs

@@ -13,6 +13,7 @@ from typing import Protocol
 from yieldbot.app.passages import Passage
 from yieldbot.errors import ConfigError
 from yieldbot.model.assistance import FULL_TEXT
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import one_line
 
 GROUP = "yieldbot.indexes"
@@ -72,8 +73,8 @@ def build_of(name: str) -> Build:
         return FullText
     found = {one.name: one for one in entry_points(group=GROUP)}
     if name not in found:
-        known = ", ".join((FULL_TEXT, *sorted(found)))
-        raise ConfigError(f"assistant.index: no index {name} is installed: choose from {known}")
+        hint = did_you_mean(name, (FULL_TEXT, *sorted(found)))
+        raise ConfigError(f"assistant.index: no index {name} is installed: {hint}")
     try:
         made: Build = found[name].load()
     except Exception as fault:  # foreign code

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app import init as use
+from yieldbot.app.init_answers import InitRequest
 from yieldbot.cli.prompts import answered
 from yieldbot.cli.wallet import passphrase_flags
 
@@ -44,7 +45,7 @@ def register(listed: CommandList) -> None:
 
 
 def init(args: argparse.Namespace, context: Screen) -> int:
-    request = use.InitRequest(
+    request = InitRequest(
         chain=args.chain,
         rpc=args.rpc,
         wallet_from=args.wallet_from,

@@ -98,6 +98,7 @@ COMMANDS = {
     "lp": {"lp": "liquidity in pools: add, remove, collect fees, compound them, or rebalance the range"},
     "report_file": {"report": "the overview as one HTML file: wealth over time, positions, what was done and why"},
     "help": {"help": 'what a figure on a screen means, with an example, as: yieldbot help "APY after"'},
+    "completion": {"completion": "print a script by which bash, zsh or fish completes commands, flags and chains"},
     "export": {"export": "all transactions of our accounts with value, cost and gain (first in, first out), for taxes"},
 }
 """Every command in the order of ``--help``: its module in this package, its name and what it does.
@@ -108,7 +109,10 @@ A module's ``register(listed)`` adds the flags and handlers of its commands.
 SENDING = frozenset(("run", "approve", "exit", "watch", "lp", "allowances", "demo"))
 """Commands that may send transactions."""
 INTERRUPTED = 130
-_UNKNOWN = re.compile(r"argument COMMAND: invalid choice: '(.*?)' \(choose from")
+_WRONG_CHOICE = re.compile(r"argument (.+?): invalid choice: '(.*?)' \(choose from")
+_WRONG_FLAG = re.compile(r"unrecognized arguments: (--[a-z-]+)")
+FEW = 12
+"""Most commands that are listed where none is similar to what was typed."""
 _NEGATIVE, _FLAG = re.compile(r"-[0-9.]"), re.compile(r"--[a-z][a-z-]*")
 READER_GONE = 141
 
@@ -131,17 +135,29 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**({"formatter_class": Formatter} | options))
 
     def error(self, message: str) -> NoReturn:
-        if (wrong := _UNKNOWN.search(message)) is not None:  # argparse would name every command
-            message = f"there is no command {wrong[1]}{_nearest(wrong[1])}"
-        raise ConfigError(f"{message}: see `{self.prog} --help`")
+        what = self._corrected(message)
+        raise ConfigError(f"{what}{' See' if what.endswith('?') else ': see'} `{self.prog} --help`")
+
+    def _corrected(self, message: str) -> str:
+        """argparse's message, with the most similar command, value or flag in place of a list of all."""
+        from yieldbot.model.spelling import did_you_mean, nearest
+
+        if (wrong := _WRONG_CHOICE.match(message)) is not None:
+            where, word = wrong.groups()
+            action = next((one for one in self._actions if one.choices and where in _called(one)), None)
+            known = [str(choice) for choice in (action and action.choices) or ()]
+            is_command = isinstance(action, argparse._SubParsersAction)
+            what = f"there is no command {word}" if is_command else f"argument {where}: {word} is not allowed"
+            return f"{what}: {did_you_mean(word, known)}" if len(known) <= FEW or nearest(word, known) else what
+        if (wrong := _WRONG_FLAG.match(message)) is not None:
+            flags = [flag for one in self._actions for flag in one.option_strings if flag.startswith("--")]
+            return f"{message}: {did_you_mean(wrong[1], flags)}" if nearest(wrong[1], flags) else message
+        return message
 
 
-def _nearest(word: str) -> str:
-    """Words that name the most similar command; empty: none is similar."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, [name for lines in COMMANDS.values() for name in lines], n=1)
-    return f"; the nearest is {near[0]}" if near else ""
+def _called(action: argparse.Action) -> tuple[str, ...]:
+    """What argparse may call an action in a message."""
+    return ("/".join(action.option_strings), str(action.metavar), action.dest)
 
 
 class CommandParser(Parser):
@@ -151,6 +167,13 @@ class CommandParser(Parser):
         super().__init__(allow_abbrev=False, add_help=flags, **options)
         if flags:
             _flags(self, default=False)
+
+    def parse_known_args(self, *given: Any, **named: Any) -> Any:
+        """As argparse's; what is not known is this command's error, whose flags are suggested, not the program's."""
+        found, unknown = super().parse_known_args(*given, **named)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
 
 class CommandList:
@@ -222,6 +245,8 @@ def _dispatch(words: list[str], context: Screen) -> int:
         context.log_as(_log_format(words))
         root = parser(words)
         context.command = _named(root, words)  # set early: errors of usage name it too
+        if words and _FLAG.match(words[0]) and words[0].partition("=")[0] not in root._option_string_actions:
+            root.error(f"unrecognized arguments: {words[0]}")  # argparse would take its value for the command
         args = root.parse_args(words)
         context.take(args)
         return int(args.handler(args, context))
@@ -284,7 +309,8 @@ def parser(words: Container[str]) -> Parser:
     )
     root.add_argument("--version", action="version", version=f"yieldbot {__version__}")
     _flags(root, default=True)
-    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=CommandParser)
+    root.set_defaults(command="", handler=_next)
     for module, lines in COMMANDS.items():
         listed = CommandList(commands, lines)
         if any(name in words for name in lines):
@@ -293,6 +319,13 @@ def parser(words: Container[str]) -> Parser:
             for name in lines:
                 listed.add_parser(name, flags=False)
     return root
+
+
+def _next(args: argparse.Namespace, context: Screen) -> int:
+    """Say what to do next, where no command is named."""
+    from yieldbot.cli.next import show
+
+    return show(args, context)
 
 
 def _flags(to: argparse.ArgumentParser, default: bool) -> None:

@@ -13,6 +13,7 @@ from yieldbot.cli.render import names_of
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.market import Exit, ExitKind
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import cell_text
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def chosen(text: str | None) -> tuple[str, ...] | None:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
         if name not in COLUMNS:
-            raise ConfigError(f"--columns {name}: known are: {', '.join(COLUMNS)}")
+            raise ConfigError(f"--columns {name}: {did_you_mean(name, COLUMNS)}")
     if not names:
         raise ConfigError(f"--columns: name one or more of {', '.join(COLUMNS)}")
     return names

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from yieldbot.config.messages import config_error, did_you_mean
+from yieldbot.config.messages import config_error
 from yieldbot.config.notices import minute_of_day
 from yieldbot.config.toml_types import EnvName
 from yieldbot.model.assistance import API, FULL_TEXT, KEY_VARIABLE, MODELS, PRICES, TASKS, Assistance, Price
+from yieldbot.model.spelling import did_you_mean
 
 OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
 Dollars = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]

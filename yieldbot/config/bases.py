@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from yieldbot.config.messages import config_error, did_you_mean
+from yieldbot.config.messages import config_error
 from yieldbot.config.schema import PolicyTable
 from yieldbot.model.policy import Base
 from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.protocols import by_plans
 
 

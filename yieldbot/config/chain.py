@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from yieldbot.config.chain_schema import ChainTable, ExchangeTable, ProtocolTable, RegistryTable, SvmChainTable
-from yieldbot.config.messages import config_error, did_you_mean, key_path, of_validation
+from yieldbot.config.messages import config_error, key_path, of_validation
 from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
@@ -19,6 +19,7 @@ from yieldbot.model.discovery import Registry
 from yieldbot.model.families import EVM, SOLANA, Family, family_of, native_of
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.settings import ChainSettings, FeeKind, GrowthSource, Merkl, SvmLimits
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 from yieldbot.protocols.registries import registries, svm_registries
 

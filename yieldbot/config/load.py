@@ -18,7 +18,7 @@ from yieldbot.config.assistant import assistance_of
 from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
 from yieldbot.config.held import text_of
-from yieldbot.config.messages import config_error, did_you_mean, of_validation
+from yieldbot.config.messages import config_error, of_validation
 from yieldbot.config.notices import channels_of, times_of
 from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SecretsFile, SettingsTable, WalletTable
@@ -31,6 +31,7 @@ from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import NEVER, SALE, Base, Policy
 from yieldbot.model.settings import ChainSettings, Job, KmsKey, LedgerKey, SafeOwner, Settings, Wallet
+from yieldbot.model.spelling import did_you_mean, intended
 from yieldbot.resources import folder, read_text, refuse_if_others_change
 
 M = TypeVar("M", bound=BaseModel)
@@ -178,7 +179,8 @@ def env_file(path: Path) -> tuple[Path, dict[str, str]]:
 
 def chain_named(path: Path, flag: str, name: str) -> ChainSettings:
     """A chain that is named by a command's ``flag`` and not by a job. Raises ConfigError."""
-    return _chain(path.expanduser().absolute(), flag, name, environment(path))
+    found = intended(name, chain_names(path)) or name
+    return _chain(path.expanduser().absolute(), flag, found, environment(path))
 
 
 def chain_names(path: Path) -> dict[str, Path]:
@@ -273,7 +275,7 @@ def _of_its_kind(path: Path, place: str, table: WalletTable) -> None:
 def _chain(path: Path, key: str, name: str, environ: Mapping[str, str]) -> ChainSettings:
     files = chain_names(path)
     if name not in files:
-        raise config_error(path, key, f"unknown chain {name!r}: {did_you_mean(name, files)}")
+        raise config_error(path, key, f"unknown chain {name!r}: {did_you_mean(name, sorted(files))}")
     refuse_if_others_change(files[name], "the chain's file")
     return load_chain(files[name], read_toml(files[name]), environ)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.spelling import did_you_mean
 
 _TYPES = {
     "string_type": "text in quotes",
@@ -28,16 +28,6 @@ def config_error(file: Path, key: str, what: str) -> ConfigError:
     """The error for one key of one file. what: the mistake and the remedy."""
     place = f"{file}: {key}: {what}" if key else f"{file}: {what}"
     return ConfigError(place)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The most similar known word as a question; all known words if none is similar."""
-    names = sorted(known)
-    begins = [name for name in names if word and name.startswith(word)]  # a word that was not written to its end
-    near = begins[:1] or get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"known are: {', '.join(names)}" if names else "there is none to choose from"
 
 
 def of_validation(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from yieldbot.config.messages import config_error, did_you_mean
+from yieldbot.config.messages import config_error
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import SOLANA, token_key
 from yieldbot.model.ids import market_chain
@@ -17,6 +17,7 @@ from yieldbot.model.market import Market, Snapshot
 from yieldbot.model.names import POOLS, matches, named
 from yieldbot.model.policy import TRY_FIRST, Policy
 from yieldbot.model.settings import ChainSettings, Job
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.protocols import adapters, liquidity, svm_adapters
 
 LISTS, TABLES = ("exclude", "try_first"), ("haircut_bps", "max_share_markets", "max_share_protocol")

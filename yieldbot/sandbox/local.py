@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.spelling import did_you_mean
 from yieldbot.sandbox.evm import exchanges, protocols
 from yieldbot.sandbox.evm import node as evm
 from yieldbot.sandbox.files import as_written, keep_changed
@@ -46,7 +47,7 @@ class Further:
         there = known(chain)
         for name in names:
             if name not in there:
-                raise ConfigError(f"the sandbox of --chain {chain} has no {name!r}; it has {', '.join(there)}")
+                raise ConfigError(f"the sandbox of --chain {chain} has no {name!r}: {did_you_mean(name, there)}")
         of_solana = {one.protocol for one in programs.found()} - {*STANDARD}
         return cls(
             tuple(name for name in names if name in protocols.found()),

@@ -123,7 +123,7 @@ def test_a_digest_changes_with_any_part_of_the_plan() -> None:
         ({"name": "a b", "kind": "wallet", "address": ANNA.address}, "letters, digits"),
         ({"name": "anna", "kind": "wallet", "address": "0x12"}, "no address"),
         ({"name": "anna", "kind": "wallet", "address": ANNA.address + "\n"}, "no address"),
-        ({"name": "anna", "kind": "pgp"}, "known are wallet and passkey"),
+        ({"name": "anna", "kind": "pgp"}, "known are: wallet, passkey"),
         ({"name": "anna", "kind": "passkey", "public_key": "04" + "00" * 64, "origin": "https://x"}, "no public key"),
         ({"name": "anna", "kind": "passkey", "public_key": PASSKEY.public, "origin": "http://x"}, "--origin"),
         ({"name": "anna", "kind": "wallet", "address": ANNA.address, "weight": "2"}, "must have name and kind"),

@@ -76,7 +76,7 @@ def test_a_name_that_no_market_has_is_refused_and_no_error_speaks_of_flags(serve
     """``lend`` is a market's; a protocol of chains/*.toml and a market that memory holds are known too."""
     key = served.key("plan", name="planner")
     for number, (body, words) in enumerate((
-        (RATE | {"subject": "Aave v9"}, "no market Aave v9: there are"),
+        (RATE | {"subject": "Aave v9"}, "no market Aave v9: known are: a, b"),
         (RATE | {"subject": "lend", "above": "5"}, "above 5: write it as 5%"),
         (RATE | {"hysteresis": "200%"}, "hysteresis: the value could never"),
         (RATE | {"below": "1%"}, "one of above and below"),

@@ -33,7 +33,7 @@ MISTAKES: dict[tuple[str, str], tuple[tuple[Any, str], ...]] = {
         (SWAP | {"amount": "1." + "1" * 50}, "amount: "),
         (SWAP | {"out": "1"}, "either amount"),
         ({"given": "USDC", "wanted": "WETH", "out": "0"}, "out 0: must be above 0"),
-        (SWAP | {"given": "DOGE"}, "DOGE: chains/testnet.toml has"),
+        (SWAP | {"given": "DOGE"}, "DOGE: no token of testnet"),
         (SWAP | {"chain": "moon"}, "moon"),
     ),
     ("POST", "/alerts"): (

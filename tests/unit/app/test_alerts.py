@@ -166,7 +166,7 @@ def test_who_sees_which() -> None:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"measure": "colour"}, "known are rate, price"),
+        ({"measure": "colour"}, "known are: rate, price"),
         ({"above": None}, "give one of"),
         ({"below": "1%"}, "give one of"),
         ({"above": "5"}, "--above 5: write it as 5%"),
@@ -180,9 +180,9 @@ def test_who_sees_which() -> None:
         ({"subject": ""}, "as one line"),
         ({"subject": "a\nb"}, "as one line"),
         ({"subject": "x" * 201}, "as one line"),
-        ({"chain": "moon"}, "no job has it: known are testnet"),
+        ({"chain": "moon"}, "no job has it: known are: testnet"),
         ({"asset": "USDC"}, "only wealth"),
-        ({"severity": "loud"}, "known are info"),
+        ({"severity": "loud"}, "known are: info"),
         ({"measure": "price", "above": "1", "subject": "DOGE"}, "token DOGE: no job has it"),
         ({"measure": "depeg", "above": "50bp", "subject": "USDC"}, "not pegged"),
         ({"measure": "wealth", "above": "1", "subject": "yours"}, "wallet yours: no job has it"),

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from yieldbot.app.context import Context
-from yieldbot.app.init import InitRequest, init
+from yieldbot.app.init import init
+from yieldbot.app.init_answers import InitRequest
+from yieldbot.app.keys import NewPassphrase, imported_key, typed_passphrase
 from yieldbot.app.styles import STYLES
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError
+from yieldbot.model.families import EVM
 
 ADDRESS = "0x2c7536E3605D9C16a7a3D7b1898e529396a65c23"
 
@@ -64,7 +67,7 @@ def test_each_style_is_a_policy_that_loads(chain: str, style: str, tmp_path: Pat
 
 def test_a_wrong_style_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     answers = {"chain": "base", "rpc": "OWN_URL", "wallet_from": ADDRESS, "asset": "USDC", "style": "bold"}
-    with pytest.raises(ConfigError, match=r"--style bold: write one of safe, balanced, high"):
+    with pytest.raises(ConfigError, match=r"--style bold: known are: safe, balanced, high"):
         init(InitRequest(**answers, piped=str), Context(tmp_path / "yieldbot.toml"))  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 
@@ -78,3 +81,53 @@ def test_styles_grow_bolder_in_every_figure() -> None:
                       ("cooldown_hours", -1)):  # fmt: skip
         values = [sign * float(one[key]) for one in by_key]
         assert values == sorted(values), key
+
+
+def answering(folder: Path, *secrets: str) -> Context:
+    """A context whose person types these secrets."""
+    rest = iter(secrets)
+    context = Context(folder / "yieldbot.toml")
+    context.secret = lambda question: next(rest)
+    return context
+
+
+def test_a_wrong_flag_is_asked_for_again_and_the_other_answers_are_kept(tmp_path: Path) -> None:
+    given = {"chain": "Base", "rpc": "OWN_URL", "wallet_from": ADDRESS, "asset": "UCSD", "style": "SAFE"}
+    asked: list[str] = []
+
+    def ask(question: str, default: str) -> str:
+        asked.append(question[:2])
+        return "usdc" if question.startswith("4.") else default
+
+    found = init(InitRequest(**given, ask=ask, piped=str), Context(tmp_path / "yieldbot.toml")).document  # type: ignore[arg-type]
+    assert asked == ["4.", "6."] and (found.chain, found.asset, found.style) == ("base", "USDC", "safe")
+
+
+def test_a_wrong_key_and_passphrase_are_asked_for_again(tmp_path: Path) -> None:
+    good, words = "11" * 32, "correct horse battery"
+    context = answering(tmp_path, "0x12", good, "short", words, words + "x", words, words)
+    assert imported_key(None, "64 hex digits", EVM, str, context).secret == bytes.fromhex(good)
+    assert typed_passphrase("New passphrase", context) == words
+    with pytest.raises(ConfigError, match="64 hex"):
+        imported_key(None, "64 hex digits", EVM, str, answering(tmp_path, "1", "2", "3"))
+
+
+def test_what_cannot_be_written_or_read_is_said_before_any_question(tmp_path: Path) -> None:
+    def ask(question: str, default: str) -> str:
+        raise AssertionError(question)
+
+    words = tmp_path / "words"
+    words.touch(0o600)
+    words.write_text("short\n")
+    with pytest.raises(ConfigError, match="fewer than 8 characters"):
+        init(InitRequest(ask=ask, passphrase=NewPassphrase(file=words), piped=str), Context(tmp_path / "yieldbot.toml"))
+    with pytest.raises(ConfigError, match="is no folder"):
+        init(InitRequest(ask=ask, piped=str), Context(words / "yieldbot.toml"))
+
+
+def test_a_keystore_that_is_there_is_named_at_the_question(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "main.json").write_text("{}")
+    given = {"chain": "base", "rpc": "OWN_URL", "wallet_from": "new", "asset": "USDC", "style": "safe"}
+    with pytest.raises(ConfigError, match="exists already, and a key is never overwritten: give the address"):
+        init(InitRequest(**given, piped=str), Context(tmp_path / "yieldbot.toml"))  # type: ignore[arg-type]

@@ -311,7 +311,7 @@ def test_a_test_goes_through_every_channel_at_once_or_the_named_one(context: Tol
     assert [(one.name, one.sent) for one in found.channels] == [("telegram", 0), ("team", 1)]
     assert found.channels[0].failure == "HTTP 401 for (hidden)"
     assert [one.name for one in notify.test(context, outside.send, "team").channels] == ["team"]
-    with pytest.raises(ConfigError, match="no channel 'x': known are telegram, team"):
+    with pytest.raises(ConfigError, match="no channel 'x': known are: telegram, team"):
         notify.test(context, outside.send, "x")
 
 

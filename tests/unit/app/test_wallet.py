@@ -43,11 +43,12 @@ def answers(context: Context, *lines: str) -> list[str]:
 def test_a_person_is_asked_twice_for_a_new_passphrase(context: Context, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no terminal to ask"):
         wallet.new(wallet.NewWalletRequest(name="a"), context)
-    asked = answers(context, PASSPHRASE, "another", PASSPHRASE, PASSPHRASE)
+    typed, again = "New passphrase (at least 8 characters, not shown): ", "The same again: "
+    asked = answers(context, *(PASSPHRASE, "another") * 3, "short", PASSPHRASE, "another", PASSPHRASE, PASSPHRASE)
     with pytest.raises(ConfigError, match="differ"):
         wallet.new(wallet.NewWalletRequest(name="a"), context)
     made = wallet.new(wallet.NewWalletRequest(name="a"), context)
-    assert asked == ["New passphrase: ", "The same again: "] * 2
+    assert asked == [typed, again] * 3 + [typed, typed, again, typed, again]
     assert made.as_json() == {
         "schema": "yieldbot/wallet-new/v1",
         "name": "a",

@@ -174,8 +174,8 @@ def test_what_cannot_be_is_one_line_without_the_secret(tmp_path: Path) -> None:
     cases = {
         "no name of a secret": ("9 lives", (PASSPHRASE, PASSPHRASE, URL)),
         "is no name of a secret": (stored_secrets.PASSPHRASE_NAME, ()),
-        "two different passphrases": (NAME, (PASSPHRASE, "something else")),
-        "fewer than 8 characters": (NAME, ("short",)),
+        "the two passphrases differ": (NAME, (PASSPHRASE, "something else") * 3),
+        "fewer than 8 characters": (NAME, ("short",) * 3),
         "in one line": (NAME, (PASSPHRASE, PASSPHRASE, "very-secret\x1b")),
         "more than 8192 bytes": (NAME, (PASSPHRASE, PASSPHRASE, "very-secret" * 1000)),
     }

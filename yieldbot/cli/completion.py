@@ -1,0 +1,60 @@
+"""``yieldbot completion``: a script by which a shell completes commands, flags, files, chains and styles."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app.completion import CHAIN, CompletionDocument, words_of
+from yieldbot.cli.main import COMMANDS
+from yieldbot.cli.main import parser as parser_of
+
+if TYPE_CHECKING:
+    from yieldbot.cli.main import CommandList
+    from yieldbot.cli.screen import Screen
+
+SHELLS = {
+    "bash": "~/.local/share/bash-completion/completions/yieldbot",
+    "zsh": "a folder of $fpath, as _yieldbot",
+    "fish": "~/.config/fish/completions/yieldbot.fish",
+}
+"""Shells, and where the script of each belongs."""
+
+
+def register(listed: CommandList) -> None:
+    where = "; ".join(f"{shell}: {place}" for shell, place in SHELLS.items())
+    parser = listed.add_parser("completion", f". Write what it prints into a file ({where}) and start a new shell.")
+    parser.add_argument("shell", metavar="SHELL", choices=tuple(SHELLS), help=", ".join(SHELLS))
+    parser.set_defaults(command="completion", handler=completion)
+
+
+def completion(args: argparse.Namespace, context: Screen) -> int:
+    import shtab  # here, since it is needed for nothing else
+
+    root = parser_of([name for lines in COMMANDS.values() for name in lines])
+    known = words_of(context.config)
+    for action in _actions(root):
+        if action.type is Path:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+        elif action.choices is None and (words := known.get(_what(action))):
+            action.choices = words
+    script = shtab.complete(root, args.shell)
+    context.show(CompletionDocument(shell=args.shell, script=script).as_json(), lambda: script)
+    return 0
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Every flag and argument of a parser and of the commands below it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in dict.fromkeys(action.choices.values()):
+                yield from _actions(one)
+        else:
+            yield action
+
+
+def _what(action: argparse.Action) -> str:
+    """What a flag takes, by its name: ``chain`` for --chain and --to-chain."""
+    return CHAIN if any(flag.endswith(f"-{CHAIN}") for flag in action.option_strings) else action.dest
