@@ -164,7 +164,7 @@ def test_bad_words_and_damage_are_one_line(home: Home) -> None:
         (("--wealth", "0"), "write more than 0"),
         (("--wealth", "1e5"), "--wealth"),
         (("--wealth", "1", "--coin", "DOGE"), "say which market by --chain and --coin"),
-        (("--wealth", "1", "--coin", "DOGE", "--chain", "sandbox"), "--coin DOGE: sandbox has"),
+        (("--wealth", "1", "--coin", "DOGE", "--chain", "sandbox"), "--coin DOGE: no token of sandbox: known are: "),
         (("--wealth", "1", "--coin", "USDC", "--chain", "nowhere"), "unknown chain"),
         (("--wealth", "1", "--wallet", "nobody"), "--wallet nobody"),
         (("--name", "../up", "--wealth", "1"), "--name ../up"),

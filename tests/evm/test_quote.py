@@ -105,7 +105,7 @@ def test_what_cannot_be_quoted_is_told_in_one_line(sandbox: Sandbox, tmp_path: P
     for words, code, said in (
         (("USDC", "WETH", "90000000"), 1, "do not take so much"),
         (("USDC", "USDC", "1"), 2, "same token"),
-        (("USDC", "USDT", "1"), 2, "USDT: chains/sandbox.toml has"),
+        (("USDC", "USDT", "1"), 2, "USDT: no token of sandbox: did you mean USDC?"),
         (("USDC", "WETH", "0"), 2, "must be above 0"),
         (("USDC", "WETH", "x"), 2, "AMOUNT"),
         (("USDC", "WETH"), 2, "either AMOUNT"),

@@ -82,5 +82,5 @@ def test_an_installed_index_takes_the_place_of_the_full_text_one_and_may_fail(
     assert len(searcher._of_kind("page", some, "fail", 2)) == 0 and "full_text is used" in lines[0]
     assert [one.kind for one in searcher._of_kind("page", some, "halt", 1)] == ["page"] and len(lines) == 1
     settings.assistance = Assistance(index="embedings")
-    with pytest.raises(ConfigError, match="no index embedings is installed: choose from full_text, last"):
+    with pytest.raises(ConfigError, match="no index embedings is installed: known are: full_text, last"):
         searcher._of_kind("page", some, "x", 2)
