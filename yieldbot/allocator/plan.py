@@ -12,7 +12,7 @@ from yieldbot.allocator.horizons import days_allowed, horizon_key
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.self_dilution import losing, without
 from yieldbot.allocator.shared import dilutions_of, income_change
-from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.amounts import Amount, Apr, Token
 from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
@@ -279,12 +279,13 @@ def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tup
 
 
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:
-    """The reason of a move in one line: both rates after the move, haircuts if they decide, and what keeps the target
-    from taking more."""
+    """The reason of a move in one line: the APY of both after the move, haircuts if they decide, and what keeps the
+    target from taking more."""
     h = policy.horizon_seconds
     rates = [
-        (curve_of(state, policy).apr(float(allocation.targets[state.market.id]), h) + growth) * 100
+        Apr(simple + growth).compounded(h).value * 100
         for state in (snapshot.of(source), snapshot.of(target))
+        for simple in (curve_of(state, policy).apr(float(allocation.targets[state.market.id]), h),)
         for growth in (snapshot.growth.get(state.market.asset, 0.0),)
     ]
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
@@ -297,10 +298,10 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     days = {said.days for m in (source, target) if (said := snapshot.of(m).forecast) is not None}
     by = f" by forecast over {max(days):g} days" if days else ""
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
-        message = f"{left.name} pays {rates[0]:z.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:z.2f} %"
+        message = f"{left.name} pays {rates[0]:z.2f} % APY less {cuts[0]:g} % of risk, {taken.name} {rates[1]:z.2f} %"
         return f"{message} less {cuts[1]:g} %{by}{limit}" if cuts[1] else f"{message}{by}{limit}"
     sure = f" net of LVR ({policy.confidence:z.0%} sure)" if snapshot.of(target).liquidity_market else ""
-    return f"{taken.name} pays {rates[1]:z.2f} %{sure} after our deposit, {left.name} {rates[0]:z.2f} %{by}{limit}"
+    return f"{taken.name} pays {rates[1]:z.2f} % APY{sure} after our deposit, {left.name} {rates[0]:z.2f} %{by}{limit}"
 
 
 def _locked(source: MarketState, left: Amount) -> str:

@@ -15,6 +15,7 @@ from yieldbot.app.liquidity_documents import AccountPositions
 from yieldbot.app.market_documents import Leaving, Reward
 from yieldbot.app.parts import JobHead, Money
 from yieldbot.app.plan_parts import Quarantined
+from yieldbot.app.totals import AssetTotals
 from yieldbot.app.yields import apy_after, number
 from yieldbot.books.export_text import decimal
 from yieldbot.model.market import Kind
@@ -186,6 +187,9 @@ class PositionsDocument(Document):
     horizon_seconds: float = Field(description="the horizon of the yields, in seconds")
     jobs: tuple[JobPositions | JobHead, ...] = Field(
         description="one for each job; a job whose chain could not be served has its head only"
+    )
+    totals: tuple[AssetTotals, ...] = Field(
+        default=(), description="one for each asset, over all jobs whose chain could be served"
     )
     liquidity: tuple[AccountPositions, ...] = Field(
         description="one for each wallet and chain that lists an exchange with liquidity"

@@ -13,6 +13,7 @@ from yieldbot.app.memory import FOLDER
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan_parts import Quarantined
 from yieldbot.app.position_documents import Holdings, JobPositions, PositionsDocument
+from yieldbot.app.totals import totals
 from yieldbot.app.wiring import JobFilter
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
     document = PositionsDocument(
         horizon_seconds=horizon,
         jobs=tuple(rows),
+        totals=totals(jobs, horizon),
         liquidity=pools.parts,
         ever_held=_ever_held(context, accounting, observed),
         exposures=over_all(whole),

@@ -9,8 +9,10 @@ from yieldbot.app import demo as use
 from yieldbot.app.market_documents import YieldsDocument
 from yieldbot.app.market_view import View
 from yieldbot.app.markets import job_markets
+from yieldbot.app.positions import HeldByJob
 from yieldbot.app.results import across
 from yieldbot.app.sandbox import DIRECTORY
+from yieldbot.app.totals import totals
 from yieldbot.cli import listings, render
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.market_table import Shown
@@ -89,7 +91,8 @@ def _print(console: Console, results: tuple[JobResult, ...], settings: Settings,
         for part in render.report(report):
             console.print(part)
     held = [(report.job, later, held) for report, later, held in results]
-    console.print(listings.positions(held, horizon, settings.policy))
+    sums = totals([HeldByJob(job=job, snapshot=later, positions=tuple(rows)) for job, later, rows in held], horizon)
+    console.print(listings.positions(held, sums, horizon, settings.policy))
     chains = {report.job.chain.chain: report.job.chain.name for report, _, _ in results}
     if between := across([later for _, later, _ in results], settings.policy):
         console.print(listings.bridging(between, chains))

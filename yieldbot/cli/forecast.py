@@ -13,6 +13,8 @@ from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument
 from yieldbot.app.formatting import when
 from yieldbot.cli import learned_table
 from yieldbot.cli.tables import TextTable
+from yieldbot.model.amounts import Apr
+from yieldbot.model.units import DAY_SECONDS
 
 if TYPE_CHECKING:
     import argparse
@@ -53,16 +55,16 @@ def forecast(args: argparse.Namespace, context: Screen) -> int:
         third_parties=not args.no_third_party,
     )
     found = use.forecast(request, context)
-    context.show(found.as_json(), lambda: _shown(found))
+    context.show(found.as_json(), lambda: _shown(found, context))
     return 0
 
 
-def _shown(found: ForecastDocument | SkillDocument | RegisteredDocument) -> Any:
+def _shown(found: ForecastDocument | SkillDocument | RegisteredDocument, context: Screen) -> Any:
     match found:
         case ForecastDocument():
             return _forecasts(found)
         case SkillDocument():
-            return _skill(found)
+            return _skill(found, context)
         case RegisteredDocument():
             state = "are registered" if found.added else "are there already, and not added again,"
             line = f"{found.forecasts} forecasts of {found.forecaster} {state} in {found.ledger}; "
@@ -72,18 +74,22 @@ def _shown(found: ForecastDocument | SkillDocument | RegisteredDocument) -> Any:
 def _forecasts(found: ForecastDocument) -> Group:
     days = [one.horizon_days for one in max((m.horizons for m in found.markets), key=len, default=())]
     heads = [f">{day} d" for day in days]
-    sheet = TextTable(f"Expected from {when(found.at)} on", "Market", "Asset", ">Quoted", *heads, ">Days", "Why")
+    sheet = TextTable(
+        f"Expected APY from {when(found.at)} on", "Market", "Asset", ">Quoted APY", *heads, ">Days", "Why"
+    )
     for market in found.markets:
         by_day = {one.horizon_days: one for one in market.horizons}
         cells = [
-            f"{_percent(by_day[day].mean)} ({_percent(by_day[day].low)}-{_percent(by_day[day].high)})"
+            "{} ({}-{})".format(
+                *(_percent(rate, day) for rate in (by_day[day].mean, by_day[day].low, by_day[day].high))
+            )
             if day in by_day
             else "none"
             for day in days
         ]
         quoted = _percent(market.quoted) if market.quoted is not None else "none"
         sheet.add_row(market.market, market.asset, quoted, *cells, f"{market.days:z.0f}", market.why)
-    parts: list[Any] = [sheet, Text("In brackets what eight in ten end within; % a year, before a deposit of ours.")]
+    parts: list[Any] = [sheet, Text("In brackets what eight in ten end within; APY in %, before a deposit of ours.")]
     for market_class in dict.fromkeys(one.market_class for one in found.standings):
         who = TextTable(
             f"Who is weighed how: {market_class} markets", "Forecaster", *(f">{d} d" for d in days), "Why (7 d)"
@@ -97,7 +103,7 @@ def _forecasts(found: ForecastDocument) -> Group:
     return Group(*parts, *(Text(line) for line in found.notes))
 
 
-def _skill(found: SkillDocument) -> Group:
+def _skill(found: SkillDocument, context: Screen) -> Group:
     title = f"Skill against persistence, {when(found.since)} to {when(found.until)}, {found.markets} markets"
     columns = (">Days", ">Scored", ">MAE less", ">90 % of draws", ">80 % covers", ">Pinball less", ">(bare)", ">CRPS")
     sheet = TextTable(title, "Class", "Forecaster", *columns)
@@ -108,7 +114,10 @@ def _skill(found: SkillDocument) -> Group:
         "than persistence's with an interval made the same way; (bare): than that of its number alone.",
         *found.notes,
     )
-    held = [learned_table.table(found.positions)] if found.positions else []
+    held = []
+    if found.positions:
+        horizon_days = context.settings.policy.horizon_seconds / DAY_SECONDS
+        held = [learned_table.table(found.positions, horizon_days, found.until)]
     return Group(sheet, *(Text(line) for line in lines), *held)
 
 
@@ -130,5 +139,6 @@ def _share(value: float) -> str:
     return f"{100 * value:z.1f} %"
 
 
-def _percent(rate: float) -> str:
-    return f"{100 * rate:z.2f}"
+def _percent(rate: float, days: float | None = None) -> str:
+    """A simple rate as APY in percent, reinvested each so many days (None: at once)."""
+    return f"{100 * Apr(rate).compounded(1.0 if days is None else days * DAY_SECONDS).value:z.2f}"

@@ -9,7 +9,10 @@ from rich.console import Group
 from rich.text import Text
 
 from yieldbot.app.results import day
+from yieldbot.cli.render import compounded
 from yieldbot.cli.tables import TextTable
+from yieldbot.model.amounts import Apr
+from yieldbot.model.units import DAY_SECONDS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,16 +20,16 @@ if TYPE_CHECKING:
     from yieldbot.app.learned_documents import EverHeld, ForecastThen
 
 NOTE = (
-    "Rates are simple, % a year. Predicted and forecast: from the journal, as written down at the time; realised: what "
+    "Rates are APY. Predicted and forecast: from the journal, as written down at the time; realised: what "
     "our money earned, fees deducted; market paid: growth of its index over the horizon, by memory. Off by: realised "
     "less predicted, or paid less forecast."
 )
 
 
-def table(found: Sequence[EverHeld]) -> RenderableType:
-    """A row for each position, the newest last."""
+def table(found: Sequence[EverHeld], horizon_days: float, now: int) -> RenderableType:
+    """A row for each position, the newest last. horizon_days: over which predictions compound; now: unix seconds."""
     sheet = TextTable(
-        "Predicted against realised, every position ever held",
+        "Predicted against realised APY, every position ever held",
         "Market",
         ">From",
         ">Until",
@@ -44,10 +47,10 @@ def table(found: Sequence[EverHeld]) -> RenderableType:
             one.name,
             day(one.since),
             "held" if one.until is None else day(one.until),
-            _percent(one.predicted),
-            _percent(one.realised),
+            compounded(one.predicted, horizon_days),
+            compounded(one.realised, max((one.until or now) - one.since, 1) / DAY_SECONDS),
             "-" if then is None else _said(then),
-            "-" if then is None else _percent(then.paid),
+            "-" if then is None else compounded(then.paid, then.days),
             f"{one.forecasts_over} of {one.forecasts}",
             "-" if one.forecasts_off is None else f"{one.forecasts_off * 1e4:+z.1f} bp",
             "-" if one.forecasts_inside is None else f"{one.forecasts_inside:z.0%}",
@@ -55,9 +58,6 @@ def table(found: Sequence[EverHeld]) -> RenderableType:
     return Group(sheet, Text(NOTE))
 
 
-def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate * 100:z.3f} %"
-
-
 def _said(then: ForecastThen) -> str:
-    return f"{then.mean * 100:z.3f} % ({then.low * 100:z.1f}-{then.high * 100:z.1f}) over {then.days:g} d by {then.by}"
+    low, high = (Apr(one).compounded(then.days * DAY_SECONDS).value * 100 for one in (then.low, then.high))
+    return f"{compounded(then.mean, then.days)} ({low:z.1f}-{high:z.1f}) over {then.days:g} d by {then.by}"

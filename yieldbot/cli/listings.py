@@ -24,6 +24,7 @@ from yieldbot.model.settings import Job
 if TYPE_CHECKING:
     from yieldbot.app.market_documents import YieldsDocument
     from yieldbot.app.results import Across, MeasuredPosition
+    from yieldbot.app.totals import AssetTotals
 
 
 def _wheres(jobs: Sequence[Job]) -> list[str]:
@@ -111,8 +112,11 @@ def markets_csv(found: Sequence[ListedMarkets], document: YieldsDocument, shown:
 Held = tuple[Job, Snapshot, "Sequence[MeasuredPosition]"]
 
 
-def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> RenderableType:
-    """A row for each holding of all jobs: since when, what it earned, expected and realised yield."""
+def positions(
+    found: Sequence[Held], totals: Sequence[AssetTotals], horizon_seconds: float, policy: Policy
+) -> RenderableType:
+    """A row for each holding of all jobs: since when, what it earned, expected and realised yield; the sum of each
+    asset, and everything that there is of it."""
     several = len(found) > 1
     mixed = len({job.asset.symbol for job, _, _ in found}) > 1
     jobs = [(job, snapshot) for job, snapshot, _ in found]
@@ -146,6 +150,9 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
                 "-" if off is None else f"{off * 10_000:+z.4f} bp",
                 percent(yields.apy_after(state, state.held, horizon_seconds)),
             )
+    for one in totals:
+        if sum(len(held) for _, _, held in found) > 1:
+            made.add_row(*_sum(one, several, f" {one.asset}" if mixed else ""))
     lines = [line for _, snapshot in jobs for line in stuck(snapshot)]
     lines += [
         f"ALARM {one.code} ({one.act.value}) {row.state.market.name}: {one.saw}"
@@ -154,7 +161,38 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
         for one in row.state.alarms
     ]
     lines += [*_on_their_way(jobs), *_rewards(jobs, policy)]
-    return Group(made, Text(_in_wallets(jobs)), *(Text(line) for line in lines))
+    whole = [Text(line, style="bold") for one in totals if (line := _whole(one))]
+    return Group(made, Text(_in_wallets(jobs)), *whole, *(Text(line) for line in lines))
+
+
+def _sum(one: AssetTotals, several: bool, symbol: str) -> list[str]:
+    """The cells of an asset's row below its positions."""
+    off = None if one.apy_realised is None or one.apy_predicted is None else one.apy_realised - one.apy_predicted
+    return [
+        f"All{symbol}",
+        *([""] if several else []),
+        f"{float(one.invested):z,.2f}",
+        f"{float(one.withdrawable):z,.2f}",
+        f"{float(one.earned):z,.4f}",
+        "",
+        percent(one.apy_predicted),
+        percent(one.apy_realised),
+        "-" if off is None else f"{off * 10_000:+z.4f} bp",
+        percent(one.apy_now),
+    ]
+
+
+def _whole(one: AssetTotals) -> str:
+    """Wealth, earnings, costs and what is left of them, in one line."""
+    parts = []
+    if one.wealth is not None:
+        parts.append(f"Wealth: {float(one.wealth):z,.2f} {one.asset}")
+    if one.net is not None and one.profit is not None and one.gas is not None:
+        costs = f"gas {float(one.gas):z,.4f}"
+        parts.append(f"earned {float(one.profit):z,.4f} {one.base}, {costs}, net {float(one.net):+z,.4f} {one.base}")
+    if one.unknown:
+        parts.append(f"what {one.unknown} of these positions earned is not known (`yieldbot export --help`)")
+    return "; ".join(parts)
 
 
 def _on_their_way(jobs: Sequence[tuple[Job, Snapshot]]) -> list[str]:

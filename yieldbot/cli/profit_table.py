@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from yieldbot.app.profit import Earned
+    from yieldbot.app.totals import AssetTotals
     from yieldbot.model.settings import Job
 
 
-def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
-    """A row for each market of each job."""
+def table(found: Sequence[tuple[Job, Sequence[Earned]]], totals: Sequence[AssetTotals] = ()) -> RenderableType:
+    """A row for each market of each job, and the sum of each asset."""
     several = len(found) > 1
     units = {row.unit for _, rows in found for row in rows}
     unit = units.pop() if len(units) == 1 else "in its unit"
@@ -50,7 +51,42 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
                 f"{money(profit.earned, 4)} {job.asset.symbol}",
             ]
             sheet.add_row(name, *where, day(profit.since), *amounts, *cells)
+    if sum(len(rows) for _, rows in found) > 1:
+        for one in totals:
+            sheet.add_row(*_sum(one, [row for job, row in _rows(found) if job.asset.symbol == one.asset], several))
     return sheet
+
+
+def _rows(found: Sequence[tuple[Job, Sequence[Earned]]]) -> list[tuple[Job, Earned]]:
+    return [(job, row) for job, rows in found for row in rows]
+
+
+def _sum(one: AssetTotals, rows: Sequence[Earned], several: bool) -> list[str]:
+    """The cells of an asset's row: sums of what is known of every row; - where something is not."""
+    known = [row.found for row in rows if not isinstance(row.found, str)]
+    whole = len(known) == len(rows)
+    columns = [[profit.put_in for profit in known], [profit.taken_out for profit in known]]
+    amounts = [money_of(column, whole) for column in columns]
+    earned = money_of([profit.earned for profit in known], whole, 4)
+    realised = [profit.realised for profit in known if profit.realised is not None]
+    fees = [profit.gas for profit in known if profit.gas is not None]
+    one_token = len({fee.token for fee in fees}) == 1 and len(fees) == len(rows)
+    return [
+        f"All {one.asset}",
+        *([""] if several else []),
+        "",
+        *amounts,
+        earned if earned == "-" else f"{earned} {one.asset}",
+        "-" if one.profit is None else f"{float(one.profit):z,.4f}",
+        short(sum(realised)) if len(realised) == len(rows) else "-",
+        short_gas(Amount(fees[0].token, sum(fee.raw for fee in fees))) if one_token else "-",
+        "-" if one.gas is None else f"{float(one.gas):z,.4f}",
+    ]
+
+
+def money_of(amounts: Sequence[Amount], whole: bool, places: int = 2) -> str:
+    """The sum of amounts of an asset, on several chains perhaps; - where one is not known."""
+    return f"{float(sum(amount.decimal for amount in amounts)):z,.{places}f}" if whole and amounts else "-"
 
 
 def short(value: Any) -> str:

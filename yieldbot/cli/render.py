@@ -13,9 +13,10 @@ from rich.text import Text
 from yieldbot.app.formatting import when
 from yieldbot.app.results import swap_id
 from yieldbot.app.still_in import still_in as still_in_of
+from yieldbot.app.yields import apy_after, probe_of
 from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.tables import TextTable
-from yieldbot.model.amounts import Amount, Apy, BlockRef
+from yieldbot.model.amounts import Amount, Apr, Apy, BlockRef
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, RateForecast, Snapshot
@@ -23,6 +24,7 @@ from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
 from yieldbot.model.risk import Act
 from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
+from yieldbot.model.units import DAY_SECONDS
 
 if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
@@ -34,8 +36,16 @@ def money(amount: Amount | None, places: int = 2) -> str:
     return "-" if amount is None else f"{float(amount):z,.{places}f}"
 
 
-def percent(apy: Apy | None) -> str:
-    return "-" if apy is None else f"{apy.value * 100:z.3f} %"
+def percent(apy: Apy | float | None) -> str:
+    """A yield, or a fraction, to three decimals; a hyphen for None."""
+    return "-" if apy is None else f"{(apy.value if isinstance(apy, Apy) else apy) * 100:z.3f} %"
+
+
+def compounded(rate: float | None, days: float | None = None) -> str:
+    """A simple rate (a fraction a year) as APY, reinvested each so many days (None: at once); a hyphen for None."""
+    if rate is None:
+        return "-"
+    return percent(Apr(rate).compounded() if days is None else Apr(rate).compounded(days * DAY_SECONDS))
 
 
 def short_hash(text: str) -> str:
@@ -190,26 +200,48 @@ def contradicted(snapshot: Snapshot) -> list[RenderableType]:
     return [Text(f"contradicted: {line}", style="yellow") for line in snapshot.contradicted]
 
 
-def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
-    """The plan, and why each market has its target; with forecasts, if there are any, next to the quoted rates."""
+def explained(job: Job, snapshot: Snapshot, found: Plan | Hold, horizon_seconds: float) -> RenderableType:
+    """The plan, and why each market has its target: the yield that ``markets`` shows, and with forecasts what is
+    expected in its place."""
     if found.allocation is None:
         return plan(job, snapshot, found)
     names, allocation = names_of(snapshot), found.allocation
     symbol = job.asset.symbol if job.base is None else ""
     said = {state.market.id: state.forecast for state in snapshot.markets if state.forecast is not None}
     days = "/".join(f"{one:g}" for one in sorted({forecast.days for forecast in said.values()}))
-    expected = [">Quoted", f">Forecast, {days} d (80 %)"] if said else []
-    made = TextTable("Why", "Market", f">Target {symbol}".rstrip(), *expected, ">APR after", ">Marginal APR", "Because")
+    horizon_days = horizon_seconds / DAY_SECONDS
+    now = {
+        state.market.id: apy_after(
+            state, probe_of(state, allocation, snapshot.wealth(state.market.asset)), horizon_seconds
+        )
+        for state in snapshot.states.values()
+        if state.market.id in allocation.targets
+    }
+    other = any(
+        compounded(reason.apr_after, horizon_days) != percent(now.get(reason.market_id))
+        for reason in allocation.reasons
+        if allocation.targets[reason.market_id]
+    )
+    expected = [f">Forecast APY, {days} d (80 %)"] if said else []
+    expected += [">APY expected"] if other else []
+    heads = (f">Target {symbol}".rstrip(), ">APY after", *expected, ">Marginal APY", "Because")
+    made = TextTable("Why", "Market", *heads)
     for reason in sorted(allocation.reasons, key=lambda reason: -allocation.targets[reason.market_id].raw):
-        rates = [f"{rate * 100:z.3f} %" for rate in (reason.apr_after, reason.marginal_apr)]
-        amount, because, shown = allocation.targets[reason.market_id], reason.binding, list[str]()
+        amount, because = allocation.targets[reason.market_id], reason.binding
+        shown = [percent(now.get(reason.market_id))]
         target = money(amount) if job.base is None else f"{money(amount)} {amount.token.symbol}"
         if said:
             forecast = said.get(reason.market_id)
-            shown = [f"{reason.apr_quoted * 100:z.3f} %", "-" if forecast is None else _interval(forecast)]
+            shown.append("-" if forecast is None else _interval(forecast))
             because += f"; {forecast.reason}" if forecast is not None and forecast.reason else ""
-        made.add_row(names.get(reason.market_id, reason.market_id), target, *shown, *rates, because)
-    worth = f"One more {job.asset.symbol} would earn {allocation.shadow_price * 100:z.3f} % a year, net of haircuts."
+        rates = (reason.apr_after, reason.marginal_apr) if other else (reason.marginal_apr,)
+        shown += [compounded(rate, horizon_days) for rate in rates]
+        made.add_row(names.get(reason.market_id, reason.market_id), target, *shown, because)
+    one_more = f"One more {job.asset.symbol} would earn {compounded(allocation.shadow_price, horizon_days)} a year"
+    worth = (
+        f"APY after: over {horizon_days:g} days with the target in it; where none is, with all our money in it. "
+        f"{one_more}, net of haircuts."
+    )
     return Group(plan(job, snapshot, found), made, Text(worth), Text(_stands_on(said.values())))
 
 
@@ -222,8 +254,9 @@ def _stands_on(said: Collection[RateForecast]) -> str:
 
 
 def _interval(said: RateForecast) -> str:
-    """The forecast's mean and interval, as ``4.10 % (3.0-6.2)``."""
-    return f"{said.mean * 100:z.3f} % ({said.low * 100:z.1f}-{said.high * 100:z.1f})"
+    """The forecast's mean and interval, as ``4.10 % (3.0-6.2)``, compounded over its horizon."""
+    low, high = (Apr(one).compounded(said.days * DAY_SECONDS).value * 100 for one in (said.low, said.high))
+    return f"{compounded(said.mean, said.days)} ({low:z.1f}-{high:z.1f})"
 
 
 def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text:

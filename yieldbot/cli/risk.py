@@ -16,6 +16,7 @@ from yieldbot.cli import risk_record
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
+from yieldbot.model.amounts import Apr
 
 if TYPE_CHECKING:
     import argparse
@@ -103,12 +104,22 @@ def _job(job: JobRisk | JobHead, least: int | None) -> list[Any]:
     if least is not None and not job.markets:
         return [Text(f"{title}: no market has a grade of {least} or more")]
     sheet = TextTable(
-        title, "Market", ">Safety", "", ">Loss bp/y", ">Quoted", ">After risk", ">Short", ">Long", "Signal", "Why"
+        title,
+        "Market",
+        ">Safety",
+        "",
+        ">Loss bp/y",
+        ">Quoted APY",
+        ">APY after risk",
+        ">Short",
+        ">Long",
+        "Signal",
+        "Why",
     )
     for one in job.markets:
         sheet.add_row(
-            one.name, str(one.safety), one.letter, f"{one.loss_bps:z.0f}", f"{one.quoted:z.2%}",
-            f"{one.short_mean:z.2%}", str(one.short), str(one.long), one.signal, one.reason,
+            one.name, str(one.safety), one.letter, f"{one.loss_bps:z.0f}", f"{Apr(one.quoted).compounded().value:z.2%}",
+            f"{Apr(one.short_mean).compounded().value:z.2%}", str(one.short), str(one.long), one.signal, one.reason,
         )  # fmt: skip
     parts: list[Any] = [sheet]
     if line := exposure_line(job.exposures):

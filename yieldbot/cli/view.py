@@ -20,6 +20,7 @@ from yieldbot.cli import learned_table, liquidity_profit_table, listings, lp_tab
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.market_table import Shown, chosen
 from yieldbot.errors import ConfigError
+from yieldbot.model.units import DAY_SECONDS
 
 if TYPE_CHECKING:
     import argparse
@@ -156,13 +157,14 @@ def _pools(found: PoolsAnswer, context: Screen) -> int:
 def positions(args: argparse.Namespace, context: Screen) -> int:
     found = position_use.positions(position_use.PositionsRequest(jobs=filter_of(args)), context)
     horizon, policy = found.document.horizon_seconds, context.settings.policy
+    now = max((one.snapshot.block.timestamp for one in found.jobs if one.snapshot is not None), default=0)
     shown = [(one.job, one.snapshot, one.positions) for one in found.jobs if one.snapshot is not None]
     entered = [(one.job, one.earned) for one in found.jobs if one.earned]
     gained = [row for one in found.liquidity for row in one.gained]
     parts: list[Any] = []
     if shown:
-        parts.append(lambda: listings.positions(shown, horizon, policy))
-        parts += [lambda: profit_table.table(entered)] if entered else []
+        parts.append(lambda: listings.positions(shown, found.document.totals, horizon, policy))
+        parts += [lambda: profit_table.table(entered, found.document.totals)] if entered else []
     rests = [
         exposure_line(row.exposures, f"{row.asset} of {row.wallet} on {row.chain}")
         for row in found.document.jobs
@@ -178,7 +180,7 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
             parts.append(lambda pool=pool: lp_tables.positions(pool))
     parts += [lambda: liquidity_profit_table.table(gained)] if gained else []
     if ever := found.document.ever_held:
-        parts.append(lambda: learned_table.table(ever))
+        parts.append(lambda: learned_table.table(ever, horizon / DAY_SECONDS, now))
     context.show(found.document.as_json(), *parts)
     return found.exit_code
 
@@ -186,6 +188,8 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
 def plan(args: argparse.Namespace, context: Screen) -> int:
     what_if = whatif.from_flags(args.wealth, args.horizon, args.exclude, args.max_share)
     found = plan_use.plan(plan_use.PlanRequest(jobs=filter_of(args), what_if=what_if), context)
+    policy = context.settings.policy
+    horizon = (what_if.policy(policy) if what_if else policy).horizon_seconds
     parts: list[Any] = [what_if.summary] if what_if else []
     for one in found.jobs:
         if one.snapshot is None:
@@ -197,7 +201,7 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
             parts.append(lambda one=one: Group(*render.alarms(one.snapshot)))
         if one.snapshot.contradicted:
             parts.append(lambda one=one: Group(*render.contradicted(one.snapshot)))
-        parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome))
+        parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome, horizon))
     parts += [lambda: listings.bridging(found.across, found.chains)] if found.across else []
     context.show(found.document.as_json(), *parts)
     return found.exit_code

@@ -70,25 +70,30 @@ def mean_held(
     records: Sequence[Record], snapshot: Snapshot, asset: Token, days: float
 ) -> Mapping[MarketId, float] | None:
     """Whole tokens that we held in each market of an asset on average over the last ``days``, from runs' records; None:
-    there are no records. A market without an entry: 0.
+    there are no records, and no transaction of ours. A market without an entry: 0.
 
     Before its first record a market held what that record says, or nothing if a transaction of ours there came first.
+    While the first run of an account is still going on there is no record yet: markets that it touched held nothing,
+    others what they hold now.
     """
     end = snapshot.block.timestamp
     start = end - days * 86_400
+    account = (snapshot.block.chain, snapshot.owner)
     notes: list[tuple[float, dict[MarketId, float]]] = []
     touched: set[MarketId] = set()
     for record in records:
         entry = record.entry
-        if isinstance(entry, TxSigned) and not notes:
+        if isinstance(entry, TxSigned) and not notes and (entry.chain, entry.owner) == account:
             touched.add(entry.market_id)
         if not isinstance(entry, Observed) or entry.asset != asset.address:
             continue
-        if (entry.chain, entry.owner) == (snapshot.block.chain, snapshot.owner):
+        if (entry.chain, entry.owner) == account:
             found = {key: one.held_raw / asset.one for key, one in (entry.holdings or {}).items()}
             notes.append((entry.block.timestamp, found))
-    if not notes or days <= 0.0:
+    if days <= 0.0 or not (notes or touched):
         return None
+    if not notes:
+        return {state.market.id: float(state.held) for state in _held(snapshot) if state.market.id not in touched}
     before = {key: held for key, held in notes[0][1].items() if key not in touched}
     sums: dict[MarketId, float] = {}
     steps = [(start, before), *notes, (float(end), {})]

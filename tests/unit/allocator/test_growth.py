@@ -38,7 +38,7 @@ def test_money_is_swapped_into_a_token_that_grows_though_no_market_takes_it() ->
     assert isinstance(plan, Plan) and [leg.kind for leg in plan.legs] == [LegKind.SWAP]
     assert plan.gain_per_year == pytest.approx(8_000, rel=0.01)
     (move,) = plan.moves
-    assert "Wallet pays 8.00 %" in move.reason and move.break_even_days is not None
+    assert "Wallet pays 8.30 % APY" in move.reason and move.break_even_days is not None
     proof = plan.allocation.certificate
     assert plan.allocation.income_per_year == pytest.approx(8_000, rel=0.01) and proof.gap_bps < 0.1
 

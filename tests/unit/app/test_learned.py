@@ -156,11 +156,11 @@ def test_every_position_ever_held_is_told_with_what_came(tmp_path: Path, journal
     assert (held.forecasts, held.forecasts_over, held.forecasts_inside) == (15, 13, 1.0)
     console = Console(width=250, file=None, force_terminal=False)
     with console.capture() as taken:
-        console.print(learned_table.table([left, held]))
+        console.print(learned_table.table([left, held], 30.0, held.since + 30 * 86_400))
     lines = taken.get().splitlines()
     (row,) = (line for line in lines if "held" in line and "poor" in line)
     assert (
-        "1.500 %" in row and "2.000 % (1.0-3.0) over 7 d by paid-3d" in row and "13 of 15" in row and "-50.0 bp" in row
+        "1.511 %" in row and "2.020 % (1.0-3.0) over 7 d by paid-3d" in row and "13 of 15" in row and "-50.0 bp" in row
     )
 
 
@@ -204,7 +204,7 @@ def context(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -
 
 def test_positions_shows_them(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
     text, found = printed(context, monkeypatch, view.positions)
-    assert "Predicted against realised, every position ever held" in text and "15 of 15" not in text
+    assert "Predicted against realised APY, every position ever held" in text and "15 of 15" not in text
     document = json.loads(json.dumps(found))
     left, held = document["ever_held"]
     assert left["until"] == T0 + 21 * DAY and left["forecast"]["paid"] == pytest.approx(0.04)

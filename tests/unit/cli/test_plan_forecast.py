@@ -28,18 +28,18 @@ def shown(view: Snapshot) -> str:
     assert isinstance(found, Plan)
     console = Console(width=250, file=None, force_terminal=False)
     with console.capture() as taken:
-        console.print(render.explained(JOB, view, found))
+        console.print(render.explained(JOB, view, found, loose().horizon_seconds))
     return taken.get()
 
 
 def test_quoted_forecast_and_why_stand_beside_each_other() -> None:
     view = snapshot(10_000, SPIKING, STEADY)
     text = shown(view)
-    (row,) = (line for line in text.splitlines() if "14.200 %" in line)
-    assert "4.100 % (3.0-6.2)" in row and SPIKE in row
-    assert "Quoted" in text and "Forecast, 7 d (80 %)" in text
+    (row,) = (line for line in text.splitlines() if "15.235 %" in line)
+    assert "4.184 % (3.0-6.4)" in row and SPIKE in row
+    assert "APY after" in text and "Forecast APY, 7 d (80 %)" in text
     assert "no allocation exceeds" in text and "if markets pay what is forecast" in text
-    assert "steady pays 5.00 % after our deposit" in text, "money does not follow the spike"
+    assert "steady pays 5.12 % APY after our deposit" in text, "money does not follow the spike"
     used = ForecastUsed.of(view)
     assert used == (
         ForecastUsed(market_id=SPIKING.market.id, quoted=0.142, mean=0.041, low=0.03, high=0.0625, days=7.0, why=SPIKE),
@@ -48,7 +48,7 @@ def test_quoted_forecast_and_why_stand_beside_each_other() -> None:
 
 def test_the_reason_of_a_move_says_that_it_is_by_forecast() -> None:
     better = replace(SPIKING, forecast=replace(SAID, mean=0.08, reason=""))
-    assert "spiking pays 8.00 % after our deposit, Wallet 0.00 % by forecast over 7 days" in shown(
+    assert "spiking pays 8.32 % APY after our deposit, Wallet 0.00 % by forecast over 7 days" in shown(
         snapshot(10_000, better, STEADY)
     )
 
@@ -56,7 +56,7 @@ def test_the_reason_of_a_move_says_that_it_is_by_forecast() -> None:
 def test_without_a_forecast_all_is_as_it_was() -> None:
     view = snapshot(10_000, replace(SPIKING, forecast=None), STEADY)
     text = shown(view)
-    assert "Forecast" not in text and "Quoted" not in text and "forecast" not in text
+    assert "Forecast" not in text and "expected" not in text and "forecast" not in text
     assert ForecastUsed.of(view) == ()
 
 

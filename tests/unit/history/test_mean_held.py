@@ -13,7 +13,7 @@ from tests.unit.risk.test_protections import moved
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.history.recorded import mean_held
 from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import Observed
+from yieldbot.journal.journal_entries import Observed, TxSigned
 from yieldbot.journal.observations import RecordedHolding
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import RateForecast
@@ -53,6 +53,17 @@ def test_what_was_held_counts_for_as_long_as_it_was_there() -> None:
 def test_money_that_came_by_our_first_transaction_was_not_there_before() -> None:
     first = moved(1, MarketId(KEY), 700, 3.5 * 24)
     assert mean(*first, note(3.5, a=700)) == {"a": pytest.approx(350)}
+
+
+def test_money_that_came_in_the_run_that_has_recorded_nothing_yet_was_not_there_before() -> None:
+    """Else the prediction of an account's very first deposits counts them as part of what was observed."""
+    first = moved(1, MarketId(KEY), 700, 0.0)
+    assert mean(*first) == {}, "none of the 700 was there"
+    assert mean(*moved(1, MarketId("lend/1/b"), 5, 0.0)) == {"a": pytest.approx(700)}, "a was not touched"
+    others = tuple(
+        replace(one, entry=replace(one.entry, owner="0x1")) if isinstance(one.entry, TxSigned) else one for one in first
+    )
+    assert mean(*others) is None, "another account's transaction"
 
 
 def test_notes_of_other_accounts_and_assets_do_not_count() -> None:
