@@ -16,6 +16,8 @@ from yieldbot.web import figures
 WIDTH, HEIGHT = 600, 200
 """Units of a chart's drawing, which is stretched to its place."""
 SPARK_WIDTH, SPARK_HEIGHT = 96, 24
+MOST_BRIDGED = 3
+"""Most steps without a reading over which a small line goes on."""
 LEAST_COMPACT = 1_000
 """The least step of a scale whose values are written in three digits."""
 Unit = Literal["time", "percent", "amount"]
@@ -77,19 +79,20 @@ class Chart:
 
 
 def spark(values: Sequence[Value] | None) -> Markup:
-    """A small line in a table's cell; its last value and range are its text for those who do not see it."""
-    known = [value for value in values or () if value is not None]
-    if values is None or len(known) < 2:
+    """A small line of simple annual rates in a table's cell, as yields; its ends and range are its text for those who
+    do not see it."""
+    values = [None if value is None else figures.compounded(value) for value in values or ()]
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
         return Markup('<span class="none spark" title="too little history yet">&ndash;</span>')
     low, high = min(known), max(known)
     room = (high - low) or abs(high) or 1.0
     step = SPARK_WIDTH / (len(values) - 1)
-    path = _path(
-        [
-            None if value is None else (at * step, SPARK_HEIGHT - 2 - (value - low) / room * (SPARK_HEIGHT - 4))
-            for at, value in enumerate(values)
-        ]
-    )
+    points = [
+        None if value is None else (at * step, SPARK_HEIGHT - 2 - (value - low) / room * (SPARK_HEIGHT - 4))
+        for at, value in enumerate(values)
+    ]
+    path = _path(_bridged(points))
     said = f"from {known[0]:z.2%} to {known[-1]:z.2%}, between {low:z.2%} and {high:z.2%}"
     return Markup(
         '<svg class="spark" role="img" aria-label="{}" width="{w}" height="{h}" viewBox="0 0 {w} {h}">'
@@ -151,6 +154,20 @@ def _plot(made: Chart, ticks: Sequence[float]) -> Markup:
         "marks": [{"x": one.x, "y": one.y, "name": one.name} for one in made.marks],
     }
     return Markup(' data-plot="{}"').format(json.dumps(data, separators=(",", ":"), allow_nan=False))
+
+
+def _bridged(points: Sequence[tuple[float, float] | None]) -> list[tuple[float, float] | None]:
+    """Points of which a few between two known ones are left out: a line joins those, and shows longer gaps."""
+    found, gap = list[tuple[float, float] | None](), 0
+    for point in points:
+        if point is None:
+            gap += 1
+            continue
+        if gap > MOST_BRIDGED:
+            found.append(None)
+        found.append(point)
+        gap = 0
+    return found
 
 
 def _path(points: Sequence[tuple[float, float] | None]) -> str:

@@ -3,14 +3,22 @@ viewer's own locale and time zone."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+from yieldbot.model.amounts import Apr, Apy
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 NONE = Markup('<span class="none" title="not known">&ndash;</span>')
+DAY = 86_400
+LEAST_DAYS = 1e-3
+"""A shorter time counts as this one."""
+_MOMENT = re.compile(r"\b(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?) UTC\b")
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -32,6 +40,34 @@ def percent(fraction: float | None, digits: int = 2, signed: bool = False) -> Ma
     return Markup('<data class="n" value="{}" data-digits="{}" data-percent{}>{}&#8239;%</data>').format(
         repr(fraction), digits, Markup(" data-signed") if signed else "", shown
     )
+
+
+def apy(rate: float | None, digits: int = 2) -> Markup:
+    """A simple annual rate as the yield of a year in which it is reinvested all the time."""
+    return percent(None if rate is None else compounded(rate), digits)
+
+
+def apy_over(rate: float | None, days: float, digits: int = 2) -> Markup:
+    """A mean simple annual rate over so many days as the yield of a year in which each such time brings as much."""
+    return percent(None if rate is None else grown(rate, days), digits)
+
+
+def compounded(rate: float) -> float:
+    """See ``apy``."""
+    try:
+        return Apr(rate).compounded().value
+    except (OverflowError, ValueError):  # no rate that anybody is paid
+        return rate
+
+
+def grown(rate: float, days: float) -> float:
+    """See ``apy_over``; this is how documents state yields that are expected."""
+    seconds = max(days, LEAST_DAYS) * DAY
+    growth = rate * seconds / SECONDS_PER_YEAR
+    try:
+        return Apy.from_growth(growth, seconds).value
+    except (OverflowError, ValueError):
+        return rate
 
 
 def money(amount: Mapping[str, Any] | None, digits: int | None = None, unit: bool = False) -> Markup:
@@ -103,6 +139,19 @@ def moment(seconds: int | None, form: str = "both") -> Markup:
     return Markup('<time datetime="{}" data-form="{}">{}</time>').format(at.isoformat(), form, shown)
 
 
+def zoned(text: str) -> Markup:
+    """A message of ours whose times, which are in UTC, the script writes in the viewer's zone."""
+
+    def written(found: re.Match[str]) -> str:
+        at = datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
+        return str(moment(int(at.timestamp())))
+
+    try:
+        return Markup(_MOMENT.sub(written, str(escape(text))))
+    except ValueError:  # no such day
+        return escape(text)
+
+
 def duration(seconds: float | None) -> str:
     """A duration in its largest unit, as ``3 h``."""
     if seconds is None:
@@ -144,6 +193,9 @@ def _with_unit(shown: Markup, unit: str) -> Markup:
 FILTERS = {
     "number": number,
     "percent": percent,
+    "apy": apy,
+    "apy_over": apy_over,
+    "zoned": zoned,
     "amount": amount,
     "money": money,
     "compact": compact,

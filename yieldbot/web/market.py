@@ -17,6 +17,8 @@ from yieldbot.errors import ConfigError
 from yieldbot.web import orders
 from yieldbot.web.answering import caller_of, page, service_of
 from yieldbot.web.charts import Chart, Line, Mark
+from yieldbot.web.expected import expected_of, horizon_days
+from yieldbot.web.figures import compounded, grown
 from yieldbot.web.listing import text_of
 
 Row = Mapping[str, Any]
@@ -57,6 +59,8 @@ async def market(request: Request) -> Response:
         cash=_line(past, "cash", "Cash", "amount", row["asset"]),
         curve=curve,
         yields=_yields(curve, row),
+        expected=expected_of(curve),
+        horizon=horizon_days(service),
         grade=_same(service, "grades", row),
         position=_same(service, "positions", row),
         look=await asyncio.to_thread(_look, service, row),
@@ -90,12 +94,12 @@ async def _past(service: Service, row: Row, days: int) -> tuple[Sequence[Row], s
 
 
 def _rates(past: Sequence[Row], forecast: Row | None) -> Chart | None:
-    """What the market paid, and what it is expected to pay over the days ahead."""
+    """What the market paid, and what it is expected to pay over the days ahead, as yields."""
     if len(past) < 2:
         return None
     x = [float(one["time"]) for one in past]
-    paid = [one["realised_rate"] for one in past]
-    quoted = [one["supply_rate"] for one in past]
+    paid = [None if one["realised_rate"] is None else compounded(one["realised_rate"]) for one in past]
+    quoted = [compounded(one["supply_rate"]) for one in past]
     lines = [Line("Quoted", quoted, kind="two"), Line("Paid", paid)]
     if forecast is not None and forecast["horizons"]:
         last = x[-1]
@@ -107,13 +111,18 @@ def _rates(past: Sequence[Row], forecast: Row | None) -> Chart | None:
         lines = [Line(one.name, [*one.values, *(None for _ in ahead)], kind=one.kind) for one in lines] + [
             Line(
                 "Expected on average until then, and its 80\u202f% interval",
-                [*gap, joint, *(one["mean"] for one in ahead)],
-                [*gap, joint, *(one["low"] for one in ahead)],
-                [*gap, joint, *(one["high"] for one in ahead)],
+                [*gap, joint, *_ahead(ahead, "mean")],
+                [*gap, joint, *_ahead(ahead, "low")],
+                [*gap, joint, *_ahead(ahead, "high")],
                 kind="ahead",
             )
         ]
     return Chart(name="Rates over time; the table below has the values", x=x, lines=lines)
+
+
+def _ahead(horizons: Sequence[Row], end: str) -> list[float]:
+    """A forecast's mean, or an end of its interval, over each horizon, as yields."""
+    return [grown(one[end], one["horizon_days"]) for one in horizons]
 
 
 def _line(past: Sequence[Row], field: str, name: str, unit: Any, symbol: str) -> Chart | None:
@@ -139,9 +148,9 @@ def _yields(curve: Row | None, row: Row) -> Chart | None:
     here = next((one for one in points if one["holding"] == curve["held"]), None)
     marks = [] if here is None else [Mark(here["holding"], here["apy"], "We are here")]
     return Chart(
-        name=f"Yield by our holding in {row['asset']}; the table below has the values",
+        name=f"APY expected by our holding in {row['asset']}; the table below has the values",
         x=[one["holding"] for one in points],
-        lines=[Line("Yield of all that we would hold", [one["apy"] for one in points])],
+        lines=[Line("APY expected of all that we would hold", [one["apy"] for one in points])],
         along="amount",
         symbol=row["asset"],
         marks=marks,

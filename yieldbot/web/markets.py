@@ -30,13 +30,13 @@ COLUMNS = (
     Column("name", "Market", lambda row: row["name"].casefold()),
     Column(
         "apy",
-        "Yield",
+        "APY expected",
         lambda row: row["total_apy_after_deposit"],
         figures=True,
-        hint="a year, with rewards, after our own deposit",
+        hint="with rewards, once we hold the amount below it",
     ),
     Column("safety", "Safety", lambda row: row["safety"], figures=True, hint="0 is worst, 100 is best"),
-    Column("trend", "30 days", hint="what it paid on each of the last 30 days", narrow=False),
+    Column("trend", "30 days", hint="the APY that it paid on each of the last 30 days", narrow=False),
     Column("exit", "Way out", _hours, hint="how long money needs to leave", narrow=False),
     Column(
         "cash",

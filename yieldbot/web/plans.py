@@ -20,6 +20,7 @@ from yieldbot.app.plan_view import PlanView, headlines, plan_view
 from yieldbot.app.service import visible
 from yieldbot.errors import ConfigError, SafetyError, YieldbotError
 from yieldbot.web.answering import caller_of, form_of, need, page, service_of, session_of, to
+from yieldbot.web.expected import horizon_days
 from yieldbot.web.money_picture import picture
 
 MOST_ENDED = 20
@@ -146,6 +147,7 @@ async def _plan(request: Request, row: Mapping[str, Any], why: str | None = None
         view=doc,
         now=now,
         **at,
+        horizon=horizon_days(service_of(request)),
         signable=waits and not halted and bool(doc["needed"]) and len(signed) < doc["needed"],
         persons=persons,
         own=own,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,24 @@ from yieldbot.web.charts import Chart, Line
 
 Row = Mapping[str, Any]
 MOST_DONE = 8
-"""Most runs and plans that are shown of the past."""
+"""Most lines of what was done."""
+MOST_RUNS = 200
+"""Most runs of the past that these lines may stand for."""
 WAITING = "queued"
+_DIGITS = re.compile(r"[\d.,]+")
+"""Numbers, which differ between reasons that are the same."""
+
+
+@dataclass(slots=True)
+class Done:
+    """A run, and those before it that ended in the same way."""
+
+    run: Row
+    """The newest of them."""
+    times: int
+    """How many they are."""
+    since: int
+    """When the first of them began, in unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +47,8 @@ class Summary:
     """Holdings in markets, the largest first."""
     alarms: Sequence[tuple[Row, Row]]
     """(position, alarm) for each sign of danger where our money is."""
-    runs: Sequence[Row]
-    """The last runs, the newest first."""
+    done: Sequence[Done]
+    """The last runs, the newest first, each with those before it that ended in the same way."""
     plans: Mapping[str, Row]
     """Plans of these runs by their id."""
     stopped: Sequence[Row]
@@ -60,15 +77,15 @@ def of(
 ) -> Summary:
     """The overview of these rows, which a person may see."""
     assets = of_assets(wealth)
-    done = [one if isinstance(one, Mapping) else one.model_dump(mode="json") for one in runs[:MOST_DONE]]
-    named = {job["plan_id"] for run in done for job in run["jobs"]}
+    done = _alike([one if isinstance(one, Mapping) else one.model_dump(mode="json") for one in runs[:MOST_RUNS]])
+    named = {job["plan_id"] for one in done for job in one.run["jobs"]}
     return Summary(
         assets=[(one, _chart(one)) for one in assets],
         usd=in_dollars(assets),
         waiting=[one for one in plans if one["status"] == WAITING and one["expires_at"] > time.time()],
         positions=sorted(positions, key=lambda row: -float(row["held"]["text"])),
         alarms=[(row, alarm) for row in positions for alarm in row["alarms"]],
-        runs=done,
+        done=done,
         plans={one["id"]: one for one in plans if one["id"] in named},
         stopped=[one for one in accounts if one["stopped"]],
         unread=unread,
@@ -76,6 +93,30 @@ def of(
         proposed=proposed,
         chains=chains,
     )
+
+
+def _alike(runs: Sequence[Row]) -> list[Done]:
+    """Runs, the newest first, as lines: runs one after another that ended in the same way are one."""
+    found = list[Done]()
+    for run in runs:
+        if found and _end(found[-1].run) == _end(run):
+            found[-1].times += 1
+            found[-1].since = run["began_at"]
+        elif len(found) == MOST_DONE:
+            break
+        else:
+            found.append(Done(run, 1, run["began_at"]))
+    return found
+
+
+def _end(run: Row) -> tuple[object, ...]:
+    """How a run ended. One that has a plan, an error or is in progress is like no other."""
+    jobs = [
+        (job["wallet"], job["chain_id"], tuple(job["assets"]), job["outcome"], _DIGITS.sub("", job["reason"] or ""))
+        for job in run["jobs"]
+    ]
+    alone = run["error"] or not jobs or any(job["plan_id"] for job in run["jobs"])
+    return (run["id"] if alone else "", run["command"], run["by"], *jobs)
 
 
 def _chart(asset: AssetSummary) -> Chart | None:

@@ -167,7 +167,7 @@ def test_paper_wallets_stand_beside_the_backtests(browsing: Browsing, context: Q
     assert "Paper wallets" not in browsing.get("/backtests").text
     paper_wallet(context.settings.data_dir, 3)
     shown = browsing.get("/backtests").text
-    assert "Paper wallets" in shown and "<bdi>old</bdi>" in shown and "Net a year" in shown and dangers(shown) == []
+    assert "Paper wallets" in shown and "<bdi>old</bdi>" in shown and "Net, APR" in shown and dangers(shown) == []
     other = Browsing(browsing.served)
     other.sign_in("read", "plan", accounts=frozenset(("0x" + "99" * 20,)))
     assert "<bdi>old</bdi>" not in other.get("/backtests").text

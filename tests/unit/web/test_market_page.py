@@ -79,7 +79,7 @@ def _values(text: str) -> Iterator[str]:
 
 
 def test_small_lines_say_their_ends_and_range_in_words() -> None:
-    assert "from 3.00% to 5.00%, between 2.00% and 5.00%" in spark([0.03, None, 0.02, 0.05])
+    assert "from 3.05% to 5.13%, between 2.02% and 5.13%" in spark([0.03, None, 0.02, 0.05])
     assert "too little history" in spark([0.03, None]) and "too little history" in spark(None)
 
 
