@@ -21,6 +21,7 @@ PYTH_IDS = {
     "USDC": "eaa020c61cc479712813461ce153894a96a6c00b21ed0cfc2798d1f9a9e9c94a",
     "USDT": "2b89b9dc8fdf9f34709a5b106b472f0f39bb6ca9ce04b0fd7f2e971688e2e53b",
     "JitoSOL": "67be9f519b95cf24338801051f9a808eff0a578ccb388db73b7f6fe1de019ffb",
+    "mSOL": "c2289a6a43d2ce91c6f55caec370f4acc38a2ed477f58813334c6d03749ff2a4",
 }
 """Pyth's ids of the feeds against the US dollar, the same on every chain."""
 
@@ -33,7 +34,7 @@ def described() -> dict[str, Any]:
 def test_it_loads() -> None:
     chain = load_chain(FILE, tomllib.loads(FILE.read_text()), {"SOLANA_RPC_URL": "http://127.0.0.1:9"})
     assert chain.chain == "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"
-    assert set(chain.tokens) == {"USDC", "USDT", "SOL", "JitoSOL"}
+    assert set(chain.tokens) == {"USDC", "USDT", "SOL", "JitoSOL", "mSOL"}
     assert {d.protocol for d in chain.deployments} >= set(svm_adapters()) - {"idle"}
     assert chain.svm is not None and chain.svm.keep_lamports == 20_000_000
 
@@ -96,12 +97,12 @@ def test_the_pools_are_those_that_their_programs_derive(described: dict[str, Any
         return a, b
 
     (orca,) = described["exchanges"]
-    made = ("SOL", "USDC", 4), ("USDC", "USDT", 1), ("SOL", "JitoSOL", 1)
+    made = ("SOL", "USDC", 4), ("USDC", "USDT", 1), ("SOL", "JitoSOL", 1), ("SOL", "mSOL", 1)
     assert orca["pools"] == [
         pda(Address(orca["program"]), b"whirlpool", key_bytes(ORCA_CONFIG), *pair(a, b), spacing.to_bytes(2, "little"))
         for a, b, spacing in made
     ]
-    raydium, staked = described["witnesses"]
+    raydium, staked, _ = described["witnesses"]
     program = Address(raydium["program"])
     assert raydium["pools"] == [
         pda(program, b"pool", key_bytes(pda(program, b"amm_config", number.to_bytes(2, "big"))), *pair(a, b))

@@ -10,6 +10,7 @@ from yieldbot.app.alarms import Entries, with_alarms
 from yieldbot.app.foretell import with_forecasts
 from yieldbot.app.graded import with_grades
 from yieldbot.app.looks import standing, with_backing
+from yieldbot.app.own_growth import with_growth
 from yieldbot.journal.fold import Record
 from yieldbot.model.market import Snapshot
 from yieldbot.model.policy import Policy
@@ -23,13 +24,14 @@ def judged(
     records: Sequence[Record] = (),
     note: Callable[[Entries], None] | None = None,
 ) -> Snapshot:
-    """The snapshot with forecasts, alarms and grades from memory, the last look and the journal.
+    """The snapshot with forecasts, growth, alarms and grades from memory, the last look and the journal.
 
     records: the journal's. note: called with changes of alarms that the journal does not have yet; None: they are not
     written.
 
     Anything that cannot be read is one line by ``say``: a run never waits for it.
     """
+    snapshot = with_growth(snapshot, data_dir, say)
     snapshot = with_forecasts(snapshot, data_dir, policy, say, records)
     seen = standing(snapshot, data_dir, say, policy.alarms)
     snapshot = with_backing(snapshot, seen.backing)

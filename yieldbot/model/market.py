@@ -325,6 +325,9 @@ class Snapshot:
     growth: Mapping[Token, float] = field(default_factory=dict)
     """What each asset earns by itself, wherever it lies: its growth against the base's unit (staked ether in ether), a
     simple annual fraction; assets without an entry do not grow."""
+    worths: Mapping[Token, float] = field(default_factory=dict)
+    """What one of each growing asset is worth by its own contract or pool, in a unit of that contract's: only the ratio
+    of two readings means something."""
     supplies: Mapping[Address, int] = field(default_factory=dict)
     """How many base units exist of each token that is an asset or a collateral here (``model/backing.py``)."""
     glanced: tuple[Glance, ...] = ()

@@ -13,6 +13,7 @@ from tests.kit.market_builder import BLOCK, CHAIN, market
 from yieldbot.allocator.assess import assess
 from yieldbot.app.market_documents import markets_of
 from yieldbot.chains.evm.growth import CALLS, LEAST_SECONDS, token_growth
+from yieldbot.chains.growths import Grown
 from yieldbot.config.chain_schema import GrowthTable
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import ConstantCurve
@@ -74,8 +75,8 @@ SOURCE = GrowthSource(Address("0x" + "44" * 20), "stEthPerToken", 50_400)
 WEEK = 7 * 86_400
 
 
-def answered(now: int, before: int, seconds: int) -> float:
-    flow: Generator[Any, Any, float] = token_growth(SOURCE, BLOCK)
+def answered(now: int, before: int | None, seconds: int) -> float | None:
+    flow: Generator[Any, Any, Grown] = token_growth(SOURCE, BLOCK)
     reads = next(flow)
     assert [(read.to, read.data, read.lag_blocks) for read in reads[:2]] == [
         (SOURCE.contract, CALLS["stEthPerToken"], 0),
@@ -83,8 +84,11 @@ def answered(now: int, before: int, seconds: int) -> float:
     ]
     assert reads[2].to == MULTICALL3 and reads[2].lag_blocks == 50_400
     with pytest.raises(StopIteration) as done:
-        flow.send([value.to_bytes(32, "big") for value in (now, before, BLOCK.timestamp - seconds)])
-    return float(done.value.value)
+        earlier = b"" if before is None else before.to_bytes(32, "big")
+        flow.send([now.to_bytes(32, "big"), earlier, (BLOCK.timestamp - seconds).to_bytes(32, "big")])
+    assert done.value.value.worth == float(now)
+    found: float | None = done.value.value.growth
+    return found
 
 
 def test_growth_is_that_of_the_tokens_own_contract_and_an_impossible_one_is_refused() -> None:
@@ -92,6 +96,7 @@ def test_growth_is_that_of_the_tokens_own_contract_and_an_impossible_one_is_refu
     now = before + before * 3 * WEEK // (100 * SECONDS_PER_YEAR)
     assert answered(now, before, WEEK) == pytest.approx(0.03)
     assert answered(before - before // 1000, before, WEEK) == pytest.approx(-0.0521, abs=0.001), "a slashing"
+    assert answered(now, None, WEEK) is None, "a node without the earlier block"
     for wrong in ((2 * before, before, WEEK), (before, 0, WEEK), (0, before, WEEK), (now, before, LEAST_SECONDS - 1)):
         with pytest.raises(MarketError):
             answered(*wrong)

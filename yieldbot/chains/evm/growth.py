@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from yieldbot.chains.growths import believed
+from yieldbot.chains.growths import Grown, Growths, believed
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address
@@ -17,7 +17,7 @@ from yieldbot.model.known import MULTICALL3
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.settings import GrowthSource
 from yieldbot.model.units import SECONDS_PER_YEAR
-from yieldbot.rpc.flows import Flows, Handle
+from yieldbot.rpc.flows import Flows
 
 CALLS = {
     "stEthPerToken": bytes.fromhex("035faf82"),
@@ -32,25 +32,31 @@ LEAST_SECONDS = 86_400
 """Growth over less than this is not believed: these rates move once a day."""
 
 
-def token_growth(source: GrowthSource, block: BlockRef) -> Flow[float]:
-    """A token's growth, a simple annual fraction, in one round. Raises MarketError if it cannot be read or be true."""
+def token_growth(source: GrowthSource, block: BlockRef) -> Flow[Grown]:
+    """A token's worth and growth, in one round; no growth where the node does not have the earlier block's state.
+    Raises MarketError if its worth cannot be read, or its growth cannot be true."""
     call = CALLS[source.call]
     lag = source.lookback_blocks
     now, before, time = yield [
         EthCall(source.contract, call),
-        EthCall(source.contract, call, lag_blocks=lag),
-        EthCall(MULTICALL3, TIMESTAMP, lag_blocks=lag),
+        EthCall(source.contract, call, lag_blocks=lag, optional=True),
+        EthCall(MULTICALL3, TIMESTAMP, lag_blocks=lag, optional=True),
     ]
     worth, earlier, since = (int.from_bytes(word[-32:], "big") for word in (now, before, time))
+    if not worth:
+        raise MarketError(f"{source.contract}: {source.call} says that a token is worth nothing")
+    if not before or not time:
+        return Grown(float(worth), None)
     seconds = block.timestamp - since
-    if not worth or not earlier or seconds < LEAST_SECONDS:
+    if not earlier or seconds < LEAST_SECONDS:
         raise MarketError(f"{source.contract}: {source.call} of {max(0, seconds):,} s ago is no rate")
-    return believed((worth / earlier - 1.0) * SECONDS_PER_YEAR / seconds, f"{source.contract}: {source.call}")
+    growth = (worth / earlier - 1.0) * SECONDS_PER_YEAR / seconds
+    return Grown(float(worth), believed(growth, f"{source.contract}: {source.call}"))
 
 
 def add_growths(
     flows: Flows, tokens: Iterable[Token], sources: Mapping[Address, GrowthSource], block: BlockRef
-) -> list[tuple[Token, Handle[float]]]:
+) -> Growths:
     """A read of each token that grows by itself."""
     return [
         (token, flows.add(token_growth(sources[token.address], block))) for token in tokens if token.address in sources

@@ -16,6 +16,7 @@ from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed_price, ga
 from yieldbot.chains.evm.rollups import checked_fee, typical_fee
 from yieldbot.chains.evm.supplies import known, supply_of
 from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
+from yieldbot.chains.growths import growth_of, worths_of
 from yieldbot.chains.pools import FoundPools, Listings
 from yieldbot.chains.readings import listed_markets, states_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
@@ -106,7 +107,8 @@ async def observe(
         native_usd=around.native.usd if around.native else None,
         exchange=exchange,
         pegs=with_traded(pegs, means, around.usd, job.pegged, exchange),
-        growth={token: read.answer for token, read in growths if not isinstance(read.answer, MarketError)},
+        growth=growth_of(growths),
+        worths=worths_of(growths),
         supplies=known((token, read.answer) for token, read in supplies),
         glanced=tuple(glanced.values()),
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from yieldbot.chains.growths import growth_of, worths_of
 from yieldbot.chains.pools import FoundPools, Listings
 from yieldbot.chains.readings import listed_markets, states_of
 from yieldbot.chains.solana.growth import add_growths
@@ -145,7 +146,8 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
         native_usd=around.native_usd,
         exchange=exchange if job.base else None,
         pegs=with_traded(pegs, exchange),
-        growth={token: read.answer for token, read in growths if not isinstance(read.answer, MarketError)},
+        growth=growth_of(growths),
+        worths=worths_of(growths),
         supplies=around.supplies,
     )
 

@@ -119,6 +119,6 @@ class SvmPriceOracle(Protocol):
 class GrowthOracle(Protocol):
     """A price oracle of a token that grows by itself, as staked SOL does. Pure."""
 
-    def growth(self, pool: Pool) -> Flow[float]:
-        """What token0 of this pool earns against token1, a simple annual fraction. Raises MarketError if that is not
-        known."""
+    def growth(self, pool: Pool) -> Flow[tuple[float, float | None]]:
+        """(whole token1 for one token0, what token0 earns against token1, a simple annual fraction; None: its past
+        worth is in no account). Raises MarketError if neither is known."""

@@ -18,7 +18,7 @@ from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, Clock, clock_read
-from yieldbot.protocols.solana.spl_stake_pool import StakePoolParams, decode
+from yieldbot.protocols.solana.spl_stake_pool import PoolAccount, StakePoolParams, decode
 
 
 class StakePoolRate:
@@ -42,18 +42,26 @@ class StakePoolRate:
     def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
         data, clock_data = yield [SvmAccount(pool.address, pool.params["program"]), clock_read()]
         found, clock = decode(pool.address, data), Clock.of(clock_data)
-        if found.last_update_epoch + 1 < clock.epoch or not found.numbers.supply:
+        if found.last_update_epoch + 1 < clock.epoch:
             raise MarketError(f"stake pool {pool.address} was not brought up to this epoch or the one before")
         named = replace(pool, params={**pool.params, "says": "own rate"})
-        return named, found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
+        return named, _worth(pool, found)
 
-    def growth(self, pool: Pool) -> Flow[float]:
+    def growth(self, pool: Pool) -> Flow[tuple[float, float | None]]:
         data, clock_data = yield [SvmAccount(pool.address, pool.params["program"]), clock_read()]
         found, clock = decode(pool.address, data), Clock.of(clock_data)
+        worth = _worth(pool, found)
         grown = found.numbers.token_growth()
         if found.last_update_epoch + 1 < clock.epoch or grown is None:
             raise MarketError(f"stake pool {pool.address} has no growth of this epoch or the one before")
-        return grown * SECONDS_PER_YEAR / (SLOTS_PER_EPOCH * clock.slot_seconds)
+        return worth, grown * SECONDS_PER_YEAR / (SLOTS_PER_EPOCH * clock.slot_seconds)
+
+
+def _worth(pool: Pool, found: PoolAccount) -> float:
+    """Whole SOL for one whole pool token. Raises MarketError if there is none."""
+    if not found.numbers.supply:
+        raise MarketError(f"stake pool {pool.address} has no tokens")
+    return found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
 
 
 PRICE_ORACLE = StakePoolRate()
