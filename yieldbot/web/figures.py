@@ -18,7 +18,12 @@ NONE = Markup('<span class="none" title="not known">&ndash;</span>')
 DAY = 86_400
 LEAST_DAYS = 1e-3
 """A shorter time counts as this one."""
-_MOMENT = re.compile(r"\b(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?) UTC\b")
+_OF_PLACE = re.compile(
+    r"\b(?P<day>\d{4}-\d\d-\d\d) (?P<time>\d\d:\d\d(?::\d\d)?) UTC\b"
+    r"|(?<![\w.,:/-])(?P<figure>[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w.])"
+    r"|\d+\.\d+(?=[ \u202f]?%|[ \u202f][A-Za-z])))"
+)
+"""What is written in another way elsewhere: a time, or a number with marks for thousands or decimals."""
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -139,36 +144,50 @@ def moment(seconds: int | None, form: str = "both") -> Markup:
     return Markup('<time datetime="{}" data-form="{}">{}</time>').format(at.isoformat(), form, shown)
 
 
-def zoned(text: str) -> Markup:
-    """A message of ours whose times, which are in UTC, the script writes in the viewer's zone."""
+def local(text: str) -> Markup:
+    """A sentence of ours, which is in English and in UTC, whose figures and times the script writes in the viewer's own
+    way: numbers before a word or a percent sign, and those with marks between thousands."""
+    found, at = Markup(""), 0
+    for one in _OF_PLACE.finditer(text):
+        if (shown := _time(one) if one["day"] else _figure(one)) is not None:
+            found, at = found + escape(text[at : one.start()]) + shown, one.end()
+    return found + escape(text[at:])
 
-    def written(found: re.Match[str]) -> str:
-        at = datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
-        return str(moment(int(at.timestamp())))
 
+def _time(found: re.Match[str]) -> Markup | None:
     try:
-        return Markup(_MOMENT.sub(written, str(escape(text))))
-    except ValueError:  # no such day
-        return escape(text)
+        at = datetime.fromisoformat(f"{found['day']}T{found['time']}+00:00")
+    except ValueError:  # there is no such day
+        return None
+    return moment(int(at.timestamp()))
 
 
-def duration(seconds: float | None) -> str:
+def _figure(found: re.Match[str]) -> Markup:
+    text = found["figure"]
+    exact, digits = text.replace(",", "").removeprefix("+"), len(text.partition(".")[2])
+    signed = Markup(" data-signed") if text[0] == "+" else ""
+    return Markup('<data class="n" value="{}" data-digits="{}"{}>{}</data>').format(exact, digits, signed, text)
+
+
+def duration(seconds: float | None) -> Markup:
     """A duration in its largest unit, as ``3 h``."""
     if seconds is None:
-        return "not known"
+        return Markup("not known")
     for name, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length:
-            return f"{seconds / length:.3g}\u202f{name}"
-    return f"{seconds:z.0f}\u202fs"
+            shown = f"{seconds / length:.3g}"
+            places = len(shown.partition(".")[2]) if "e" not in shown else 0
+            return number(round(seconds / length, places), places, name)
+    return number(round(seconds), 0, "s")
 
 
-def leaving(exit_: Mapping[str, Any]) -> str:
+def leaving(exit_: Mapping[str, Any]) -> Markup:
     """How long money needs out of a market (a ``WayOut``), in words."""
     if exit_["kind"] == "instant":
-        return "at once"
+        return Markup("at once")
     if exit_["hours"] is None:
-        return "open-ended"
-    return duration(exit_["hours"] * 3600) or "at once"
+        return Markup("open-ended")
+    return duration(exit_["hours"] * 3600)
 
 
 def words(code: str) -> str:
@@ -195,7 +214,7 @@ FILTERS = {
     "percent": percent,
     "apy": apy,
     "apy_over": apy_over,
-    "zoned": zoned,
+    "local": local,
     "amount": amount,
     "money": money,
     "compact": compact,

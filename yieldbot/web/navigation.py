@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from yieldbot.app.admission import Scope
 from yieldbot.app.asking import why_off
 from yieldbot.web.sessions import Session
 
@@ -21,6 +22,7 @@ PAGES = (
     ("/ask", "Ask"),
     ("/proposals", "Proposals"),
     ("/approvers", "Approvers"),
+    ("/keys", "Keys"),
     ("/settings", "Settings"),
 )
 """(address, name) of every page that the navigation can name."""
@@ -48,6 +50,8 @@ def links(request: Request) -> list[Link]:
     session: Session | None = getattr(request.state, "session", None)
     if session is not None and session.caller.accounts is not None:
         known -= OF_ALL_ACCOUNTS
+    if session is None or Scope.KEYS not in session.caller.scopes:
+        known -= {"/keys"}
     if why_off(request.app.state.service.assistant) is not None:
         known -= {"/ask", "/proposals"}
     here = "/" + request.url.path.split("/")[1]

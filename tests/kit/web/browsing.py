@@ -44,6 +44,11 @@ class Browsing:
         return self.post("/sign-in", {"key": key, "then": "/"}, token=False)
 
 
+def plain(text: str) -> str:
+    """A page without what marks its figures and times for the script."""
+    return re.sub(r"</?(?:data|time)\b[^>]*>", "", text)
+
+
 def dangers(text: str) -> list[str]:
     """What in a page could run, as a browser would find it: scripts that are not files of ours, handlers, styles,
     content of other sites, and addresses that are no pages of ours."""

@@ -54,10 +54,14 @@ def test_simple_rates_become_yields_as_documents_state_them() -> None:
 
 
 def test_times_in_messages_are_for_the_script_to_write(browsing: Browsing) -> None:
-    found = figures.zoned("<b> since 2026-11-30 17:59:16 UTC: x, until 2026-12-01 08:00 UTC; 2026-13-45 10:00 UTC")
-    assert "<b>" not in found and found.count("<time") == 0, "a day that there is not"
-    found = figures.zoned("<b> since 2026-11-30 17:59:16 UTC: x, until 2026-12-01 08:00 UTC")
-    assert found.startswith("&lt;b&gt; since <time") and found.count("<time") == 2
+    plain = "v3.6, block 31337, 0x12.5, 1.2.3, 10:00, 4 calls"
+    assert figures.local(plain) == plain
+    text = "<b> since 2026-11-30 17:59:16 UTC: -30,227.283335 USDC, +0.5 %, block 21,004; 2026-13-45 10:00 UTC"
+    found = figures.local(text)
+    assert found.startswith("&lt;b&gt; since <time") and found.count("<time") == 1, "a day that there is not stays"
+    assert '<data class="n" value="-30227.283335" data-digits="6">-30,227.283335</data> USDC' in found
+    assert 'value="0.5" data-digits="1" data-signed>+0.5</data> %' in found and 'value="21004"' in found
+    assert '<data class="n" value="4.28" data-digits="2">4.28</data>' in figures.duration(4.28 * 3600)
     browsing.sign_in()
     browsing.served.service.halt("the oracle <i>looks</i> wrong")
     alert = browsing.get("/").text.split('role="alert">Nothing is signed')[1].split("</p>")[0]

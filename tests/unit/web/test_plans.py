@@ -13,7 +13,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from tests.kit.journal.store import BLOCK, signed
-from tests.kit.web.browsing import Browsing, dangers
+from tests.kit.web.browsing import Browsing, dangers, plain
 from tests.kit.web.planned import needs, waiting_plan
 from tests.kit.web.rows import HOSTILE, named_markets
 from tests.unit.app.test_overview import SEEN, Quiet
@@ -69,7 +69,7 @@ def test_a_plan_is_shown_with_everything_that_a_person_needs_to_judge_it(two: Br
         "schedule",
         "Then 1 more must sign.",
     ):
-        assert words in page.text, words
+        assert words in plain(page.text), words
     assert page.text.count('class="flow f') == 2, "what stays, and what moves"
     places = re.findall(r"<bdi>(\w+)</bdi>.*?title=\"([\d.]+)[^\"]*\">.*?title=\"([\d.]+)", page.text, re.DOTALL)
     assert [(name, float(old), float(new)) for name, old, new in places] == [

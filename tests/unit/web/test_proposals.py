@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.kit.passkeys import Passkey
-from tests.kit.web.browsing import Browsing, dangers
+from tests.kit.web.browsing import Browsing, dangers, plain
 from tests.kit.web.walk import of_person, proposed
 from tests.unit.app.test_overview import Quiet
 from yieldbot.access.caller import Caller, Scope
@@ -38,7 +38,7 @@ def test_an_exit_is_shown_in_both_amounts_and_its_plan_waits_once_a_person_accep
     assert f"/proposals/{row.id}" in anna.get("/proposals").text
     shown = anna.get(f"/proposals/{row.id}")
     held = anna.served.service.newest("positions").rows[0]["held"]["text"]
-    assert f"there: {held}" in shown.text and "Can come out now" in shown.text and dangers(shown.text) == []
+    assert f"there: {held}" in plain(shown.text) and "Can come out now" in shown.text and dangers(shown.text) == []
     anna.served.answers["exit"] = WorkerFailed("another run is in progress")
     failed = anna.post(f"/proposals/{row.id}/acceptance")
     assert failed.status_code == 409 and "another run is in progress" in failed.text

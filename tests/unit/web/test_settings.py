@@ -47,6 +47,7 @@ def test_keys_are_listed_and_revoked_by_who_may(browsing: Browsing) -> None:
     assert browsing.get("/keys").status_code == 403
     browsing.sign_in("read", "keys", name="holder")
     page = browsing.get("/keys")
+    assert 'href="/keys" aria-current="page"' in page.text, "who holds keys finds them"
     assert page.status_code == 200 and dangers(page.text) == [] and "yb_" in page.text
     prefix = next(one.prefix for one in browsing.served.ring.all() if one.name == "robot")
     assert browsing.post(f"/keys/{prefix}/revocation", {"x": "1"}, token=False).status_code == 403
