@@ -24,7 +24,8 @@ from yieldbot.execution.halt import halt, halted
 from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.copied import copied
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten, TxSettled
-from yieldbot.journal.store import GENESIS, Journal
+from yieldbot.journal.rows import GENESIS
+from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Plan
 from yieldbot.model.tx import Reverted
 from yieldbot.signer.listening import MOST_CONNECTIONS, Listener, bound, ended

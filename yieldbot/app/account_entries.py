@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import ConfigError, InvariantError, TransientError
+from yieldbot.execution.world import records_for
 from yieldbot.history.holdings import recorded_names
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.journal.journal_entries import TxSigned
@@ -51,13 +53,16 @@ class AccountEntries:
         return FAILED if self.skipped else 0
 
 
-def journalled(context: Context) -> tuple[Record, ...]:
-    """All journal entries; none while there is no journal."""
+def journalled(context: Context, job: Job | None = None) -> tuple[Record, ...]:
+    """The journal's entries that count (``Queries.records``), of all accounts or of a job's; none while there is no
+    journal."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return ()
-    with Journal.read(file) as journal:
-        return journal.history()
+    with Journal.read(file, appended=True) as journal:
+        if job is None:
+            return journal.records()
+        return records_for(journal, job, context.settings.policy, time.time())
 
 
 def entries_of(records: Iterable[Record], context: Context) -> tuple[Entry, ...]:

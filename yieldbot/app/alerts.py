@@ -177,10 +177,10 @@ def _measure(seen: Sequence[tuple[Job, Snapshot]], context: Context) -> None:
 def _reading(job: Job, snapshot: Snapshot, wanted: set[Measure], context: Context) -> Reading:
     settings = context.settings
     if Measure.GRADE in wanted and all(state.grade is None for state in snapshot.markets):
-        snapshot = judged(snapshot, settings.data_dir, settings.policy, context.complain, journalled(context))
+        snapshot = judged(snapshot, settings.data_dir, settings.policy, context.complain, journalled(context, job))
     whole = True
     if Measure.WEALTH in wanted:
-        records = journalled(context)
+        records = journalled(context, job)
         lost = (holdings.unread(records, snapshot.of_asset(token), token, settings.policy) for token in job.assets)
         whole = not any(one.held for part in lost for one in part)
     return Reading(job=job, snapshot=snapshot, whole=whole)

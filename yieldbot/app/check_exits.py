@@ -22,7 +22,7 @@ def no_way_out(context: Context) -> list[Finding]:
         return []
     try:
         with Journal.read(file) as journal:
-            records = journal.history()
+            records = journal.records()
     except YieldbotError:  # reported with the journal
         return []
     accounts = dict.fromkeys((job.chain.chain, job.wallet.address) for job in context.settings.jobs)

@@ -34,7 +34,7 @@ from yieldbot.decision.why_held import explained
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.rehearsed import Rehearsed
-from yieldbot.execution.world import Wiring
+from yieldbot.execution.world import Wiring, records_of
 from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
 from yieldbot.history.predictions import before_plan
@@ -93,7 +93,7 @@ async def observe_job(world: Wiring, job: Job) -> Snapshot:
     """Observe one job's markets, after checking that the node serves the right chain."""
     async with session(world, job) as live:
         await live.verify_chain()
-        return await live.observe(world.journal.history())
+        return await live.observe(records_of(world, job))
 
 
 Decide = Callable[..., Decision]
@@ -126,18 +126,20 @@ async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[R
             return replace(report, left_out=live.left_out)
 
 
-async def _observed(world: Wiring, live: Session, look: Job | None = None, full: Collection[MarketId] = ()) -> Snapshot:
-    """The markets now, with what the journal knows of their exits; the state of two-step exits is journalled. look: the
-    job, if the controllers of its markets are to be looked at too. full: markets that are read in full."""
-    records, settings = world.journal.history(), world.settings
+async def _observed(
+    world: Wiring, job: Job, live: Session, full: Collection[MarketId] = (), *, look: bool = False
+) -> Snapshot:
+    """The markets now, with what the journal knows of their exits; the state of two-step exits is journalled. look:
+    look at the controllers of its markets too. full: markets that are read in full."""
+    records, settings = records_of(world, job), world.settings
     with telemetry.span("observe"):
         snapshot = await live.observe(records, full)
     keep(settings.data_dir / FOLDER, [snapshot], world.say)
     if news := exits.steps(records, snapshot):
         world.journal.append(*news)
     snapshot = await live.with_exits(snapshot, records, settings.policy)
-    if look is not None:
-        await refresh(live, look, snapshot, settings.data_dir, world.say, settings.follow)
+    if look:
+        await refresh(live, job, snapshot, settings.data_dir, world.say, settings.follow)
     known = settings.data_dir, settings.policy, world.say, records
     return judged(snapshot, *known, lambda entries: world.journal.append(*entries))
 
@@ -145,21 +147,21 @@ async def _observed(world: Wiring, live: Session, look: Job | None = None, full:
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None, by: Decide) -> Report:
     settled = await settle(world, job, live) if world.settles else none_open(world, job)
     world.say(f"observing {job.chain.name}")
-    policy, look = world.settings.policy, None if ordering else job
+    policy = world.settings.policy
     snapshot = await read_enough(
-        lambda full: _observed(world, live, look, full),
-        lambda seen: decide(seen, policy, job, world.now(), records=world.journal.history()),
+        lambda full: _observed(world, job, live, full, look=not ordering),
+        lambda seen: decide(seen, policy, job, world.now(), records=records_of(world, job)),
     )
     for line in unmatched_names(policy, world.settings.jobs, [(job, snapshot)]):
         world.say(line)
-    records = world.journal.history()
+    records = records_of(world, job)
     unread = _unread(records, snapshot, job, policy)
     _stop_at_a_loss(world, job, snapshot)
     if ordering is not None:
         orders, wanted = ordering(snapshot, unread)
         if orders:
             world.journal.append(*orders)
-        records, by = world.journal.history(), decide_exits
+        records, by = records_of(world, job), decide_exits
         snapshot = only(with_orders(snapshot, records), wanted)
     decision = by(snapshot, policy, job, world.now(), unread=unread, records=records)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
@@ -168,7 +170,7 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
         if by is not decide:
             return report
         reason = explained(decision, snapshot, policy, job, world.now(), records)
-        return replace(report, decision=reason, declined=stopped(world, snapshot))
+        return replace(report, decision=reason, declined=stopped(world, job, snapshot))
     if (waits := waits_already(world, job, snapshot, decision.outcome)) is not None:
         again = replace(report, decision=replace(decision, outcome=waits))
         if (kept := await _propose(world, live, job, snapshot, waits, again)).rehearsal is not None:
@@ -211,7 +213,7 @@ def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot |
 
 def _stop_at_a_loss(world: Wiring, job: Job, snapshot: Snapshot) -> Declined | None:
     """Stop the account if a loss exceeds the policy's limit; returns the reason, or None."""
-    loss = loss_of(world.settings.policy, world.journal.history(), snapshot)
+    loss = loss_of(world.settings.policy, records_of(world, job), snapshot)
     if loss is None:
         return None
     account = (snapshot.block.chain, snapshot.owner)
@@ -280,8 +282,8 @@ async def approve_queued(world: Wiring, plan_id: str) -> Report:
 
 async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
     settled = await settle(world, job, live)
-    snapshot = await _observed(world, live, job, {leg.market_id for leg in plan.legs})
-    unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
+    snapshot = await _observed(world, job, live, {leg.market_id for leg in plan.legs}, look=True)
+    unread = _unread(records_of(world, job), snapshot, job, world.settings.policy)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
     if (unseen := forecast.unseen_money(unread)) is not None and not plan.is_exit:
         return replace(report, declined=Declined("HOLDING_UNREAD", unseen))
@@ -316,7 +318,7 @@ async def _carry_out(
     for index, leg in enumerate(plan.legs):
         if index in skip:
             continue
-        snapshot = await _observed(world, live)
+        snapshot = await _observed(world, job, live)
         before = before or snapshot
         loss = _stop_at_a_loss(world, job, snapshot)
         declined = still_holds(plan, index, snapshot, world.settings.policy, job)
@@ -349,7 +351,7 @@ async def _carry_out(
     if undone and (declined is None or declined is undone[-1][1]):
         declined = None if outcomes else undone[0][1]
         world.journal.append(PlanMarked(plan.id, PlanStatus.FAILED, "execution", not_all(plan, undone)))
-    after = await _observed(world, live)
+    after = await _observed(world, job, live)
     _record(world, job, after, before)
     return replace(report, outcomes=tuple(outcomes), declined=declined, left_undone=tuple(undone), after=after)
 

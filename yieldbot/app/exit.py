@@ -20,6 +20,7 @@ from yieldbot.decision.orders import ALL, all_of, order_of, proceeds
 from yieldbot.errors import ConfigError
 from yieldbot.execution.approvals import Queue
 from yieldbot.execution.lock import run_lock
+from yieldbot.execution.world import records_of
 from yieldbot.journal.fold import fold_orders
 from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered
 from yieldbot.journal.store import Journal
@@ -163,7 +164,7 @@ def _goes_on(world: Wiring, report: Report, named: Collection[MarketId]) -> list
         return None
     left = to_be_left(report.after)
     pools = [s.market.id for s in left if s.liquidity_market is not None and s.market.id in named]
-    return pools if pools or proceeds(report.after, world.journal.history()) else None
+    return pools if pools or proceeds(report.after, records_of(world, report.job)) else None
 
 
 def _nobody(request: ExitRequest, found: Sequence[Report], matched: set[str], seen: Iterable[str]) -> None:
@@ -194,7 +195,7 @@ def _ordering(
         if name is None:
             return (), [state.market.id for state in snapshot.markets]
         chain, owner, time = snapshot.block.chain, snapshot.owner, snapshot.block.timestamp
-        stands = fold_orders(world.journal.history(), chain, owner)
+        stands = fold_orders(world.journal.records(chain, owner), chain, owner)
         if name == ALL:
             matched.add(ALL)
             ids = {all_of(token): ALL for token in job.assets}
@@ -299,7 +300,7 @@ def _orders(context: Context, jobs: Sequence[Job]) -> list[ExitOrdered]:
     if not file.exists():
         return []
     with Journal.read(file) as journal:
-        records = journal.history()
+        records = journal.records()
     accounts = dict.fromkeys((job.chain.chain, job.wallet.address) for job in jobs)
     return [order for account in accounts for order in fold_orders(records, *account).values()]
 

@@ -74,7 +74,7 @@ def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
     if not (data_dir / JOURNAL).exists():
         return {}
     with run_lock(data_dir, "resume --clear"), Journal.open(data_dir / JOURNAL) as journal:
-        stopped, records = dict(journal.stopped_accounts()), journal.history()
+        stopped, records = dict(journal.stopped_accounts()), journal.records()
         keys = [(r.entry.chain, r.entry.owner) for r in records if isinstance(r.entry, ExitRefused | TxSigned)]
         shut = [
             key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from yieldbot.app.history_documents import (
     JournalEvent,
     JournalPlan,
     PlansDocument,
+    UnchangedLook,
     VerifiedDocument,
 )
 from yieldbot.app.wiring import JOURNAL
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.journal.access_entries import ApprovalGiven
     from yieldbot.journal.fold import Record, StoredPlan
+    from yieldbot.journal.looks import Look
 
 MOST_EVENTS = 2**31
 """The largest limit that the database accepts."""
@@ -60,6 +62,7 @@ def history(request: HistoryRequest, context: Context) -> HistoryDocument:
     records: tuple[Record, ...] = ()
     plans: tuple[JournalPlan, ...] = ()
     places: Mapping[str, tuple[str, str]] = {}
+    looked: tuple[Look, ...] = ()
     if file.exists():
         with Journal.read(file) as journal:
             if wants_plans:
@@ -69,10 +72,25 @@ def history(request: HistoryRequest, context: Context) -> HistoryDocument:
                 plans = tuple(plan_of(one, signed.get(one.plan.id, ()), asked.get(one.plan.id)) for one in stored)
             else:
                 records = journal.history(min(request.limit, MOST_EVENTS) or None)
-                places = journal.places_of_plans()
+                places, looked = journal.places_of_plans(plans_named(records)), journal.looked()
     if wants_plans:
         return PlansDocument(journal=str(file), plans=plans)
-    return EventsDocument(journal=str(file), events=tuple(event_of(record, places) for record in records))
+    events = tuple(event_of(record, places) for record in records)
+    return EventsDocument(journal=str(file), events=events, unchanged=tuple(map(_unchanged, looked)))
+
+
+def _unchanged(look: Look) -> UnchangedLook:
+    keys, body = encode(look.entry)
+    text = one_line(_words(keys.kind, body))
+    return UnchangedLook(
+        kind=keys.kind, chain=keys.chain, owner=keys.owner, at=look.at, times=look.times, text=text
+    )  # fmt: skip
+
+
+def plans_named(records: Iterable[Record]) -> set[str]:
+    """Ids of the plans that entries are about."""
+    keys = (encode(record.entry)[0] for record in records)
+    return {one.plan_id for one in keys if one.plan_id and not one.owner}
 
 
 def _verified(file: Path) -> VerifiedDocument:

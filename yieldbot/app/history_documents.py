@@ -59,10 +59,25 @@ class HistoryDocument(Document):
     journal: str = Field(description="the journal's file")
 
 
+class UnchangedLook(Part):
+    """An observation, or the end of a cycle, that only repeated the last such entry and was counted instead of
+    written."""
+
+    kind: str = Field(description="`observed` or `run.ended`")
+    chain: str = Field(description="the chain's identifier")
+    owner: str = Field(description="the account")
+    at: int = Field(description="when it was last repeated, in unix seconds")
+    times: int = Field(description="how often it was repeated since that entry")
+    text: str = Field(description="what the newest of them says, in one line")
+
+
 class EventsDocument(HistoryDocument):
     """Without a flag: journal entries, the oldest first."""
 
     events: tuple[JournalEvent, ...] = Field(description="the last journal entries, the oldest first")
+    unchanged: tuple[UnchangedLook, ...] = Field(
+        description="what has only been repeated since; one of each a day is an entry"
+    )
 
 
 class PlansDocument(HistoryDocument):

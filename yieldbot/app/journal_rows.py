@@ -15,7 +15,9 @@ from yieldbot.app.requested_runs import RunRow, run_of
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import InvariantError
 from yieldbot.execution.persons import read_register
+from yieldbot.journal import looks
 from yieldbot.journal.access_entries import ApprovalGiven
+from yieldbot.journal.connections import ReadOnly
 from yieldbot.journal.fold import Record, StoredPlan, StoredTx, fold_plans, fold_transactions
 from yieldbot.journal.grown import grown
 from yieldbot.journal.run_entries import RunEnded
@@ -89,7 +91,7 @@ class JournalRows:
             "journal": known.events,
             "plans": self._plans(known),
             "transactions": _transactions(known),
-            "runs": [{"run": row} for row in _runs(known)],
+            "runs": [{"run": row} for row in (*_runs(known), *self._repeated(known))],
         }
         self._known = known
         return found
@@ -111,6 +113,15 @@ class JournalRows:
                     known.runs.setdefault(event["body"]["run"], []).append(event)
                 case _:
                     pass
+
+    def _repeated(self, known: _Known) -> list[RunRow]:
+        """The newest runs that only repeated the last one and were counted instead of written."""
+        found = dict[str, list[dict[str, Any]]]()
+        for look in looks.read(ReadOnly(self._file).fetch):
+            if isinstance(look.entry, RunEnded) and look.entry.run not in known.runs:
+                event = event_of(Record(0, look.at, look.entry), {}).model_dump(mode="json")
+                found.setdefault(look.entry.run, []).append(event)
+        return [run_of(name, events) for name, events in found.items()]
 
     def _plans(self, known: _Known) -> list[dict[str, Any]]:
         register = read_register(self._data_dir)

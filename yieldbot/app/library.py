@@ -37,7 +37,7 @@ async def observe(job: Job, policy: Policy | None = None, records: Sequence[Reco
     """Read every market of a job's assets, our positions and the fees, at one block. Markets that cannot be read are
     in ``Snapshot.quarantined``.
 
-    ``policy``: ``Settings.policy``; None: the default policy. ``records``: ``Journal.history()``, which has what is
+    ``policy``: ``Settings.policy``; None: the default policy. ``records``: ``Journal.records()``, which has what is
     known of the markets' exits. Raises ConfigError if the nodes serve another chain, TransientError if they cannot be
     reached.
     """
@@ -61,7 +61,7 @@ def decide(
     with its certificate, and a Plan or a Hold.
 
     snapshot: of this job (``observe``). now: unix seconds; None: this machine's clock. wealth: assumed wealth in the
-    job's first asset; None: what the snapshot holds. records: ``Journal.history()``, for the limits over time and the
+    job's first asset; None: what the snapshot holds. records: ``Journal.records()``, for the limits over time and the
     alarms that stand. data_dir: ``Settings.data_dir``, for alarms that need its memory or its looks; None: alarms are
     those that the snapshot and the records show. Grades, and the losses expected by them, play no part. Raises
     ValueError for a snapshot without the idle market. Methods and formulas: docs/allocator.md, docs/risk.md.

@@ -79,7 +79,8 @@ async def intended_order(
         manager_of(state)
     if request.action in ("add", "compound", "rerange"):
         sides = [market_of(state.pool, token) for token in (state.pool.token0, state.pool.token1)]
-        if (vetoed := pool_vetoed(state.pool, sides, owner, account.journal.history(), policy)) is not None:
+        records = account.journal.records(account.settings.chain, owner)
+        if (vetoed := pool_vetoed(state.pool, sides, owner, records, policy)) is not None:
             return vetoed
     warnings: list[str] = []
     if request.action != "collect":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from yieldbot.access.caller import Caller, Scope
 from yieldbot.app import notice_summary
 from yieldbot.app.desk import Desk
+from yieldbot.app.history import plans_named
 from yieldbot.app.nightly import Fact
 from yieldbot.app.notice_findings import held_in, of_journal
 from yieldbot.app.passages import findings_of
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from yieldbot.app.service import Service
 
 MOST_EVENTS = 60
+MOST_ROWS = 20_000
+"""Most journal entries that are looked through."""
 
 
 async def facts(service: Service, since: int, until: int) -> tuple[Fact, ...]:
@@ -49,11 +52,12 @@ def _of_journal(context: Context, since: int, until: int) -> Iterator[Fact]:
     if not file.exists():
         return
     with Journal.read(file) as journal:
-        records, plans = journal.history(), {one.plan.id: one for one in journal.plans()}
+        records = journal.records()
+        day = [one for one in journal.history(MOST_ROWS) if since < one.at <= until]
+        plans = {name: one for name in plans_named(day) if (one := journal.plan(name)) is not None}
     lines = notice_summary.of_jobs(context.settings.jobs, records, since, until)
     if lines:
         yield Fact("journal", "the day's figures", {"since": since, "until": until, "lines": list(lines)})
-    day = [one for one in records if since < one.at <= until]
     events = of_journal(day, plans, held_in(records), until, context.program)
     rows = [
         {"topic": one.topic.value, "severity": one.severity.value, "at": one.at, "message": one.text}

@@ -20,6 +20,7 @@ from yieldbot.journal.journal_entries import (
     PlanStatus,
     TxSettled,
 )
+from yieldbot.journal.looks import Look
 from yieldbot.model.ids import MarketId
 from yieldbot.model.notices import Finding, Severity, Topic
 from yieldbot.model.plan import Plan
@@ -96,9 +97,10 @@ def held_in(records: Sequence[Record]) -> dict[MarketId, str]:
     }
 
 
-def newest_run(records: Sequence[Record]) -> int | None:
-    """When a run last observed an account, in unix seconds; None: none did."""
-    times = [one.at for one in records if isinstance(one.entry, Observed) and one.entry.paper is None]
+def newest_run(records: Sequence[Record], looked: Sequence[Look] = ()) -> int | None:
+    """When a run last observed an account, in unix seconds; None: none did. looked: ``Journal.looked()``."""
+    times = [one.at for one in looked if isinstance(one.entry, Observed)]
+    times += [one.at for one in records if isinstance(one.entry, Observed) and one.entry.paper is None]
     return max(times, default=None)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app import nightly, notice_memory, notice_rules, notice_summary
+from yieldbot.app.history import plans_named
 from yieldbot.app.notice_findings import held_in, newest_run, of_journal, silence
 from yieldbot.app.notice_keys import of_keys
 from yieldbot.app.notice_memory import Busy
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from yieldbot.app.context import Context
+    from yieldbot.journal.fold import Record
 
 DAY = 86_400
+FIRST_ROWS = 20_000
+"""Most entries that are looked through the first time."""
 ALL_SECONDS = 10.0
 """Seconds within which everything is sent, however many channels there are."""
 ROUNDS = 3
@@ -284,7 +288,9 @@ def _journal(context: Context, memory: NoticeMemory, now: int, notes: list[str])
         return []
     try:
         with Journal.read(file) as journal:
-            records, plans = journal.history(), {one.plan.id: one for one in journal.plans()}
+            records, last, looked = journal.records(), journal.head()[0], journal.looked()
+            fresh = _fresh(journal, memory, last, now, notes)
+            plans = {name: one for name in plans_named(fresh) if (one := journal.plan(name)) is not None}
     except TransientError as passing:
         notes.append(str(passing))
         return []
@@ -292,24 +298,26 @@ def _journal(context: Context, memory: NoticeMemory, now: int, notes: list[str])
         notes.append(str(damage))
         text, severity = f"the journal is not sound: {damage}", Severity.CRITICAL
         return [Finding(key="journal", topic=Topic.FAILING, severity=severity, text=text, at=now, again_seconds=DAY)]
-    last = records[-1].seq if records else 0
-    if memory.cursor is None:  # the first time only entries of the last day are reported
-        fresh = [one for one in records if one.at >= now - DAY]
-    elif memory.cursor > last:  # another journal, for instance from a backup
-        notes.append("the journal is shorter than before: notices begin with what comes from now on")
-        fresh = []
-    else:
-        fresh = [one for one in records if one.seq > memory.cursor]
     memory.cursor = last
     times = context.settings.notice_times
     found = list(of_journal(fresh, plans, held_in(records), now, context.program))
-    if (quiet := silence(newest_run(records), times.silent_seconds, now)) is not None:
+    if (quiet := silence(newest_run(records, looked), times.silent_seconds, now)) is not None:
         found.append(quiet)
     due, memory.summaries = notice_summary.due(times, memory.summaries, now)
     for name, label, since, until in due:
         lines = notice_summary.of_jobs(context.settings.jobs, records, since, until)
         found += notice_summary.findings(name, label, lines, now)
     return found
+
+
+def _fresh(journal: Journal, memory: NoticeMemory, last: int, now: int, notes: list[str]) -> list[Record]:
+    """Entries since the last time; the first time those of the last day, among the newest FIRST_ROWS."""
+    if memory.cursor is None:
+        return [one for one in journal.history(FIRST_ROWS) if one.at >= now - DAY]
+    if memory.cursor > last:  # another journal, for instance from a backup
+        notes.append("the journal is shorter than before: notices begin with what comes from now on")
+        return []
+    return list(journal.stream(memory.cursor))
 
 
 def _of(memory: NoticeMemory, news: News, now: int) -> list[Finding]:

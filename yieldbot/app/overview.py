@@ -54,8 +54,8 @@ def observe(
     found = fetch_snapshots(wanted, context, policy, wealth)
     settings = context.settings
     keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
-    known = (settings.data_dir, policy or settings.policy, context.complain, journalled(context))
-    seen = [(job, s if isinstance(s, str) else judged(s, *known)) for job, s in found]
+    known = (settings.data_dir, policy or settings.policy, context.complain)
+    seen = [(job, s if isinstance(s, str) else judged(s, *known, journalled(context, job))) for job, s in found]
     measure(seen, context)
     if context.kept is not None:
         context.kept[(wanted, policy)] = seen
@@ -87,7 +87,7 @@ async def _observation(job: Job, context: Context, chosen: Policy | None, wealth
     try:
         async with watch(job) as live:
             await live.verify_chain()
-            records, settings = journalled(context), context.settings
+            records, settings = journalled(context, job), context.settings
             policy, alerted = chosen or settings.policy, measured(context)
 
             async def observed(full: Collection[MarketId]) -> Snapshot:
@@ -129,7 +129,7 @@ def decide(
     """The decision on a snapshot now, with the limits over time from the journal's entries."""
     policy, now = context.settings.policy, int(time.time())
     chosen = what_if.policy(policy) if what_if else policy
-    records = journalled(context)
+    records = journalled(context, job)
     found = decision.decide(snapshot, chosen, job, now, wealth, unread, records)
     return found if wealth is not None else explained(found, snapshot, chosen, job, now, records)
 

@@ -79,7 +79,7 @@ class RunLog:
             reason=one_line(self.context.redacted(reason), LONGEST),
         )
         try:
-            world.journal.append(entry)
+            world.journal.append_unless_repeated(entry)
         except (InvariantError, TransientError) as failure:
             self.context.complain(f"how the run ended is not in the journal: {failure}")
 

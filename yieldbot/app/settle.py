@@ -83,4 +83,4 @@ def _open_accounts(context: Context) -> set[tuple[str, str]]:
     if not file.exists():
         return set()
     with Journal.read(file) as journal:
-        return {(tx.signed.chain, tx.signed.owner) for tx in journal.transactions() if tx.outcome is None}
+        return {(tx.signed.chain, tx.signed.owner) for tx in journal.open_transactions()}

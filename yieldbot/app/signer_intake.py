@@ -113,7 +113,7 @@ class Intake:
     def work_waits(self) -> bool:
         """Whether there is something to carry out or to settle."""
         active = (PlanStatus.QUEUED, PlanStatus.APPROVED)
-        return any(one.status in active for one in self._journal.plans()) or bool(self._open())
+        return any(one.status in active for one in self._journal.plans_not_ended()) or bool(self._open())
 
     def _done(self, request: Request, who: str) -> dict[str, Any]:
         match request:
@@ -143,7 +143,7 @@ class Intake:
         }
 
     def _open(self) -> list[str]:
-        return [tx.signed.hash for tx in self._journal.transactions() if tx.outcome is None]
+        return [tx.signed.hash for tx in self._journal.open_transactions()]
 
     def _reject(self, request: Reject, who: str) -> dict[str, Any]:
         stored = self._journal.plan(request.plan_id)

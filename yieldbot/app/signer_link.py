@@ -29,7 +29,8 @@ from yieldbot.journal.journal_entries import (
     TxSettled,
     TxSigned,
 )
-from yieldbot.journal.store import GENESIS, Journal
+from yieldbot.journal.rows import GENESIS
+from yieldbot.journal.store import Journal
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:

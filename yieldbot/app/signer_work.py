@@ -66,7 +66,7 @@ def work(context: Context) -> None:
 def settle(context: Context) -> None:
     """Settle the open transactions of every account. Failures are printed."""
     with Journal.read(context.settings.data_dir / JOURNAL) as journal:
-        waiting = {(tx.signed.chain, tx.signed.owner) for tx in journal.transactions() if tx.outcome is None}
+        waiting = {(tx.signed.chain, tx.signed.owner) for tx in journal.open_transactions()}
     jobs = {(job.chain.chain, job.wallet.address): job for job in context.settings.jobs}
     chosen = [job for account, job in jobs.items() if account in waiting]
     if not chosen:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.errors import PendingError
 from yieldbot.execution.halt import halted, refuse_if_halted
+from yieldbot.execution.world import records_of
 from yieldbot.model.plan import Declined
 from yieldbot.risk.limits import stop_reason
 
@@ -27,9 +28,9 @@ def none_open(world: Wiring, job: Job) -> tuple[Outcome, ...]:
     return ()
 
 
-def stopped(world: Wiring, snapshot: Snapshot) -> Declined | None:
+def stopped(world: Wiring, job: Job, snapshot: Snapshot) -> Declined | None:
     """Why nothing would be signed even if something were due; None if it would. A hold reports it too."""
-    stop = stop_reason(world.settings.policy, world.journal.history(), snapshot, world.now())
+    stop = stop_reason(world.settings.policy, records_of(world, job), snapshot, world.now())
     reason = world.journal.stopped_accounts().get((snapshot.block.chain, snapshot.owner))
     if stop is not None or reason is None:
         return stop

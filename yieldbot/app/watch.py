@@ -95,7 +95,7 @@ async def _one(job: Job, request: WatchRequest, context: Context, seen: list[tup
     try:
         async with opened(job) as live:
             await live.verify_chain()
-            snapshot = await live.observe(journalled(context))
+            snapshot = await live.observe(journalled(context, job))
             seen.append((job, snapshot))
             taken = await looks.take(
                 live, job, snapshot, context.settings.data_dir, held=request.held, follow=context.settings.follow
@@ -124,7 +124,7 @@ def _due(job: Job, snapshot: Snapshot, context: Context) -> tuple[str, ...]:
     """The names of the markets that would be left now, without a person where the policy says so (``auto_exit``)."""
     if not any(state.held for state in snapshot.markets):
         return ()
-    settings, records = context.settings, journalled(context)
+    settings, records = context.settings, journalled(context, job)
     seen = looks.standing(snapshot, settings.data_dir, context.say, settings.policy.alarms)
     snapshot = looks.with_backing(snapshot, seen.backing)
     judged, _ = with_alarms(snapshot, settings.data_dir, settings.policy, context.say, records, seen.signs)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from yieldbot.allocator.exits import price_of
 from yieldbot.allocator.horizons import horizon_days
-from yieldbot.execution.world import Wiring
+from yieldbot.execution.world import Wiring, records_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import SLACK, Declined, Leg, LegKind, Plan
@@ -20,7 +20,7 @@ from yieldbot.risk.limits import limit_exceeded
 def beyond_limits(world: Wiring, job: Job, legs: Sequence[Leg]) -> Declined | None:
     """Why the policy's limits over time (``risk/limits.py``) forbid these legs now, by the journal's present entries;
     None if they do not."""
-    return limit_exceeded(world.settings.policy, world.journal.history(), job.chain.chain, legs, world.now())
+    return limit_exceeded(world.settings.policy, records_of(world, job), job.chain.chain, legs, world.now())
 
 
 def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: int) -> int:

@@ -58,7 +58,16 @@ def _entries(found: EventsDocument) -> Any:
     for event in found.events:
         short = short_hash(event.plan_id or event.tx_hash or "")
         made.add_row(str(event.seq), when(event.at), event.kind, short, event.text)
-    return made if found.events else "the journal has no entries yet"
+    if not found.events:
+        return "the journal has no entries yet"
+    times, last = sum(one.times for one in found.unchanged), max((one.at for one in found.unchanged), default=0)
+    note = f"{times} more that changed nothing, the last at {when(last)}: of these one a day is written"
+    if not found.unchanged:
+        return made
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(made, Text(note))
 
 
 def _plans(found: PlansDocument, waiting: bool) -> Any:

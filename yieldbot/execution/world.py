@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approver
+from yieldbot.journal.fold import Record
 from yieldbot.journal.store import Journal
-from yieldbot.model.settings import Settings, Wallet
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job, Settings, Wallet
+from yieldbot.model.units import DAY_SECONDS
 
 
 class SignerOf(Protocol):
@@ -39,3 +42,15 @@ class Wiring:
     open_key: Callable[[Wallet], None] = lambda wallet: None
     """Called before a plan is rehearsed. It may open the wallet's signer, so that a wrong passphrase ends the job
     (ConfigError) before anything is approved."""
+
+
+def records_of(world: Wiring, job: Job) -> tuple[Record, ...]:
+    """``records_for`` the job, up to date."""
+    return records_for(world.journal, job, world.settings.policy, world.now())
+
+
+def records_for(journal: Journal, job: Job, policy: Policy, now: float) -> tuple[Record, ...]:
+    """What the journal has that can count for the job's account (``Queries.records``), with the transactions of other
+    accounts that the policy's limits over time count. now: unix seconds."""
+    seconds = max(policy.cooldown_hours * 3600, policy.failure_window_hours * 3600, DAY_SECONDS)
+    return journal.records(job.chain.chain, job.wallet.address, since=int(now - seconds))

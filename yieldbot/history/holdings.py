@@ -154,7 +154,7 @@ def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Add
     last, moved = dict[MarketId, tuple[str, int]](), dict[MarketId, list[Delta]]()
     for row in records:
         match row.entry:
-            case TxSigned() as signed:
+            case TxSigned(chain=of, owner=whose) as signed if (of, whose) == (chain, owner):
                 touched[signed.hash] = signed.market_id
             case TxSettled(outcome=Confirmed(hash=tx_hash, deltas=deltas)):
                 if tx_hash in touched:

@@ -36,7 +36,9 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
     plan assumed (``sustainable_curve``). Holdings in markets that the snapshot lacks are recorded again unchanged.
     """
     horizon_seconds = policy.horizon_seconds
-    known = recorded_holdings(journal.history(), snapshot.block.chain, snapshot.owner, asset)
+    known = recorded_holdings(
+        journal.records(snapshot.block.chain, snapshot.owner), snapshot.block.chain, snapshot.owner, asset
+    )
     holdings = {
         market_id: replace(holding, forecast=None)  # of another block
         for market_id, holding in known.items()
@@ -63,7 +65,7 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
         idle_raw=sum(idle) if idle else None,
         prices=RecordedPrices(asset=snapshot.asset_usd, native=snapshot.native_usd),
     )
-    journal.append(entry)
+    journal.append_unless_repeated(entry)
 
 
 def mean_held(
@@ -106,7 +108,9 @@ def mean_held(
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[MeasuredPosition, ...]:
     """Every holding of the snapshot, with its yield since its last change in the journal."""
-    known = forecasts_since_change(journal.history(), snapshot.block.chain, snapshot.owner)
+    known = forecasts_since_change(
+        journal.records(snapshot.block.chain, snapshot.owner), snapshot.block.chain, snapshot.owner
+    )
     return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
 
 

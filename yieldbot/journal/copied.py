@@ -9,7 +9,7 @@ from typing import Any
 from yieldbot.errors import InvariantError
 from yieldbot.journal.entry_codec import RowKeys, decode
 from yieldbot.journal.fold import Record
-from yieldbot.journal.store import Row, row_digest
+from yieldbot.journal.rows import Row, row_digest
 from yieldbot.model.json_text import loads
 
 COLUMNS = (int, int, str, str, str, str, str, str, str, str)

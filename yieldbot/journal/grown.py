@@ -8,7 +8,7 @@ from pathlib import Path
 from yieldbot.journal.entry_codec import RowKeys, decode
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_file import read_from
-from yieldbot.journal.store import COLUMNS, Row, row_digest, stored_text
+from yieldbot.journal.rows import COLUMNS, Row, row_digest, stored_text
 from yieldbot.model.json_text import loads
 
 
@@ -16,7 +16,7 @@ def grown(path: Path, seq: int, digest: str) -> tuple[tuple[Record, ...], str] |
     """(the rows after the row with this number and hash, decoded; the last row's hash). None where the journal does
     not simply continue from there: it was cut off, rewritten or damaged, so that all of it must be read anew.
 
-    Rows before that one are not looked at. Raises as ``read_into_memory``.
+    Rows before that one are not looked at. Raises as ``read_from``.
     """
 
     def rows_from(source: sqlite3.Connection) -> list[Row]:

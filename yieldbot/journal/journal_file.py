@@ -1,4 +1,4 @@
-"""The journal's file on the disk: reading it into memory, and turning every failure into one line with the remedy."""
+"""The journal's file on the disk: reading it at one moment, and turning every failure into one line with the remedy."""
 
 from __future__ import annotations
 
@@ -14,23 +14,8 @@ from yieldbot.resources import why
 
 Taken = TypeVar("Taken")
 READ_TRIES = 20
-"""How often ``read_into_memory`` starts again because a writer changed the file meanwhile; each try takes
+"""How often ``read_from`` starts again because a writer changed the file meanwhile; each try takes
 milliseconds."""
-
-
-def read_into_memory(path: Path) -> sqlite3.Connection:
-    """A copy of the journal as an SQLite database in memory. Raises as ``read_from``."""
-
-    def copied(source: sqlite3.Connection) -> sqlite3.Connection:
-        copy = sqlite3.connect(":memory:", check_same_thread=False)
-        try:
-            source.backup(copy)
-        except BaseException:
-            copy.close()
-            raise
-        return copy
-
-    return read_from(path, copied, sqlite3.Connection.close)
 
 
 def read_from(
@@ -122,6 +107,11 @@ def _disk_fails(path: Path) -> InvariantError:
     )
 
 
+def cannot_be_written(path: Path) -> InvariantError:
+    """The error for a file that may only be read."""
+    return InvariantError(f"journal {path} cannot be written; correct its permissions")
+
+
 def is_damaged(path: Path) -> InvariantError:
     """The error for a file that is not a valid database."""
     return InvariantError(f"journal {path} is damaged; restore it from a backup before anything is signed")
@@ -138,6 +128,6 @@ def database_error(path: Path, failure: BaseException | None) -> InvariantError 
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return is_damaged(path)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return InvariantError(f"journal {path} cannot be written; correct its permissions")
+            return cannot_be_written(path)
         case _:
             return InvariantError(f"journal {path} cannot be used: {failure}")

@@ -7,6 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from yieldbot.journal.fold import Record
+from yieldbot.journal.relevant import Relevant
+
 WHOLE_SECONDS = 600.0
 """After this many seconds a file is verified as a whole again."""
 
@@ -46,6 +49,20 @@ def note(path: Path, seq: int, digest: str, since: Verified | None) -> None:
 def forget(path: Path) -> None:
     """Verify the whole file the next time."""
     _verified.pop(path.absolute(), None)
+
+
+def keep_fold(path: Path, relevant: Relevant, decoded: dict[int, Record]) -> None:
+    """Keep what was folded for the next time that this process reads the file."""
+    _folds[path.absolute()] = _file(path), relevant, decoded
+
+
+def take_fold(path: Path) -> tuple[Relevant, dict[int, Record]] | None:
+    """What ``keep_fold`` kept, once: nobody else gets it meanwhile. None: nothing, or of another file."""
+    found = _folds.pop(path.absolute(), None)
+    return None if found is None or found[0] != _file(path) else (found[1], found[2])
+
+
+_folds: dict[Path, tuple[tuple[int, int], Relevant, dict[int, Record]]] = {}
 
 
 def _file(path: Path) -> tuple[int, int]:

@@ -21,7 +21,7 @@ def test_nothing_is_there_before_anything_happened(tmp_path: Path) -> None:
     context = Context(written(tmp_path))
     file = str(context.settings.data_dir / JOURNAL)
     empty = {"schema": "yieldbot/history/v1", "journal": file}
-    assert history(HistoryRequest(), context).as_json() == empty | {"events": []}
+    assert history(HistoryRequest(), context).as_json() == empty | {"events": [], "unchanged": []}
     assert history(HistoryRequest(waiting=True), context).as_json() == empty | {"plans": []}
     with pytest.raises(ConfigError, match="nothing has been journalled yet"):
         history(HistoryRequest(verify=True), context)

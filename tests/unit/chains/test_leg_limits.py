@@ -108,10 +108,10 @@ def test_what_lies_in_the_wallet_is_told_by_its_token() -> None:
 def test_the_limits_are_asked_with_the_journal_as_it_is_now() -> None:
     @dataclass
     class Journal:
-        records: list[Any]
+        known: list[Any]
 
-        def history(self) -> list[Any]:
-            return self.records
+        def records(self, *_: Any, **__: Any) -> list[Any]:
+            return self.known
 
     @dataclass
     class World:

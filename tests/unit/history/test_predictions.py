@@ -22,7 +22,8 @@ from yieldbot.journal.codec import block_to_doc
 from yieldbot.journal.entry_codec import RowKeys, decode
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.observations import NO_PRICES
-from yieldbot.journal.store import Journal, row_digest
+from yieldbot.journal.rows import row_digest
+from yieldbot.journal.store import Journal
 from yieldbot.model.market import MarketState, RateForecast, Snapshot
 from yieldbot.model.plan import Plan
 

@@ -19,7 +19,8 @@ from yieldbot.journal.codec import block_to_doc
 from yieldbot.journal.entry_codec import RowKeys, decode, encode
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.observations import NO_PRICES, RecordedForecast, RecordedHolding, RecordedPrices
-from yieldbot.journal.store import GENESIS, Journal, row_digest
+from yieldbot.journal.rows import GENESIS, row_digest
+from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address, MarketId
 
 KEYS = RowKeys("observed", CHAIN, OWNER)

@@ -77,7 +77,7 @@ def test_a_full_disk_writes_nothing_and_says_so(path: Path) -> None:
         def cramped() -> None:  # SQLite's own limit gives the very error of a full disk, SQLITE_FULL
             from sqlalchemy import event
 
-            @event.listens_for(journal._engine, "connect")
+            @event.listens_for(journal._way.engine, "connect")
             def _limit(connection: sqlite3.Connection, _: object) -> None:
                 connection.execute(f"PRAGMA max_page_count = {pages + 1}")
 

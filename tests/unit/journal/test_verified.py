@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from yieldbot.errors import InvariantError
-from yieldbot.journal import store, verified
+from yieldbot.journal import rows, store, verified
 from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
 
@@ -33,7 +33,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of each row whose hash was computed."""
     numbers, digest = list[int](), store.row_digest
 
-    def counted(row: store.Row) -> str:
+    def counted(row: rows.Row) -> str:
         numbers.append(int(row[0]))
         return digest(row)
 

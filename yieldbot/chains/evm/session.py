@@ -41,7 +41,7 @@ from yieldbot.execution.approvals import Approval
 from yieldbot.execution.halt import halted
 from yieldbot.execution.results import LegResult, Proposed
 from yieldbot.execution.wayout import ExitRehearsal
-from yieldbot.execution.world import Wiring
+from yieldbot.execution.world import Wiring, records_of
 from yieldbot.journal.fold import Record, fold_requests
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.controls import Dependency, Look
@@ -198,7 +198,7 @@ class JobSession(JobWatch):
 
     async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
         prints = partial(evm_exits.fingerprints, self.node, block=snapshot.block)
-        return await exits.proven_legs(prints, self.world.journal.history(), legs, snapshot)
+        return await exits.proven_legs(prints, records_of(self.world, self.job), legs, snapshot)
 
     async def _write_proof(self, state: MarketState, up_to: Amount, *, on_chain: bool = False) -> None:
         """Journal that money came out of the market, under its fingerprint; does nothing if the fingerprint cannot be

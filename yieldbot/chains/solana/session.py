@@ -31,7 +31,7 @@ from yieldbot.execution.approvals import Approval
 from yieldbot.execution.halt import halted
 from yieldbot.execution.results import LegResult, Proposed
 from yieldbot.execution.wayout import ExitRehearsal
-from yieldbot.execution.world import Wiring
+from yieldbot.execution.world import Wiring, records_of
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.controls import Dependency, Look
@@ -135,7 +135,7 @@ class JobSession(JobWatch):
         return result
 
     async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
-        return await exits.proven_legs(self.prints, self.world.journal.history(), legs, snapshot)
+        return await exits.proven_legs(self.prints, records_of(self.world, self.job), legs, snapshot)
 
     async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
         state = snapshot.of(market_id)

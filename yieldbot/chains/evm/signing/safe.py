@@ -27,6 +27,7 @@ from yieldbot.errors import NodeRefused, SafetyError, TransientError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.deltas import change_of, changes, total, within
 from yieldbot.execution.results import Proposed
+from yieldbot.journal.fold import fold_plans
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
@@ -182,13 +183,14 @@ def parts_of(plan: Plan, works: Sequence[LegWork], rehearsal: Rehearsal) -> list
 
 def _in_time(account: Account, approval: Approval) -> list[str]:
     """``Proposed.note`` of this Safe's proposals whose plans have not expired."""
+    key = (approval.plan.block.chain, account.owner)
+    records = account.journal.records(*key)
     alive = {
         stored.plan.id
-        for stored in account.journal.plans()
-        if (stored.plan.owner, stored.plan.block.chain) == (account.owner, approval.plan.block.chain)
-        and account.now() < stored.plan.expires_at
+        for stored in fold_plans(records).values()
+        if (stored.plan.block.chain, stored.plan.owner) == key and account.now() < stored.plan.expires_at
     }
-    marks = [row.entry for row in account.journal.history() if isinstance(row.entry, PlanMarked)]
+    marks = [row.entry for row in records if isinstance(row.entry, PlanMarked)]
     # From the marks, not the plans: a plan made again at the same block is the same plan, with a newer status.
     return [mark.reason for mark in marks if mark.status is PlanStatus.HANDED_OVER and mark.plan_id in alive]
 

@@ -80,7 +80,7 @@ async def test_on_a_full_disk_nothing_is_sent_that_is_not_recorded(journal: Jour
     account = account_of(chain, journal)
     earlier = journalled(account)
 
-    @event.listens_for(journal._engine, "connect")
+    @event.listens_for(journal._way.engine, "connect")
     def _limit(connection: Any, _: Any) -> None:
         if full[0]:
             connection.execute("PRAGMA max_page_count = 1")

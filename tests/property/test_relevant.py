@@ -1,0 +1,224 @@
+"""What is kept of a journal (``journal/relevant.py``) decides as the whole journal does; and it is the same whether the
+rows are read at once, or from a checkpoint on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.kit.draws import draws
+from tests.kit.journal.store import CHAIN, OWNER, USDC, plan, signed
+from yieldbot.app.notice_findings import held_in
+from yieldbot.books.chain_record import handed_over
+from yieldbot.books.entries import from_journal
+from yieldbot.decision.gas_learned import receipts_of
+from yieldbot.history.holdings import forecasts_since_change, recorded_holdings, recorded_names
+from yieldbot.journal.exit_proceeds import to_swap
+from yieldbot.journal.fold import (
+    Exits,
+    Record,
+    fold_exits,
+    fold_faulted,
+    fold_leaving,
+    fold_orders,
+    fold_plans,
+    fold_requests,
+    fold_reverts,
+    fold_stopped,
+    fold_transactions,
+)
+from yieldbot.journal.journal_entries import (
+    AccountCleared,
+    AccountStopped,
+    AlarmLifted,
+    AlarmRaised,
+    ExitAsked,
+    ExitEnded,
+    ExitLifted,
+    ExitOrdered,
+    ExitProven,
+    ExitRefused,
+    JournalEntry,
+    Observed,
+    PlanMarked,
+    PlanStatus,
+    PlanWritten,
+    TxNoted,
+    TxSent,
+    TxSettled,
+)
+from yieldbot.journal.observations import RecordedHolding
+from yieldbot.journal.run_entries import RunEnded
+from yieldbot.journal.store import Journal
+from yieldbot.journal.unsold_rewards import unsold
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.plan import Leg, LegKind
+from yieldbot.model.risk import Act
+from yieldbot.model.tx import Confirmed, Delta, Expired, Reverted
+from yieldbot.risk.latches import journalled
+
+OTHER = Address("0x" + "22" * 20)
+MARKETS = [MarketId(f"aave_v3/8453/0x{digit * 40}") for digit in "45"]
+TARGETS = [*MARKETS, MarketId("claim/8453"), MarketId("swap/8453")]
+BEGIN = 1_700_000_000
+
+
+def drawn(seed: int, length: int) -> list[JournalEntry]:
+    """A journal as runs might have written it: what is marked or settled was written or signed before."""
+    rng = random.Random(seed)
+    found, plans, sent = list[JournalEntry](), list[str](), dict[str, Any]()
+    held = {(owner, market): 10**9 for owner in (OWNER, OTHER) for market in MARKETS}
+    for number in range(length):
+        owner, market = rng.choice([OWNER, OWNER, OTHER]), rng.choice(MARKETS)
+        at = BEGIN + number * rng.choice([900, 7200])
+        block = BlockRef(CHAIN, number, f"0x{number:064x}", at)
+        account = {"chain": CHAIN, "owner": owner}
+        match rng.choice(
+            ["look"] * 9 + ["end"] * 3 + ["plan", "mark", "mark", "tx", "tx", "settle", "settle", "more", "exit"]
+        ):
+            case "look":
+                if rng.random() < 0.2:
+                    held[owner, market] = rng.choice([0, 10**9, 3 * 10**9])
+                shown = {
+                    m: int(raw * (1 + number / 10**5)) for (whose, m), raw in held.items() if whose == owner and raw
+                }
+                holdings = {
+                    m: RecordedHolding(held_raw=raw, apr=0.03, horizon_seconds=604_800.0, name=f"name {m[-1]}")
+                    for m, raw in shown.items()
+                }
+                idle_raw = rng.choice([5, 5, 5, 6])
+                found.append(Observed(CHAIN, owner, block, asset=USDC.address, idle_raw=idle_raw, holdings=holdings))
+            case "end":
+                found.append(RunEnded(
+                    **account, plan_id=rng.choice(["", *plans[-1:]]), run="r", command="run", began=at, code="",
+                    by=rng.choice(["schedule", "key a"]), wallet="main", assets=("USDC",), seconds=1.5,
+                    outcome=rng.choice(["held", "held", "queued", "failed"]), reason=f"{number} is too little",
+                ))  # fmt: skip
+            case "plan":
+                name = f"p{len(plans)}"
+                legs = tuple(Leg(rng.choice(list(LegKind)[:2]), m, Amount(USDC, 5)) for m in MARKETS)
+                plans.append(name)
+                found.append(PlanWritten(replace(plan(name), owner=owner, block=block, legs=legs)))
+            case "mark" if plans:
+                later = rng.choice([0, 0, at + 9])
+                found.append(PlanMarked(rng.choice(plans[-3:]), rng.choice(list(PlanStatus)), "me", "why", later))
+            case "tx":
+                name = f"0x{number:064x}"
+                target = rng.choice(TARGETS)
+                one = replace(signed(name, number, owner), market_id=target, leg=rng.choice([0, 1]),
+                              plan_id=rng.choice([*plans[-2:], "none"]))  # fmt: skip
+                sent[name] = one
+                found.append(one)
+                found += [TxSent(CHAIN, owner, name, 1), TxNoted(CHAIN, owner, name, "lost")][: rng.randint(0, 2)]
+            case "settle" if sent:
+                name = rng.choice(list(sent))
+                one = sent[name] if rng.random() < 0.2 else sent.pop(name)
+                deltas = (Delta(USDC, rng.choice([-5, 5, 7])),)
+                outcome = rng.choice([
+                    Confirmed(name, block, 80_000, 1, deltas, 1, rng.choice([None, 3])),
+                    Reverted(name, block, 80_000, "no"), Expired(name, "late"),
+                ])  # fmt: skip
+                found.append(TxSettled(CHAIN, one.owner, outcome))
+            case "more":
+                code = rng.choice(["MARKET", "HOLDING"])
+                alarm: dict[str, Any] = {"chain": CHAIN, "market_id": market, "code": code, "time": at}
+                alarm |= {"act": rng.choice(list(Act)), "owner": owner if code == "HOLDING" else ""}
+                found.append(rng.choice([
+                    AccountStopped(CHAIN, owner, "why", rng.choice([None, "0xaa"])), AccountCleared(CHAIN, owner, "me"),
+                    AlarmRaised(**alarm, saw=f"{number}", since=at), AlarmLifted(**alarm),
+                ]))  # fmt: skip
+            case "exit":
+                exit_of: dict[str, Any] = account | {"market_id": market}
+                five = Amount(USDC, rng.randint(1, 9))
+                proof = {"fingerprint": rng.choice(["f", "g"]), "time": at, "on_chain": rng.random() < 0.5}
+                found.append(rng.choice([
+                    ExitProven(**exit_of, up_to=five, **proof), ExitRefused(**exit_of, reason="no", **proof),
+                    ExitAsked(**exit_of, asked=five, ready=five, back=five, until=None, time=at),
+                    ExitEnded(**exit_of, time=at), ExitLifted(**exit_of, by="me"),
+                    ExitOrdered(**exit_of, name="n", by="me", into="", time=at),
+                ]))  # fmt: skip
+            case _:
+                pass
+    return found
+
+
+def proven(exits: dict[MarketId, Exits]) -> Any:
+    """What decisions ask of exits: of proofs that another one covers nothing depends."""
+    marks, raws = ("f", "g"), range(10)
+    times = range(BEGIN, BEGIN + 40 * 86_400, 86_400)
+    return {
+        market: (one.refusals, one.lost, one.at, [one.tried(mark) for mark in marks],
+                 [one.proven(mark, time, raw) for mark in marks for time in times for raw in raws])
+        for market, one in exits.items()
+    }  # fmt: skip
+
+
+def waiting(records: Sequence[Record]) -> Any:
+    """Plans that wait or were begun, and rejections that are in force."""
+    kept = (PlanStatus.EXPIRED, PlanStatus.REJECTED)
+    plans = {name: one for name, one in fold_plans(records).items() if one.status not in kept}
+    marks = {r.entry.plan_id: r.entry for r in records if isinstance(r.entry, PlanMarked)}
+    return plans, {name: mark for name, mark in marks.items() if mark.not_before}
+
+
+def transactions(records: Sequence[Record]) -> Any:
+    """Notes about transactions that are settled are only for people."""
+    return {
+        name: tx if tx.outcome is None else replace(tx, attempts=0, notes=())
+        for name, tx in fold_transactions(records).items()
+    }
+
+
+def order(owner: Address) -> ExitOrdered:
+    return ExitOrdered(chain=CHAIN, owner=owner, market_id=MARKETS[0], name="n", by="me", into="", time=BEGIN)
+
+
+FOLDS: dict[str, Callable[[Sequence[Record], Address], Any]] = {
+    "plans": lambda records, _: waiting(records),
+    "transactions": lambda records, _: transactions(records),
+    "stopped": lambda records, _: (fold_stopped(records), fold_faulted(records)),
+    "exits": lambda records, owner: proven(fold_exits(records, CHAIN, owner)),
+    "reverts": lambda records, owner: fold_reverts(records, CHAIN, owner),
+    "leaving": lambda records, owner: fold_leaving(records, CHAIN, owner),
+    "orders": lambda records, owner: fold_orders(records, CHAIN, owner),
+    "requests": lambda records, owner: fold_requests(records, CHAIN, owner),
+    "holdings": lambda records, owner: recorded_holdings(records, CHAIN, owner, USDC),
+    "forecasts": lambda records, owner: forecasts_since_change(records, CHAIN, owner),
+    "names": lambda records, _: recorded_names(records),
+    "held": lambda records, _: held_in(records),
+    "alarms": lambda records, owner: journalled(records, owner),
+    "unsold": lambda records, owner: unsold(records, CHAIN, owner),
+    "proceeds": lambda records, owner: to_swap(records, order(owner), USDC, lambda market: market == MARKETS[0]),
+    "receipts": lambda records, _: receipts_of(records),
+    "entries": lambda records, _: from_journal(records),
+    "handed over": lambda records, owner: handed_over(records, (CHAIN, owner)),
+}
+"""What is made of the records, for an account."""
+OF_ALL = ("stopped", "names", "held")
+"""What is asked of all accounts' records alone."""
+
+
+@settings(max_examples=draws(100, 2000))
+@given(st.integers(0, 2**32), st.integers(0, 160))
+def test_what_is_kept_decides_as_the_whole(seed: int, length: int) -> None:
+    with TemporaryDirectory() as folder, Journal.open(Path(folder) / "j") as journal:
+        clock = iter(range(BEGIN, BEGIN + 10**9, 600))
+        journal._clock = lambda: next(clock)
+        journal.append(*drawn(seed, length))
+        whole, kept = journal.history(), journal.records()
+        assert {one.seq for one in kept} <= {one.seq for one in whole}
+        for owner in (OWNER, OTHER):
+            own = journal.records(CHAIN, owner, since=0)
+            assert {one.seq for one in own} <= {one.seq for one in kept}
+            for name, fold in FOLDS.items():
+                assert fold(kept, owner) == fold(whole, owner), name
+                if name not in OF_ALL:
+                    assert fold(own, owner) == fold(whole, owner), f"{name} of the account's own"

@@ -1,0 +1,81 @@
+"""The checkpoint: which rows of the journal still count (``relevant.py``), as of one row, kept in the journal's file.
+
+It is derived from the rows and may be deleted at any time. It is used only if it has the version of this program, its
+own digest is right, and the row that it names still has the hash that it names; else all rows are read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.errors import InvariantError, TransientError
+from yieldbot.journal.connections import ReadOnly, Written
+from yieldbot.journal.relevant import VERSION
+
+WHOLE_SECONDS = 7 * 86_400
+"""After this time all rows are verified and read again, and the checkpoint is made anew."""
+AGAIN_ROWS = 1000
+"""How many rows are appended before the next checkpoint is written."""
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL, hash TEXT NOT NULL, whole_at INTEGER NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL)"
+    " STRICT",
+    "CREATE INDEX IF NOT EXISTS events_plan ON events (plan_id) WHERE plan_id <> ''",
+    "CREATE INDEX IF NOT EXISTS events_tx ON events (tx_hash) WHERE tx_hash <> ''",
+)
+"""Made with the first checkpoint; programs that know no checkpoints ignore them."""
+
+Fetch = Callable[[str, tuple[Any, ...]], Sequence[Sequence[Any]]]
+"""Runs one SELECT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint as it was written."""
+
+    seq: int
+    """Number of the last row that it covers."""
+    hash: str
+    """That row's hash."""
+    whole_at: int
+    """When all rows were last verified, in unix seconds by this machine's clock."""
+    state: str
+    """``Relevant.text()``."""
+
+
+def load(fetch: Fetch) -> Checkpoint | None:
+    """The checkpoint; None: there is none that this program can use."""
+    if not fetch("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'checkpoint'", ()):
+        return None
+    for version, seq, row_hash, whole_at, state, digest in fetch(
+        "SELECT version, seq, hash, whole_at, state, digest FROM checkpoint", ()
+    ):
+        found = Checkpoint(seq, row_hash, whole_at, state)
+        if version == VERSION and digest == _digest(found):
+            return found
+    return None
+
+
+def statements(found: Checkpoint) -> list[tuple[str, tuple[Any, ...]]]:
+    """What writes a checkpoint, in one transaction."""
+    values = (VERSION, found.seq, found.hash, found.whole_at, found.state, _digest(found))
+    insert = "INSERT OR REPLACE INTO checkpoint (id, version, seq, hash, whole_at, state, digest)"
+    return [*((one, ()) for one in TABLES), (f"{insert} VALUES (1, ?, ?, ?, ?, ?, ?)", values)]
+
+
+def remove(way: Written | ReadOnly) -> None:
+    """Remove the checkpoint, if the file can be written: the next program makes one from the rows."""
+    try:
+        with (Written(way.path) if isinstance(way, ReadOnly) else way).transaction() as connection:
+            connection.exec_driver_sql("DELETE FROM checkpoint")
+    except (InvariantError, TransientError):
+        pass
+
+
+def _digest(found: Checkpoint) -> str:
+    text = json.dumps([VERSION, found.seq, found.hash, found.whole_at, found.state], separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,272 @@
+"""What the journal answers: records, plans, transactions and accounts, read from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from yieldbot.errors import InvariantError
+from yieldbot.journal.access_entries import ApprovalGiven, SignerCopied
+from yieldbot.journal.connections import ReadOnly, Written
+from yieldbot.journal.entry_codec import RowKeys, decode
+from yieldbot.journal.fold import (
+    Record,
+    StoredPlan,
+    StoredTx,
+    fold_faulted,
+    fold_plans,
+    fold_stopped,
+    fold_transactions,
+)
+from yieldbot.journal.journal_entries import PlanStatus, TxSigned
+from yieldbot.journal.relevant import Relevant, account_of
+from yieldbot.journal.rows import COLUMNS, GENESIS, Row
+from yieldbot.journal.run_entries import RunEnded
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.json_text import loads
+
+PAGE_ROWS = 2000
+"""How many rows are in memory at once where many are read one after another."""
+NOT_ENDED = (PlanStatus.PROPOSED, PlanStatus.QUEUED, PlanStatus.APPROVED)
+"""Plans of these statuses are always among the relevant rows."""
+RECENT_SECONDS = 7 * 86_400
+"""For so long plans and transactions of other accounts are among an account's records: limits over time count them, and
+gas is learnt from them."""
+
+
+class Queries:
+    """The reading part of ``Journal``. Every method may raise InvariantError (the file is damaged) and TransientError
+    (another program holds it)."""
+
+    def __init__(self, way: Written | ReadOnly, path: Path, top: int | None) -> None:
+        """top: number of the last row that is read; None: also what is appended later."""
+        self._way, self.path, self._top = way, path, top
+        self._relevant: Relevant | None = None
+        self._decoded: dict[int, Record] = {}
+
+    def relevant(self) -> Relevant:
+        """Which rows count, up to date. Do not change it."""
+        raise NotImplementedError
+
+    def records(
+        self, chain: ChainId | None = None, owner: Address | None = None, *, since: int | None = None
+    ) -> tuple[Record, ...]:
+        """The entries that a decision or the accounting can depend on, in order (``relevant.py``): of all accounts; or
+        of one, with those that concern its chain, and the plans and transactions of other accounts since ``since``
+        (unix seconds; None: in the last RECENT_SECONDS before the journal's last row). What they cost does not grow
+        with the number of runs."""
+        relevant = self.relevant()
+        if chain is None or owner is None:
+            numbers = relevant.numbers(None)
+        else:
+            last = self._rows("seq = ?", (relevant.seq,))
+            end = last[0][1] if last else 0
+            first = end - RECENT_SECONDS if since is None else min(since, end - RECENT_SECONDS)
+            numbers = relevant.numbers(account_of(chain, owner), first)
+        if missing := [seq for seq in numbers if seq not in self._decoded]:
+            self._decode_relevant(relevant, missing)
+        return tuple(self._decoded[seq] for seq in numbers)
+
+    def _decode_relevant(self, relevant: Relevant, numbers: list[int]) -> None:
+        for row in self._kept_rows(relevant, numbers):
+            self._decoded[row[0]] = self._record(row)
+
+    def _kept_rows(self, relevant: Relevant, numbers: list[int]) -> Iterator[Row]:
+        """Kept rows by their numbers. Raises InvariantError if one is missing or not what it was."""
+        expected = iter(numbers)
+        for row in self._numbered(numbers):
+            if row[0] != (number := next(expected)):
+                raise self._changed(number)
+            self._check_kept(relevant, row)
+            yield row
+        if number := next(expected, 0):
+            raise self._changed(number)
+
+    def _check_kept(self, relevant: Relevant, row: Row) -> None:
+        """Raise InvariantError if a row is not the one of which the checkpoint was made."""
+        raise NotImplementedError
+
+    def _changed(self, seq: int) -> InvariantError:
+        raise NotImplementedError
+
+    def history(self, limit: int | None = None) -> tuple[Record, ...]:
+        """The last ``limit`` rows, oldest first; None: all of them, in memory at once (see ``stream``)."""
+        if limit is None:
+            return tuple(self.stream())
+        if limit <= 0:
+            return ()
+        statement = f"SELECT {COLUMNS} FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT ?"
+        rows = self._fetch(statement, (self._last(), limit))
+        return tuple(self._record(_row(row)) for row in reversed(rows))
+
+    def stream(self, after: int = 0) -> Iterator[Record]:
+        """Every row after number ``after``, oldest first; few of them are in memory at once."""
+        for row in self._pages(after):
+            yield self._record(row)
+
+    def rows_after(self, seq: int, most: int) -> tuple[Row, ...]:
+        """The rows after number ``seq`` as they are on the disk, at most ``most`` of them: for a copy elsewhere, which
+        ``journal/copied.py`` checks."""
+        return tuple(self._rows("seq > ? AND seq <= ?", (int(seq), int(seq) + int(most))))
+
+    def head(self) -> tuple[int, str]:
+        """The last row's number and hash: (0, 64 zeros) for an empty journal. Keep a copy elsewhere to notice rows
+        removed at the end."""
+        found = self._fetch("SELECT seq, hash FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (self._last(),))
+        return (int(found[0][0]), str(found[0][1])) if found else (0, GENESIS)
+
+    def copied(self) -> tuple[int, str]:
+        """Number and hash of the last row of the signer's journal that was copied; (0, 64 zeros): none was."""
+        for row in self._rows("kind = 'signer.copied'", (), "DESC LIMIT 1"):
+            entry = self._record(row).entry
+            assert isinstance(entry, SignerCopied)
+            return entry.seq, entry.hash
+        return 0, GENESIS
+
+    def plan(self, plan_id: str) -> StoredPlan | None:
+        """One plan by its id, or None."""
+        rows = self._rows("plan_id = ? AND plan_id <> '' AND kind GLOB 'plan.*'", (plan_id,))
+        return self._folded(fold_plans, map(self._record, rows)).get(plan_id)
+
+    def plans(self, status: PlanStatus | None = None) -> tuple[StoredPlan, ...]:
+        """Plans in the order they were written, those of one status or all."""
+        if status in NOT_ENDED:
+            stored = self._folded(fold_plans, self.records())
+        else:
+            stored = self._folded(fold_plans, self._of_kind("plan.*"))
+        return tuple(plan for plan in stored.values() if status is None or plan.status is status)
+
+    def plans_not_ended(self) -> tuple[StoredPlan, ...]:
+        """Plans that are proposed, queued or approved, in the order they were written."""
+        stored = self._folded(fold_plans, self.records())
+        return tuple(plan for plan in stored.values() if plan.status in NOT_ENDED)
+
+    def places_of_plans(self, ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """(chain, owner) of each of these plans that was written, by its id."""
+        found = dict[str, tuple[str, str]]()
+        for plan_id in dict.fromkeys(ids):
+            for row in self._fetch(
+                "SELECT chain, owner FROM events WHERE plan_id = ? AND plan_id <> '' AND kind = 'plan.written'"
+                " ORDER BY seq LIMIT 1",
+                (plan_id,),
+            ):
+                found[plan_id] = (row[0], row[1])
+        return found
+
+    def approvals(self, plan_id: str) -> tuple[ApprovalGiven, ...]:
+        """Signatures that were given for a plan, in order; none of them is checked here."""
+        rows = self._rows("plan_id = ? AND plan_id <> '' AND kind = 'approval.given'", (plan_id,))
+        entries = (self._record(row).entry for row in rows)
+        return tuple(entry for entry in entries if isinstance(entry, ApprovalGiven))
+
+    def asked_by(self) -> dict[str, str]:
+        """Who asked for the run that made each plan, by the plan's id; a plan whose run has not ended is left out."""
+        found = dict[str, str]()
+        for row in self._fetch(
+            "SELECT plan_id, body FROM events WHERE kind = 'run.ended' AND plan_id <> '' AND seq <= ? ORDER BY seq",
+            (self._last(),),
+        ):
+            if row[0] not in found:
+                found[row[0]] = str(loads(row[1])["by"])
+        return found
+
+    def run_of(self, plan_id: str) -> str:
+        """The id of the run that made a plan, once it has ended; empty: none is known."""
+        rows = self._rows("plan_id = ? AND plan_id <> '' AND kind = 'run.ended'", (plan_id,), "LIMIT 1")
+        entries = (self._record(row).entry for row in rows)
+        return next((entry.run for entry in entries if isinstance(entry, RunEnded)), "")
+
+    def transactions(self, chain: ChainId | None = None, owner: Address | None = None) -> tuple[StoredTx, ...]:
+        """Signed transactions in order, of one account or all. Of one account: notes about settled ones are left
+        out."""
+        if chain is None or owner is None:
+            return tuple(self._folded(fold_transactions, self._of_kind("tx.*")).values())
+        found = self._folded(fold_transactions, self.records(chain, owner)).values()
+        return tuple(tx for tx in found if (tx.signed.chain, tx.signed.owner) == (chain, owner))
+
+    def transaction(self, tx_hash: str) -> StoredTx | None:
+        """One transaction by its hash, or None."""
+        rows = self._rows("tx_hash = ? AND tx_hash <> '' AND kind GLOB 'tx.*'", (tx_hash,))
+        return self._folded(fold_transactions, map(self._record, rows)).get(tx_hash)
+
+    def open_transactions(self, chain: ChainId | None = None, owner: Address | None = None) -> tuple[StoredTx, ...]:
+        """Signed transactions without an outcome, in order of signing, of one account or all."""
+        found = (
+            self.transactions(chain, owner)
+            if chain and owner
+            else self._folded(fold_transactions, self.records()).values()
+        )
+        return tuple(tx for tx in found if tx.outcome is None)
+
+    def signed(self, tx_hash: str) -> TxSigned | None:
+        """What was signed under a hash, or None."""
+        found = self.transaction(tx_hash)
+        return found.signed if found else None
+
+    def stopped_accounts(self) -> dict[tuple[ChainId, Address], str]:
+        """Accounts that may sign nothing, with the reason of each."""
+        return self._folded(fold_stopped, self._stops())
+
+    def faulted_accounts(self) -> dict[tuple[ChainId, Address], str]:
+        """Accounts among them that were stopped because a transaction did not do what was simulated."""
+        return self._folded(fold_faulted, self._stops())
+
+    def _stops(self) -> Iterator[Record]:
+        relevant = self.relevant()
+        return map(self._record, self._kept_rows(relevant, relevant.stops))
+
+    def _folded(self, fold: Callable[[Iterable[Record]], dict[Any, Any]], records: Iterable[Record]) -> dict[Any, Any]:
+        try:
+            return fold(records)
+        except ValueError as damage:
+            raise InvariantError(f"journal {self.path} contradicts itself: {damage}") from None
+
+    def _record(self, row: Row) -> Record:
+        try:
+            return Record(row[0], row[1], decode(RowKeys(*row[2:7]), loads(row[7])))
+        except (ValueError, TypeError, AttributeError) as damage:
+            raise InvariantError(f"journal {self.path}: row {row[0]} cannot be read: {damage}") from None
+
+    def _fetch(self, statement: str, values: tuple[Any, ...] = ()) -> Sequence[Sequence[Any]]:
+        return () if self._top == 0 else self._way.fetch(statement, values)
+
+    def _last(self) -> int:
+        return 2**62 if self._top is None else self._top
+
+    def _rows(self, where: str, values: tuple[str | int, ...], order: str = "") -> list[Row]:
+        found = self._fetch(
+            f"SELECT {COLUMNS} FROM events WHERE {where} AND seq <= ? ORDER BY seq {order}", (*values, self._last())
+        )
+        return [_row(row) for row in found]
+
+    def _rows_of_plan(self, plan_id: str, before: int) -> list[Row]:
+        """Rows about a plan and its signed transactions, before a row."""
+        where = "plan_id = ? AND plan_id <> '' AND (kind GLOB 'plan.*' OR kind = 'tx.signed') AND seq < ?"
+        return self._rows(where, (plan_id, before))
+
+    def _pages(self, after: int) -> Iterator[Row]:
+        """Rows after number ``after``, a page at a time."""
+        while page := self._rows("seq > ?", (after,), f"LIMIT {PAGE_ROWS}"):
+            yield from page
+            after = page[-1][0]
+            if len(page) < PAGE_ROWS:
+                return
+
+    def _of_kind(self, pattern: str) -> Iterator[Record]:
+        """Records of some kinds, a page at a time."""
+        found = self._fetch(
+            f"SELECT seq FROM events WHERE kind GLOB '{pattern}' AND seq <= ? ORDER BY seq", (self._last(),)
+        )
+        return map(self._record, self._numbered([int(row[0]) for row in found]))
+
+    def _numbered(self, numbers: Sequence[int]) -> Iterator[Row]:
+        """The rows with these numbers, in order, a page at a time."""
+        for begin in range(0, len(numbers), PAGE_ROWS):
+            page = numbers[begin : begin + PAGE_ROWS]
+            where = f"seq IN ({','.join(map(str, page))})"
+            yield from self._rows(where, ())
+
+
+def _row(row: Sequence[Any]) -> Row:
+    return (row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])
