@@ -31,10 +31,12 @@ def approve_signed(context: Context, *, show: Callable[[Proposal], None]) -> Run
         )
     with suppress(YieldbotError):  # another run: each plan is refused for it below
         close(context)
-    return _each(signed_plans(context), context, show, lambda: True)
+    return _each(signed_plans(context), context, show, None)
 
 
-def approve_all(context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]) -> RunAnswer:
+def approve_all(
+    context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool | None] | None
+) -> RunAnswer:
     """Carries out every plan that waits, the oldest first; a person is asked about each. One that fails ends no
     other."""
     return _each(waiting_ids(context), context, show, ask)
@@ -56,7 +58,9 @@ def waiting_ids(context: Context) -> tuple[str, ...]:
         return tuple(one.plan.id for one in journal.plans(PlanStatus.QUEUED) if one.plan.expires_at > now)
 
 
-def _each(ids: Sequence[str], context: Context, show: Callable[[Proposal], None], ask: Callable[[], bool]) -> RunAnswer:
+def _each(
+    ids: Sequence[str], context: Context, show: Callable[[Proposal], None], ask: Callable[[], bool | None] | None
+) -> RunAnswer:
     done, codes = list[RunAnswer](), list[int]()
     for plan_id in ids:
         try:

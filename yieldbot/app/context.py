@@ -7,8 +7,8 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from yieldbot.app import telemetry
@@ -19,6 +19,7 @@ TYPE_CHECKING = False  # see yieldbot/__init__.py
 if TYPE_CHECKING:
     from typing import Any
 
+    from yieldbot.execution.lock import Held
     from yieldbot.model.settings import Settings
 
 SECRET_ENDINGS = ("RPC_URL", "PASSPHRASE", "PASSWORD", "PRIVATE_KEY", "SECRET", "TOKEN", "API_KEY")
@@ -54,6 +55,9 @@ class Context:
     run_id: str = ""
     """The run's id, if it was chosen before the run began; empty: a new one is made."""
 
+    lock: Held | None = None
+    """The lock of runs, while this use case has it."""
+
     def __init__(self, config: Path = Path("yieldbot.toml")) -> None:
         self.verbose = False
         self.config = config
@@ -67,6 +71,15 @@ class Context:
     def replace(self, settings: Settings) -> None:
         """Use settings that were read again from the same configuration."""
         self._settings = settings
+
+    @contextmanager
+    def locked(self, lock: Held) -> Iterator[None]:
+        """Know the lock of runs for as long as this lasts."""
+        before, self.lock = self.lock, lock
+        try:
+            yield
+        finally:
+            self.lock = before
 
     @property
     def program(self) -> str:

@@ -254,7 +254,8 @@ async def _propose(
     if isinstance(rehearsal, Declined):
         return replace(report, declined=rehearsal)
     report = replace(report, rehearsal=rehearsal)
-    approval = await world.approver.approve(Proposal(plan, rehearsal, risks_of(plan, snapshot)))
+    names = {state.market.id: state.market.name for state in snapshot.states.values()}
+    approval = await world.approver.approve(Proposal(plan, rehearsal, risks_of(plan, snapshot), names))
     if isinstance(approval, Declined):
         return replace(report, declined=approval)
     if (predicted := before_plan(plan, snapshot, world.settings.policy)) is not None:

@@ -15,6 +15,7 @@ from yieldbot.app.parts import Money
 from yieldbot.app.run import Consent, cycles
 from yieldbot.app.run_log import RunLog
 from yieldbot.app.safe_proposals import deliver
+from yieldbot.app.thinking import NOT_ANSWERED
 from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, named_jobs
 from yieldbot.decision.orders import ALL, all_of, order_of, proceeds
 from yieldbot.errors import ConfigError
@@ -72,12 +73,12 @@ class ExitAnswer:
 
 
 def leave(
-    request: ExitRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
+    request: ExitRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool | None]
 ) -> ExitAnswer:
     """Order the exit, and take out what can be taken out now, under the run lock. Nothing else is decided.
 
-    Every later cycle goes on with what stays in. If a person says no to the plan, an order made by this call is lifted
-    again. Raises ConfigError if no market of the jobs has the name, and RunInProgress if another run is.
+    Every later cycle goes on with what stays in. If a person says no to the plan, or nothing, an order made by this
+    call is lifted again. Raises ConfigError if no market of the jobs has the name, and RunInProgress if another run is.
     """
     how = Consent(request.approve, context, show, ask)
     return _left(request, context, how.approver, None, asks=how.asks, opens=how.opens)
@@ -116,7 +117,7 @@ def _left(
         more = further.setdefault(id(job), [])
         while len(more) < MOST_FURTHER and (pools := _goes_on(world, [report, *more][-1], named)) is not None:
             more.append(await run_job(world, job, lambda snapshot, unread, pools=pools: ((), pools)))  # type: ignore[misc]
-        if report.declined is not None and report.declined.code == "HUMAN_REJECTED" and made:
+        if report.declined is not None and report.declined.code in ("HUMAN_REJECTED", *NOT_ANSWERED) and made:
             world.journal.append(*(_lifted(order, BY) for order in made))
             world.say("the order is lifted again: nothing is taken out")
         return report

@@ -24,6 +24,7 @@ from yieldbot.app.run_documents import (
 )
 from yieldbot.app.run_log import RunLog
 from yieldbot.app.safe_proposals import deliver
+from yieldbot.app.thinking import consent
 from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, world_of
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
@@ -112,11 +113,12 @@ def dry_run(request: DryRunRequest, context: Context, *, settles: bool = True) -
 
 
 def run(
-    request: RunRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
+    request: RunRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool | None]
 ) -> RunAnswer:
     """One cycle of every job under the run lock. A job's error is part of the answer and does not stop other jobs.
 
-    Only with ``approve="ask"``, ``show`` is called with each rehearsed plan, and then ``ask`` for a person's consent.
+    Only with ``approve="ask"``, ``show`` is called with each rehearsed plan, and then ``ask`` for a person's consent
+    (None: nobody answered in time), while other runs may have the lock.
     Raises ConfigError, and RunInProgress if another run is.
     """
 
@@ -149,8 +151,8 @@ class Consent:
     """The use case's context."""
     show: Callable[[Proposal], None]
     """Shows a rehearsed plan to a person."""
-    ask: Callable[[], bool]
-    """Asks for consent."""
+    ask: Callable[[], bool | None]
+    """Asks for consent; None: nobody answered in time."""
 
     @property
     def asks(self) -> bool:
@@ -164,9 +166,9 @@ class Consent:
         return ExitsAtOnce(journal, found) if policy.auto_exit else found
 
     def _approver(self, journal: Journal) -> Approver:
-        async def shown(proposal: Proposal) -> bool:
+        async def shown(proposal: Proposal) -> bool | Declined:
             self.show(proposal)
-            return self.ask()
+            return consent(journal, self.context.lock, self.ask)
 
         match self.approve:
             case "ask":
@@ -184,12 +186,17 @@ class Consent:
 
 
 def approve(
-    request: ApproveRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
+    request: ApproveRequest,
+    context: Context,
+    *,
+    show: Callable[[Proposal], None],
+    ask: Callable[[], bool | None] | None,
 ) -> RunAnswer:
     """Observes and rehearses a stored plan again; if it still makes sense, signs and sends it.
 
-    ``show`` is called with the rehearsed plan before anything is signed, and then ``ask``: if that returns False, the
-    plan keeps waiting. Raises ConfigError if no such plan waits, and RunInProgress if another run is.
+    ``show`` is called with the rehearsed plan before anything is signed, and then ``ask``, while other runs may have
+    the lock: unless it returns True, the plan keeps waiting. ask: None: nobody is asked. Raises ConfigError if no such
+    plan waits, and RunInProgress if another run is.
     """
 
     def approver(journal: Journal) -> Approver:
@@ -199,10 +206,10 @@ def approve(
             named: Approver = BySignatures(journal, request.plan_id, needed, register)
         else:
             named = PreApproved(journal, request.plan_id)
-        return ShowingApprover(named, context.program, show, ask)
+        return ShowingApprover(named, context, journal, show, ask)
 
     lock = run_lock(context.settings.data_dir, "approve")
-    with lock as held, world_of(context, approver, opens=lambda _: True) as world:
+    with lock as held, context.locked(held), world_of(context, approver, opens=lambda _: True) as world:
         plan = queued_plan(world.journal, request.plan_id, world.now())
         telemetry.follows(world.journal.run_of(request.plan_id))
         deadline = Deadline(world, held)
@@ -237,18 +244,21 @@ class ShowingApprover:
 
     named: Approver
     """Approves the plan that a person named."""
-    program: str
-    """The command line of this program, for a hint that can be copied."""
+    context: Context
+    """The use case's context."""
+    journal: Journal
+    """The journal of this run."""
     show: Callable[[Proposal], None]
     """Shows a rehearsed plan to a person."""
-    ask: Callable[[], bool]
-    """Asks for consent."""
+    ask: Callable[[], bool | None] | None
+    """Asks for consent; None: nobody is asked."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         self.show(proposal)
-        if not self.ask():
-            plan_id = proposal.plan.id
-            return Declined("QUEUED", f"you said no; plan {plan_id} still waits: {self.program} approve {plan_id}")
+        answer = True if self.ask is None else consent(self.journal, self.context.lock, self.ask)
+        if answer is not True:
+            plan_id, why = proposal.plan.id, "you said no" if answer is False else answer.reason
+            return Declined("QUEUED", f"{why}; plan {plan_id} still waits: {self.context.program} approve {plan_id}")
         return await self.named.approve(proposal)
 
 
@@ -284,7 +294,7 @@ def cycles(
     ended."""
     log = log or RunLog(context, "run")
     opened = world_of(context, approver, signer_of, opens=opens, settles=settles)
-    with run_lock(context.settings.data_dir, log.command) as held, opened as world:
+    with run_lock(context.settings.data_dir, log.command) as held, context.locked(held), opened as world:
         deadline = Deadline(world, held)
         with deadline.armed():
             ended = asyncio.run(every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs), work, log))

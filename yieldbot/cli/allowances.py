@@ -12,7 +12,7 @@ from rich.text import Text
 from yieldbot.app import allowances as app
 from yieldbot.app.allowances import AllowancesRequest
 from yieldbot.cli.flags import add_job_flags, filter_of, natural
-from yieldbot.cli.prompts import agreed
+from yieldbot.cli.prompts import SIGN, confirmed
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.plan import Declined
@@ -46,7 +46,7 @@ def allowances(args: argparse.Namespace, context: Screen) -> int:
     request = AllowancesRequest(
         jobs=filter_of(args), from_block=args.from_block, revoke=args.revoke, unlisted=args.unlisted
     )
-    ask = (lambda: True) if args.yes else agreed
+    ask = (lambda: True) if args.yes else (lambda: confirmed(SIGN))
     done = app.allowances(request, context, show=partial(_show_rehearsed, context), ask=ask)
     context.show(done.document.as_json(), *(partial(_table, account) for account in done.accounts))
     return done.document.exit_code

@@ -18,8 +18,7 @@ from yieldbot.app.formatting import when
 from yieldbot.app.notice_runs import News
 from yieldbot.cli import render
 from yieldbot.cli.flags import add_job_flags, filter_of
-from yieldbot.cli.prompts import agreed
-from yieldbot.cli.run import show_proposal
+from yieldbot.cli.run import Person, add_timeout_flag
 from yieldbot.errors import ConfigError
 from yieldbot.notify.sending import after
 
@@ -53,6 +52,7 @@ def register(listed: CommandList) -> None:
         "code 3)",
     )
     add_job_flags(parser)
+    add_timeout_flag(parser)
     parser.set_defaults(command="exit", handler=leave)
 
 
@@ -77,14 +77,15 @@ def leave(args: argparse.Namespace, context: Screen) -> int:
     if args.approve == "ask" and not terminal:
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
     how: Literal["queue", "ask", "auto"] = args.approve or ("ask" if terminal else "queue")
-    code = carry_out(ExitRequest(market=args.market, jobs=filter_of(args), approve=how, into=args.to), context)
+    request = ExitRequest(market=args.market, jobs=filter_of(args), approve=how, into=args.to)
+    code = carry_out(request, context, Person(context, args.timeout))
     after(context, News())
     return code
 
 
-def carry_out(request: ExitRequest, context: Screen) -> int:
+def carry_out(request: ExitRequest, context: Screen, person: Person) -> int:
     """Leave markets, and print what came out; the exit code."""
-    answer = app.leave(request, context, show=partial(show_proposal, context), ask=agreed)
+    answer = app.leave(request, context, show=person.show, ask=person.ask)
     rows = iter([row for row in answer.document.jobs if isinstance(row, ExitJob)])
     parts: list[Any] = [
         partial(_group, reports, row, request.market) for reports, row in zip(answer.reports, rows, strict=True)

@@ -188,8 +188,8 @@ def _whole(one: AssetTotals) -> str:
     if one.wealth is not None:
         parts.append(f"Wealth: {float(one.wealth):z,.2f} {one.asset}")
     if one.net is not None and one.profit is not None and one.gas is not None:
-        costs = f"gas {float(one.gas):z,.4f}"
-        parts.append(f"earned {float(one.profit):z,.4f} {one.base}, {costs}, net {float(one.net):+z,.4f} {one.base}")
+        gained, net = float(one.profit), float(one.net)
+        parts.append(f"earned {gained:z,.4f} {one.base}, gas {float(one.gas):z,.4f}, net {net:+z,.4f} {one.base}")
     if one.unknown:
         parts.append(f"what {one.unknown} of these positions earned is not known (`yieldbot export --help`)")
     return "; ".join(parts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app.move_liquidity import LiquidityRequest, move_liquidity
 from yieldbot.cli.flags import decimal, filter_of, natural
-from yieldbot.cli.prompts import agreed
+from yieldbot.cli.prompts import SIGN, confirmed
 from yieldbot.errors import ConfigError
 from yieldbot.model.amounts import Amount
 
@@ -80,7 +80,7 @@ def register(listed: CommandList) -> None:
 def lp(args: argparse.Namespace, context: Screen) -> int:
     if not args.yes and not args.dry_run and not sys.stdin.isatty():
         raise ConfigError("lp asks on a terminal, and there is none: add --yes where nobody can be asked")
-    ask = (lambda: True) if args.yes else agreed
+    ask = (lambda: True) if args.yes else (lambda: confirmed(SIGN))
     done = move_liquidity(_request(args), context, show=partial(_show_rehearsed, context), ask=ask)
     context.show(done.as_json(), lambda: _result(done))
     return done.exit_code

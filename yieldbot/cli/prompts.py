@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import select
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from yieldbot.errors import ConfigError
+
+SIGN = "Sign and send these?"
 
 
 @contextmanager
@@ -30,10 +34,14 @@ def secret(question: str) -> str:
             raise ConfigError(f"{question.rstrip(': ')}: nothing was given") from None
 
 
-def answered(question: str, default: str = "") -> str:
-    """Ask for a line. The question goes to stderr, since stdout is for the result alone."""
+def answered(question: str, default: str = "", seconds: float | None = None) -> str:
+    """Ask for a line. The question goes to stderr, since stdout is for the result alone. seconds: how long to wait;
+    None: for ever. Raises TimeoutError after that, ConfigError at the end of the input."""
     with interruptible():
         print(question, end="", file=sys.stderr, flush=True)
+        if seconds is not None and not select.select([sys.stdin], [], [], seconds)[0]:
+            print(file=sys.stderr)
+            raise TimeoutError
         line = sys.stdin.readline()
     if not line:
         raise ConfigError("the input ended before every question was answered")
@@ -45,6 +53,12 @@ def confirmed(question: str) -> bool:
     return answered(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
-def agreed() -> bool:
-    """Ask for consent before anything is signed."""
-    return confirmed("Sign and send these?")
+def agreed(seconds: float | None = None) -> bool | None:
+    """Ask for consent before anything is signed; None: nobody answered in so many seconds."""
+    if seconds is None:
+        return confirmed(SIGN)
+    until = time.strftime("%H:%M:%S", time.gmtime(time.time() + seconds))
+    try:
+        return answered(f"{SIGN} [y/N, waits until {until} UTC] ", "", seconds).lower() in ("y", "yes")
+    except TimeoutError:
+        return None

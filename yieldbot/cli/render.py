@@ -330,20 +330,20 @@ def stuck(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def report(found: Report, still: bool = True) -> list[RenderableType]:
+def report(found: Report, still: bool = True, *, seen: bool = False) -> list[RenderableType]:
     """One job's cycle, stage by stage, as far as it went. still: also list what is still in markets that are to be
-    left."""
+    left; seen: a person was shown plan and rehearsal before they answered, so neither is shown again."""
     job, snapshot, decision = found.job, found.snapshot, found.decision
     if found.skipped is not None:
         return [skipped(job, found.skipped)]
     parts: list[RenderableType] = [settled(found.settled)] if found.settled else []
     parts += unread(found.unread)
     names = names_of(snapshot) if snapshot else {}
-    if snapshot and decision:
+    if snapshot and decision and not seen:
         parts.append(plan(job, snapshot, decision.outcome))
-    if snapshot:
+    if snapshot and not seen:
         parts += [*(Text(line) for line in stuck(snapshot)), *alarms(snapshot), *contradicted(snapshot)]
-    if found.rehearsal:
+    if found.rehearsal and not seen:
         legs = decision.outcome.legs if decision and isinstance(decision.outcome, Plan) else ()
         parts.append(rehearsal(found.rehearsal, legs, names))
     if found.outcomes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from functools import partial
@@ -22,11 +23,12 @@ from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.prompts import agreed
 from yieldbot.cli.run_summary import add_summary_flags, lines
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.model.plan import Plan
 from yieldbot.notify.sending import after
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from yieldbot.app.cycle import Report
     from yieldbot.app.results import Proposal
@@ -52,6 +54,7 @@ def register(listed: CommandList) -> None:
         "terminal; "
         "auto: approve within the policy's auto_max_move and auto_max_total",
     )
+    add_timeout_flag(parser)
     parser.set_defaults(command="run", handler=run)
 
     more = "On a terminal it asks once more; without one, the command with the plan's id is the approval."
@@ -63,6 +66,7 @@ def register(listed: CommandList) -> None:
         "--signed", action="store_true", help="carry out every plan that enough persons have signed; for cron"
     )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask again on the terminal")
+    add_timeout_flag(parser)
     parser.set_defaults(command="approve", handler=approve)
 
     parser = listed.add_parser("reject")
@@ -77,6 +81,17 @@ def register(listed: CommandList) -> None:
     parser.set_defaults(command="reject", handler=reject)
 
 
+def add_timeout_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of how long a person is waited for."""
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="how long an answer is waited for; afterwards nothing is signed (default: until the plan expires, or the "
+        "run's time is over)",
+    )
+
+
 def dry_run(args: argparse.Namespace, context: Screen) -> int:
     return _show(app.dry_run(DryRunRequest(jobs=filter_of(args)), context), context, args.summary)
 
@@ -85,24 +100,26 @@ def run(args: argparse.Namespace, context: Screen) -> int:
     if args.approve == "ask" and not sys.stdin.isatty():
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
     request = RunRequest(jobs=filter_of(args), approve=args.approve)
-    work = partial(app.run, request, context, show=partial(show_proposal, context), ask=agreed)
-    return _reported(work, context, args.summary)
+    person = Person(context, args.timeout)
+    return _reported(
+        partial(app.run, request, context, show=person.show, ask=person.ask), context, args.summary, person
+    )
 
 
 def approve(args: argparse.Namespace, context: Screen) -> int:
     if args.signed:
         return _show(approve_signed(context, show=partial(show_proposal, context)), context)
-    asks = sys.stdin.isatty() and not args.yes
-    ask = agreed if asks else lambda: True
+    person = Person(context, args.timeout)
+    ask = person.ask if sys.stdin.isatty() and not args.yes else None
     unnamed = args.all or args.plan_id == "latest"
     if unnamed and not sys.stdin.isatty() and not args.yes:
         raise ConfigError(
             "approve latest and --all ask on a terminal, and there is none: name the plan's id, or add --yes"
         )
     if args.all:
-        return _reported(lambda: approve_all(context, show=partial(show_proposal, context), ask=ask), context)
+        return _reported(lambda: approve_all(context, show=person.show, ask=ask), context, False, person)
     request = ApproveRequest(plan_id=latest(context) if unnamed else args.plan_id)
-    return _reported(lambda: app.approve(request, context, show=partial(show_proposal, context), ask=ask), context)
+    return _reported(lambda: app.approve(request, context, show=person.show, ask=ask), context, False, person)
 
 
 def reject(args: argparse.Namespace, context: Screen) -> int:
@@ -113,11 +130,13 @@ def reject(args: argparse.Namespace, context: Screen) -> int:
     return 0
 
 
-def _reported(work: Callable[[], RunAnswer], context: Screen, summary: bool = False) -> int:
+def _reported(
+    work: Callable[[], RunAnswer], context: Screen, summary: bool = False, person: Person | None = None
+) -> int:
     """Run the work and print its result; then send notices, which changes neither the result nor the exit code."""
     try:
         done = work()
-        code = _show(done, context, summary)
+        code = _show(done, context, summary, person)
         sys.stdout.flush()
     except YieldbotError as failure:
         after(context, notice_runs.of_failure(context.command, failure))
@@ -126,21 +145,50 @@ def _reported(work: Callable[[], RunAnswer], context: Screen, summary: bool = Fa
     return code
 
 
-def _show(done: RunAnswer, context: Screen, summary: bool = False) -> int:
-    """Print the result of each job, then what bridging would gain; with ``--summary`` or ``--quiet`` a line a job."""
+def _show(done: RunAnswer, context: Screen, summary: bool = False, person: Person | None = None) -> int:
+    """Print the result of each job, then what bridging would gain; with ``--summary`` or ``--quiet`` a line a job. What
+    a person was shown before they answered is not printed again."""
     if summary or context.quiet:
         text = [Text(line) for line in lines(done.document, quiet=context.quiet)]
         context.show(done.document.as_json(), *(partial(Text.copy, line) for line in text))
         return done.document.exit_code
-    parts: list[Any] = [partial(_group, report) for report in done.reports]
+    seen = person.seen if person is not None else frozenset[str]()
+    parts: list[Any] = [partial(_group, report, seen) for report in done.reports]
     if done.across:
         parts.append(lambda: listings.bridging(done.across, done.chains))
     context.show(done.document.as_json(), *parts)
     return done.document.exit_code
 
 
-def _group(report: Report) -> Any:
-    return Group(*render.report(report))
+def _group(report: Report, seen: Collection[str]) -> Any:
+    outcome = report.decision.outcome if report.decision is not None else None
+    return Group(*render.report(report, seen=outcome.id in seen if isinstance(outcome, Plan) else bool(seen)))
+
+
+class Person:
+    """Whoever is at this terminal: what they were shown, and how long they are waited for."""
+
+    def __init__(self, context: Screen, seconds: float | None) -> None:
+        """seconds: how long they are waited for; None: until the plan or the run's
+        time ends. Raises ConfigError for less than 1."""
+        if seconds is not None and not 1.0 <= seconds < math.inf:
+            raise ConfigError(f"--timeout {seconds:g}: write seconds, 1 or more")
+        self._context = context
+        self._seconds = math.inf if seconds is None else seconds
+        self._expires_at = math.inf
+        self._began = time.monotonic()
+        self.seen = set[str]()
+        """Ids of the plans that were shown."""
+
+    def show(self, proposal: Proposal) -> None:
+        show_proposal(self._context, proposal)
+        self.seen.add(proposal.plan.id)
+        self._expires_at = proposal.plan.expires_at
+
+    def ask(self) -> bool | None:
+        run = self._began + self._context.settings.policy.run_timeout_seconds - time.monotonic()
+        left = min(self._expires_at - time.time(), run)
+        return agreed(min(max(1.0, left), self._seconds))
 
 
 def show_proposal(context: Screen, proposal: Proposal) -> None:
@@ -154,7 +202,11 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
     described = descriptions(context, chain, plan.owner)
     context.say(f"Plan {plan.id} of {plan.owner} on {chain.name}, valid until {until} UTC")
     for move in plan.moves:
-        context.say(f"  move {move.amount}: {move.reason}")
+        source, target = (proposal.names.get(at, at) for at in (move.source, move.target))
+        days = move.break_even_days
+        back = "never pays back" if days is None else f"pays back in {days:z,.2f} days"
+        cost = f"costs {move.cost:z,.4f} {symbol}"
+        context.say(f"  {source} -> {target}: {move.amount}; {move.reason}; {cost}, {back}")
     proof, paid = plan.allocation.certificate, chain.family.paid
     for line in plan.why:
         context.say(f"  {'leave' if plan.takes_out else 'swap'} {line}")

@@ -14,6 +14,7 @@ from yieldbot.app.notice_runs import News
 from yieldbot.app.watch import WatchRequest
 from yieldbot.cli.exit import carry_out
 from yieldbot.cli.flags import add_job_flags, filter_of
+from yieldbot.cli.run import Person
 from yieldbot.errors import ConfigError, InvariantError, YieldbotError
 from yieldbot.notify.sending import after
 
@@ -88,7 +89,7 @@ def _take_out(request: ExitRequest, context: Screen) -> None:
     """Withdraw what can be withdrawn now. An obstacle that may pass (another run, gas, a node) is printed, and the next
     look tries again; an error that needs a person ends the watch."""
     try:
-        carry_out(request, context)
+        carry_out(request, context, Person(context, None))
     except (ConfigError, InvariantError):
         raise
     except YieldbotError as passing:

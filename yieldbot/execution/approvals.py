@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from yieldbot.execution.rehearsed import Rehearsed
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import MarketId
 from yieldbot.model.names import POOLS
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
@@ -31,6 +32,8 @@ class Proposal:
     """How the plan's calls went on a fork, exits included."""
     risks: tuple[str, ...] = ()
     """The risk of each market that gets money, a line each."""
+    names: Mapping[MarketId, str] = field(default_factory=dict)
+    """Names of the markets that money leaves or goes to."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -85,15 +88,17 @@ class Ask:
 
     journal: Journal
     """Where plan and answer are kept."""
-    ask: Callable[[Proposal], Awaitable[bool]]
-    """Shows the proposal and returns the person's answer."""
+    ask: Callable[[Proposal], Awaitable[bool | Declined]]
+    """Shows the proposal and returns the person's answer, or why none counts."""
     by: str = "terminal"
     """Where the person is asked, as recorded in the journal."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""
         written = proposal.written
-        if not await self.ask(proposal):
+        if isinstance(answer := await self.ask(proposal), Declined):
+            return answer
+        if not answer:
             self.journal.append(written, PlanMarked(proposal.plan.id, PlanStatus.REJECTED, self.by))
             return Declined("HUMAN_REJECTED", "you said no")
         self.journal.append(written, PlanMarked(proposal.plan.id, PlanStatus.APPROVED, self.by))

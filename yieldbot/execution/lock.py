@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError, RunInProgress, YieldbotError
 from yieldbot.model import json_text
 from yieldbot.model.text import one_line
 from yieldbot.resources import head, why
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 HOLDER = "run.holder"
 """The file in the data directory that describes the run in progress."""
@@ -32,6 +36,24 @@ class Held:
     """What it does, as ``run``."""
     began: int
     """When it began, in unix seconds."""
+    lock: BaseFileLock
+    """The lock itself."""
+
+    @contextmanager
+    def aside(self, stage: str) -> Iterator[None]:
+        """Let others have the lock meanwhile. Raises RunInProgress afterwards if another has it then; after an
+        exception it is not taken again."""
+        self.at(stage)
+        self.left()
+        self.lock.release()
+        yield
+        from filelock import Timeout  # a twentieth of a second to load
+
+        try:
+            self.lock.acquire()
+        except Timeout:
+            raise _busy(self.file.parent) from None
+        self.at(stage)
 
     def at(self, stage: str) -> None:
         """Keep the step that the work is at, for whoever finds the lock taken. A disk that takes nothing stops no
@@ -57,18 +79,23 @@ def run_lock(data_dir: Path, work: str = "run") -> Iterator[Held]:
     """Hold the directory's lock of runs. work: what is done under it, for others' messages. Raises, without waiting:
     RunInProgress (exit code 6) where another has it, ConfigError when the directory cannot be used."""
     try:
-        with _held(data_dir, "run.lock", 0o644):
-            held = Held(data_dir / HOLDER, work, int(time.time()))
+        with _held(data_dir, "run.lock", 0o644) as lock:
+            held = Held(data_dir / HOLDER, work, int(time.time()), lock)
             held.left()  # of a process that was killed, so that it is never named as the holder
             held.at("starting")
             try:
                 yield held
             finally:
-                held.left()
+                if lock.is_locked:  # else the description is another's
+                    held.left()
     except _Busy:
-        raise RunInProgress(
-            f"another run is in progress in {data_dir}{holder(data_dir)}; it will end by itself, try again then"
-        ) from None
+        raise _busy(data_dir) from None
+
+
+def _busy(data_dir: Path) -> RunInProgress:
+    return RunInProgress(
+        f"another run is in progress in {data_dir}{holder(data_dir)}; it will end by itself, try again then"
+    )
 
 
 @contextmanager
@@ -98,7 +125,7 @@ class _Busy(Exception):
 
 
 @contextmanager
-def _held(data_dir: Path, name: str, mode: int) -> Iterator[None]:
+def _held(data_dir: Path, name: str, mode: int) -> Iterator[BaseFileLock]:
     from filelock import FileLock, Timeout
 
     file = data_dir / name
@@ -114,7 +141,7 @@ def _held(data_dir: Path, name: str, mode: int) -> Iterator[None]:
         remedy = "free space on its disk, correct its permissions, or name another folder"
         raise ConfigError(f"data_dir {data_dir} cannot be used: {why(failure, file)}: {remedy}") from None
     try:
-        yield
+        yield lock
     finally:
         lock.release()
 

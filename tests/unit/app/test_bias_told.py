@@ -19,7 +19,9 @@ from yieldbot.cli import view
 from yieldbot.forecast import bias
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
+from yieldbot.model.amounts import Apr
 from yieldbot.model.market import RateForecast
+from yieldbot.model.units import DAY_SECONDS
 
 __all__ = ["context"]  # a fixture
 NOW, DAY = BLOCK.timestamp, 86_400
@@ -87,7 +89,8 @@ def test_a_plan_says_so(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None
     assert used["days"] == 14.0 and used["why"].endswith(LOW)
     assert used["high"] - used["mean"] > used["mean"] - used["low"]
     row = next(line for line in text.splitlines() if LOW in line)
-    assert f"{used['mean'] * 100:.3f} % ({used['low'] * 100:.1f}-{used['high'] * 100:.1f})" in row
+    mean, low, high = (Apr(used[one]).compounded(14 * DAY_SECONDS).value * 100 for one in ("mean", "low", "high"))
+    assert f"{mean:.3f} % ({low:.1f}-{high:.1f})" in row, "as APY"
 
 
 def test_another_horizon_is_forecast_over_that_horizon(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def test_an_unknown_format_is_one_line_and_errors_of_usage_have_the_format(
     telemetry.silent()
     monkeypatch.setenv(telemetry.VARIABLE, "JSON")
     assert main(["markets", "--log-format", "xml"]) == 2
-    assert "invalid choice: 'xml'" in json.loads(lines.getvalue().splitlines()[-1])["message"]
+    assert "xml is not allowed: known are: text, json" in json.loads(lines.getvalue().splitlines()[-1])["message"]
 
 
 def test_a_variable_that_is_wrong_keeps_nobody_from_halting(
