@@ -34,7 +34,7 @@ def pools_shown(pools: Sequence[FoundPool], jobs: Sequence[Job], least: float) -
 def _shown(one: FoundPool, amounts: tuple[float, ...], jobs: Sequence[Job]) -> DiscoveredPool:
     both = {one.pool.token0, one.pool.token1}
     uses = {
-        "swaps": one.swaps and any(job.swaps and (job.sale or both & {*job.assets}) for job in jobs),
+        "swaps": one.swaps and any(job.swaps and both & {*job.swap_ends} for job in jobs),
         "liquidity": one.provides and any(job.base and job.base.liquidity and both <= {*job.assets} for job in jobs),
     }
     return DiscoveredPool(

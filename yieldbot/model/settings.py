@@ -221,6 +221,16 @@ class ChainSettings:
     """The kind of rollup, which determines the fee for data on L1 in addition to gas."""
     growths: Mapping[Address, GrowthSource] = field(default_factory=dict)
     """By token that grows by itself (staked ether): where that is read."""
+
+    @property
+    def hubs(self) -> tuple[Token, ...]:
+        """The tokens that most pools are made with, at most three: the file's first one that is pegged to the dollar,
+        its first other one, and the one that has the native token's feed."""
+        tokens = list(self.tokens.values())
+        kinds = ([one for one in tokens if (one.address in self.pegged) is pegged] for pegged in (True, False))
+        native = [one for one in tokens if self.native_feed and self.feeds.get(one.address) == self.native_feed]
+        return tuple(dict.fromkeys(one for kind in (*kinds, native) for one in kind[:1]))
+
     unlisted: Mapping[str, str] = field(default_factory=dict)
     """Rows whose addresses no public package lists, and where each comes from."""
 
@@ -272,6 +282,13 @@ class Job:
     def assets(self) -> tuple[Token, ...]:
         """The asset, and a base's further ones."""
         return (self.asset, *self.others)
+
+    @property
+    def swap_ends(self) -> tuple[Token, ...]:
+        """Tokens of which each pool of a swap has one: the assets; for sales of rewards also the chain's hubs, through
+        which a reward is sold that has no pool with an asset. So the pools that are asked for grow with the number of
+        tokens, not with its square."""
+        return self.assets if self.sale is None else tuple(dict.fromkeys((*self.assets, *self.chain.hubs)))
 
     @property
     def title(self) -> str:

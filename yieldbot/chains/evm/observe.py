@@ -151,7 +151,7 @@ async def _discover(
     feeds = [
         (token, flows.add(feed_price(address, block.timestamp, units.get(address)))) for token, address in rest.items()
     ]
-    listed = add_listings(flows, job.chain, None if job.sale else job.assets) if job.swaps else Listings()
+    listed = add_listings(flows, job.chain, job.swap_ends) if job.swaps else Listings()
     of_pegs = add_lists(flows, job)
     ours = job.assets, job.wallet.address, block
     lists = [(table, flows.add(listing(adapters[table.protocol], table, *ours))) for table in deployments]

@@ -29,14 +29,14 @@ TWAP_SECONDS = 1800
 """Window of a pool's TWAP: to move it, a price must be held against arbitrage for this long."""
 
 
-def add_listings(flows: Flows, chain: ChainSettings, near: Collection[Token] | None = None) -> Listings:
+def add_listings(flows: Flows, chain: ChainSettings, near: Collection[Token]) -> Listings:
     """Add a flow for each of the chain's exchanges, which lists its pools of any two of the chain's tokens, one of them
-    in ``near`` (None: any).
+    in ``near``.
 
-    For a swap between two tokens these pools are enough: a route has at most two pools.
+    For swaps between tokens of ``near`` these pools are enough, since a route has at most two pools.
     """
     known = exchanges()
-    pairs = [p for p in combinations(chain.tokens.values(), 2) if near is None or not {*p}.isdisjoint(near)]
+    pairs = [p for p in combinations(chain.tokens.values(), 2) if not {*p}.isdisjoint(near)]
     return Listings(tuple((row, flows.add(known[row.protocol].pools(row, pairs))) for row in chain.exchanges))
 
 

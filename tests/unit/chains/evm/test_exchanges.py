@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from tests.kit.allocator.several import JOB
 from tests.kit.draws import draws
 from yieldbot.allocator.route import route
 from yieldbot.chains.evm.swap_pools import add_listings
@@ -18,6 +20,7 @@ from yieldbot.math.venues import V2Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address, evm_chain
+from yieldbot.model.policy import Base
 from yieldbot.resources import folder
 from yieldbot.rpc.flows import Flows
 
@@ -27,7 +30,7 @@ BASE = folder("chains") / "base.toml"
 def asked(file: Path, *near: str) -> list[int]:
     """How many pools each factory is asked for."""
     chain = load_chain(file, read_toml(file), {})
-    listed = add_listings(Flows(), chain, [chain.tokens[name] for name in near] or None).exchanges
+    listed = add_listings(Flows(), chain, [chain.tokens[name] for name in near or chain.tokens]).exchanges
     assert [exchange for exchange, _ in listed] == list(chain.exchanges)
     return [len(next(one.flow)) for exchange, one in listed if exchange.protocol in ("uniswap_v2", "uniswap_v3")]
 
@@ -40,6 +43,25 @@ def test_no_pool_is_asked_for_that_no_way_leads_through() -> None:
         "of six tokens, 9 of 15 pairs have one of two"
     )
     assert [whole * (tokens - 1) // pairs for whole in every] == one
+
+
+def test_pools_of_sold_rewards_grow_with_the_tokens_and_not_with_their_square() -> None:
+    """Every reward's pools with an asset or a hub are asked for; pools of two other tokens are not."""
+    for file in sorted(BASE.parent.glob("*.toml")):
+        chain = load_chain(file, read_toml(file), {})
+        keeps = replace(JOB, chain=chain, asset=next(iter(chain.tokens.values())), others=())
+        sells = replace(keeps, sale=Base(unit="USD", shares={}, max_impact_bps=100.0))
+        assert keeps.swap_ends == keeps.assets and len(sells.swap_ends) <= 4, file
+        if file.name == "ethereum.toml":
+            assert [token.symbol for token in sells.swap_ends] == ["USDC", "WETH"]
+            assert [token.symbol for token in replace(sells, asset=chain.tokens["DAI"]).swap_ends][1:] == [
+                "USDC",
+                "WETH",
+            ]
+            pairs = add_listings(Flows(), replace(chain, exchanges=chain.exchanges[:1]), sells.swap_ends).exchanges
+            assert 2 * len(chain.tokens) < len(next(pairs[0][1].flow)) < 5 * 2 * len(chain.tokens)
+        if file.name in ("polygon.toml", "bnb.toml"):
+            assert len(chain.hubs) == 3 and "WETH" in [token.symbol for token in chain.hubs]
 
 
 @pytest.mark.parametrize("seed", range(draws(5, 10)))
