@@ -77,9 +77,9 @@ def by_key(document: Any, registry: str = "Morpho Blue") -> dict[str, Any]:
 
 def pools_are_shown(home: Home, pools: list[Any]) -> None:
     """Each exchange's pools of USDC, with what their contracts hold."""
-    assert {one["protocol"] for one in pools} == {"uniswap_v3"} and not any(one["used_for"] for one in pools), pools
-    assert all("USDC" in one["tokens"] and any(one["held"]) for one in pools)
-    first = pools[0]
+    assert {one["protocol"] for one in pools} == {"uniswap_v3", "uniswap_v4"}, pools
+    assert all("USDC" in one["tokens"] and any(one["held"]) and not one["used_for"] for one in pools)
+    first = next(one for one in pools if one["protocol"] == "uniswap_v3")
     usdc, place = home.sandbox.addresses["usdc"], first["tokens"].index("USDC")
     assert (
         first["held"][place]

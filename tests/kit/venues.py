@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from yieldbot.math.concentrated import MOST_TICK, V3Pool, sqrt_at, tick_at
+from yieldbot.math.curve_crypto import CryptoPool, CryptoVenue, crypto_venue
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
 from yieldbot.math.stableswap import StablePool, StableVenue, invariant
 from yieldbot.math.venues import V2Venue, V3Venue, VenuePath
@@ -74,10 +75,22 @@ def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
     for flavour, offpeg in (("3pool", 0), ("template", 0), ("plain2", 0), ("ng", 2 * 10**10), ("ng", 20 * 10**10)):
         stable = StablePool(flavour, *coins, 2000 if flavour == "3pool" else 200_000, 4 * 10**6, offpeg)
         found[f"{flavour}-{offpeg}"] = StableVenue(stable, 0, 1, invariant(stable))
+    for count, later in ((2, False), (2, True), (3, False)):
+        found[f"crypto of {count}{', later' * later}"] = crypto_venue(crypto(tuple(sides), ones, count, later), 0, 1)
     back = StablePool("plain2", (sides[1], sides[0]), (coins[1][1], coins[1][0]), 200_000, 4 * 10**6)
     found["path"] = VenuePath(found["plain2-0"], StableVenue(back, 0, 1, invariant(back)))
     found["path-of-two-kinds"] = VenuePath(found["v2"], V2Venue(sides[1], sides[0]))
     return found
+
+
+def crypto(sides: tuple[int, ...], ones: tuple[int, int], count: int, later: bool) -> CryptoPool:
+    """A Curve crypto pool in balance, with a third coin of 18 decimals if it has three."""
+    precisions = tuple(10**18 // one for one in (*ones, 10**18)[:count])
+    first = sides[0] * precisions[0]
+    raws = (*sides, 10**24)[:count]
+    scales = tuple(first * 10**18 // (raw * each) for raw, each in zip(raws[1:], precisions[1:], strict=True))
+    terms = (400_000, 145 * 10**12) if count == 2 else (1_707_629, 11_809_167_828_997)
+    return CryptoPool(raws, precisions, scales, *terms, count * first, (26 * 10**6, 45 * 10**6, 23 * 10**13), later)
 
 
 def side_of(venue: Venue) -> int:
@@ -86,7 +99,7 @@ def side_of(venue: Venue) -> int:
         return side_of(venue.first)
     if isinstance(venue, V2Venue):
         return venue.reserve_in
-    if isinstance(venue, StableVenue):
+    if isinstance(venue, StableVenue | CryptoVenue):
         return venue.pool.balances[venue.i]
     if isinstance(venue, SolidlyVenue):
         return venue.pool.reserves[0 if venue.zero else 1]

@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.kit.venues import ONES, kinds_of, side_of
 from tests.property import slow
 from yieldbot.allocator.split import _worth, split
 from yieldbot.math.concentrated import Unswappable
+from yieldbot.math.curve_crypto import CryptoVenue, crypto_venue, exchange_output
 from yieldbot.math.roots import crossing
 from yieldbot.math.solidly import SolidlyVenue
 from yieldbot.math.stableswap import StableVenue, invariant
@@ -71,7 +73,7 @@ def test_no_other_amount_is_worth_more_at_the_price(seed: int) -> None:
     draw = random.Random(800 + seed)
     ones, asked = ONES[seed % len(ONES)], 0
     for kind, venue in searched(draw, ones).items():
-        if kind.startswith("ng") or " ng" in kind:
+        if kind.startswith(("ng", "crypto")) or " ng" in kind or " crypto" in kind:
             continue  # a fee that varies: not quite concave, and its bound says by how much
         for price in prices_of(draw, venue):
             taken = venue.amount_until_price(price)
@@ -85,6 +87,32 @@ def test_no_other_amount_is_worth_more_at_the_price(seed: int) -> None:
                 assert out - price * other <= best + 1e-12 * out + 1, (kind, price, taken, other)
                 asked += 1
     assert asked > 500
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_amount_in_a_crypto_pool_is_worth_more_than_its_bound(seed: int) -> None:
+    """Its fee grows away from balance and falls towards it; the bound counts the lowest on the way."""
+    draw, asked = random.Random(900 + seed), 0
+    for kind, venue in kinds_of(draw, ONES[seed]).items():
+        if not isinstance(venue, CryptoVenue):
+            continue
+        pool, i = venue.pool, draw.choice([0, 1])
+        given = pool.balances[1 - i] // draw.choice([3, 30, 10**6])
+        moved = [*pool.balances]
+        moved[1 - i] += given
+        moved[i] -= exchange_output(pool, 1 - i, i, given)[0]
+        for there in (crypto_venue(pool, i, 1 - i), crypto_venue(replace(pool, balances=tuple(moved)), i, 1 - i)):
+            for price in prices_of(draw, there):
+                taken, best = there.amount_until_price(price), _worth(there, price)
+                for _ in range(20):
+                    other = int((taken or side_of(there)) * math.exp(draw.uniform(-1, 1) * 10 ** draw.uniform(-6, 0)))
+                    try:
+                        out = there.quote_exact_in(other)[0]
+                    except Unswappable:
+                        continue
+                    assert out - price * other <= best + 1e-12 * out + 1, (kind, price, taken, other)
+                    asked += 1
+    assert asked > 300
 
 
 def test_a_path_of_two_stable_pools_is_asked_little() -> None:

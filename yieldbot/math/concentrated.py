@@ -252,3 +252,20 @@ def tick_at(sqrt_x96: int) -> int:
     while tick < MOST_TICK and sqrt_at(tick + 1) <= sqrt_x96:
         tick += 1
     return tick
+
+
+def liquidity_amounts(pool: V3Pool) -> tuple[int, int]:
+    """Base units of both tokens in a pool's liquidity.
+
+    Liquidity that reaches beyond the ticks that were read is counted up to the outermost tick.
+    """
+    zero = one = 0
+    at, size = pool.sqrt_price_x96, pool.liquidity
+    for tick in [*sorted(t for t in pool.net if t > pool.tick), MOST_TICK]:
+        there = sqrt_at(tick)
+        zero, at, size = zero + delta0(at, there, size, False), there, size + pool.net.get(tick, 0)
+    at, size = pool.sqrt_price_x96, pool.liquidity
+    for tick in [*sorted((t for t in pool.net if t <= pool.tick), reverse=True), -MOST_TICK]:
+        there = sqrt_at(tick)
+        one, at, size = one + delta1(there, at, size, False), there, size - pool.net.get(tick, 0)
+    return zero, one

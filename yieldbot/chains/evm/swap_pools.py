@@ -14,9 +14,9 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.settings import ChainSettings
-from yieldbot.protocols import by_plans, exchanges, liquidity
+from yieldbot.protocols import by_plans, exchanges
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.protocols.evm.pool_windows import EmptyPool
+from yieldbot.protocols.evm.base import HoldsApart
 from yieldbot.protocols.evm.uniswap_v3 import UniswapV3, twap
 from yieldbot.rpc.flows import Flows
 
@@ -81,7 +81,7 @@ async def pools_with(
             tables |= {pool.id: table for pool in handle.answer}
     pools, unread = listed.found.pools, list(listed.found.unread)
     found = list[FoundPool]()
-    answers = await node.run([_held(pool, tables[pool.id]) for pool in pools], block) if pools else []
+    answers = await node.run([_held(pool) for pool in pools], block) if pools else []
     for pool, held in zip(pools, answers, strict=True):
         if isinstance(held, MarketError):
             unread.append(f"{pool.name}: {held}")
@@ -90,14 +90,12 @@ async def pools_with(
     return tuple(found), tuple(unread)
 
 
-def _held(pool: Pool, table: Deployment) -> Flow[tuple[int, int]]:
-    """Base units of both tokens in a pool: its balances, or, where one contract keeps those of all pools, what its
-    liquidity comes to."""
-    if "id" in pool.params:
-        try:
-            return (yield from liquidity()[pool.protocol].observe(pool, table)).reserves
-        except EmptyPool:
-            return 0, 0
+def _held(pool: Pool) -> Flow[tuple[int, int]]:
+    """Base units of both tokens in a pool: its balances, or, where one contract keeps those of all pools, what the
+    exchange's adapter reads."""
+    adapter = exchanges()[pool.protocol]
+    if isinstance(adapter, HoldsApart):
+        return (yield from adapter.held(pool))
     erc20 = abi("erc20")
     zero, one = yield [erc20.read(token.address, "balanceOf", pool.address) for token in (pool.token0, pool.token1)]
     return erc20.one("balanceOf", zero), erc20.one("balanceOf", one)

@@ -115,6 +115,14 @@ class SwapAdapter(Protocol):
         """Message of a revert of the exchange; None when it is not one of its own."""
 
 
+@runtime_checkable
+class HoldsApart(Protocol):
+    """An exchange whose pools' tokens do not lie at the pools' addresses: one contract keeps those of all."""
+
+    def held(self, pool: Pool) -> Flow[tuple[int, int]]:
+        """Base units of both tokens of a pool."""
+
+
 class LiquidityAdapter(Protocol):
     """Reads the liquidity in one exchange's pools. Pure. A module of this folder that has ``LIQUIDITY`` is one."""
 

@@ -22,10 +22,10 @@ from yieldbot.model.gas import SWAPS
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.swap_calls import explain_swap
-from yieldbot.protocols.reads import Reads
 
 SWAP = "swapExactIn"
 TOKENS = ("usdc", "usds", "susds")
@@ -63,26 +63,13 @@ class SparkPsm:
         )
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
-        codec, erc20, at, where = abi(self.protocol), abi("erc20"), pool.address, pool.params
-        (answer,) = yield [codec.read(at, "pocket")]
-        pocket = codec.one("pocket", answer)
-        reads = Reads()
-        held = {
-            token: reads.add(erc20.read(token.address, "balanceOf", pocket if token.address == where["usdc"] else at))
-            for token in (pool.token0, pool.token1)
-        }
-        allowed = reads.add(erc20.read(where["usdc"], "allowance", pocket, at))
-        stated = reads.add(codec.read(where["source"], "getConversionRate"))
-        yield from reads.made()
-        rate = codec.one("getConversionRate", stated.data)
+        codec, at, where = abi(self.protocol), pool.address, pool.params
+        held = yield from self.held(pool)
+        cash = dict(zip((pool.token0, pool.token1), held, strict=True))
+        (stated,) = yield [codec.read(where["source"], "getConversionRate")]
+        rate = codec.one("getConversionRate", stated)
         if not rate:
             raise MarketError(f"{pool.name} ({at}): its rate provider states no rate")
-        cash = {token: erc20.one("balanceOf", one.data) for token, one in held.items()}
-        if pocket != at:
-            cash = {
-                token: min(raw, erc20.one("allowance", allowed.data)) if token.address == where["usdc"] else raw
-                for token, raw in cash.items()
-            }
 
         def venue(given: Token, wanted: Token) -> PsmVenue:
             way: Way = "par"
@@ -92,6 +79,26 @@ class SparkPsm:
 
         zero, one = venue(pool.token0, pool.token1), venue(pool.token1, pool.token0)
         return PoolState(pool, zero, one, gas=SWAPS["spark_psm"])
+
+    def held(self, pool: Pool) -> Flow[tuple[int, int]]:
+        """What it can pay of both: USDC lies in its pocket, which may be another account."""
+        codec, erc20, at, usdc = abi(self.protocol), abi("erc20"), pool.address, pool.params["usdc"]
+        (answer,) = yield [codec.read(at, "pocket")]
+        pocket = codec.one("pocket", answer)
+        zero, one, allowed = yield [
+            *(
+                erc20.read(token.address, "balanceOf", pocket if token.address == usdc else at)
+                for token in (pool.token0, pool.token1)
+            ),
+            erc20.read(usdc, "allowance", pocket, at),
+        ]
+        held = erc20.one("balanceOf", zero), erc20.one("balanceOf", one)
+        most = MAX_UINT256 if pocket == at else erc20.one("allowance", allowed)
+        there = tuple(
+            min(raw, most) if token.address == usdc else raw
+            for token, raw in zip((pool.token0, pool.token1), held, strict=True)
+        )
+        return there[0], there[1]
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int

@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from yieldbot.errors import MarketError
-from yieldbot.math.concentrated import MOST_TICK, PIPS, WORD, V3Pool
+from yieldbot.math.concentrated import MOST_TICK, PIPS, WORD, V3Pool, liquidity_amounts
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
@@ -117,6 +117,12 @@ class UniswapV4:
     def observe(self, pool: Pool) -> Flow[PoolState]:
         zero, one = ways(*(yield from read_pool(pool)))
         return PoolState(pool, zero, one, SWAPS["uniswap_v4"])
+
+    def held(self, pool: Pool) -> Flow[tuple[int, int]]:
+        """What its liquidity comes to; a pool without a price has none."""
+        codec, view, id_ = abi(self.protocol), pool.params["state_view"], bytes.fromhex(pool.params["id"][2:])
+        (slot0,) = yield [codec.read(view, "getSlot0", id_)]
+        return liquidity_amounts((yield from read_pool(pool))[0]) if codec.one("getSlot0", slot0) else (0, 0)
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import ClassVar
 
-from yieldbot.math.concentrated import MOST_TICK, PIPS, Q96, Q128, V3Pool, delta0, delta1, sqrt_at
+from yieldbot.math.concentrated import PIPS, Q96, Q128, liquidity_amounts
 from yieldbot.math.liquidity_range import MASK256, Growth, Range, owed
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
@@ -54,7 +54,7 @@ class UniswapV4Liquidity:
             liquidity=state.liquidity,
             fee=state.fee_pips / PIPS,
             spacing=state.spacing,
-            reserves=held(state),
+            reserves=liquidity_amounts(state),
         )
 
     def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
@@ -133,23 +133,6 @@ class UniswapV4Liquidity:
         """None: v4 does not count the time in a range."""
         yield ()
         return None
-
-
-def held(pool: V3Pool) -> tuple[int, int]:
-    """Base units of both tokens in a pool's liquidity; the manager holds the tokens of all pools together.
-
-    Liquidity that reaches beyond the ticks that were read is counted up to the outermost tick.
-    """
-    zero = one = 0
-    at, size = pool.sqrt_price_x96, pool.liquidity
-    for tick in [*sorted(t for t in pool.net if t > pool.tick), MOST_TICK]:
-        there = sqrt_at(tick)
-        zero, at, size = zero + delta0(at, there, size, False), there, size + pool.net.get(tick, 0)
-    at, size = pool.sqrt_price_x96, pool.liquidity
-    for tick in [*sorted((t for t in pool.net if t <= pool.tick), reverse=True), -MOST_TICK]:
-        there = sqrt_at(tick)
-        one, at, size = one + delta1(there, at, size, False), there, size - pool.net.get(tick, 0)
-    return zero, one
 
 
 def _info(answer: tuple[str | int, ...]) -> tuple[bytes, Range]:

@@ -207,10 +207,11 @@ def test_a_multicall_holds_one_swap_of_its_router_and_nothing_else() -> None:
     assert refused([all_of_it]) == "AMOUNT_NOT_EXACT"
 
 
-def test_a_swap_of_curves_names_its_coins_and_pays_whoever_calls() -> None:
+@pytest.mark.parametrize("protocol", ["curve_stableswap", "curve_crypto"])
+def test_a_swap_of_curves_names_its_coins_and_pays_whoever_calls(protocol: str) -> None:
     coins = (USDC.address, DAI.address, WETH.address)
-    three = replace(pool(USDC, DAI, protocol="curve_stableswap"), params={"coins": coins, "router": STRANGER})
-    curve, terms = adapter("curve_stableswap"), SwapTerms((three,), GIVEN, LEAST)
+    three = replace(pool(USDC, DAI, protocol=protocol), params={"coins": coins, "router": STRANGER})
+    curve, terms = adapter(protocol), SwapTerms((three,), GIVEN, LEAST)
     (call,) = curve.swap((three,), GIVEN, LEAST, OWNER, DEADLINE)
     assert call.to == STRANGER and call.least == LEAST and call.allowance is not None
     assert (call.allowance.spender, call.allowance.raw) == (STRANGER, GIVEN.raw)
