@@ -6,6 +6,8 @@ import random
 
 from yieldbot.math.concentrated import MOST_TICK, V3Pool, sqrt_at, tick_at
 from yieldbot.math.curve_crypto import CryptoPool, CryptoVenue, crypto_venue
+from yieldbot.math.psm import PsmVenue
+from yieldbot.math.savings_rate import RAY
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
 from yieldbot.math.stableswap import StablePool, StableVenue, invariant
 from yieldbot.math.venues import V2Venue, V3Venue, VenuePath
@@ -77,6 +79,8 @@ def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
         found[f"{flavour}-{offpeg}"] = StableVenue(stable, 0, 1, invariant(stable))
     for count, later in ((2, False), (2, True), (3, False)):
         found[f"crypto of {count}{', later' * later}"] = crypto_venue(crypto(tuple(sides), ones, count, later), 0, 1)
+    found["psm"] = PsmVenue("par", *ones, RAY, sides[1])
+    found["psm into savings"] = PsmVenue("into savings", *ones, 11 * RAY // 10, sides[1])
     back = StablePool("plain2", (sides[1], sides[0]), (coins[1][1], coins[1][0]), 200_000, 4 * 10**6)
     found["path"] = VenuePath(found["plain2-0"], StableVenue(back, 0, 1, invariant(back)))
     found["path-of-two-kinds"] = VenuePath(found["v2"], V2Venue(sides[1], sides[0]))
@@ -99,6 +103,8 @@ def side_of(venue: Venue) -> int:
         return side_of(venue.first)
     if isinstance(venue, V2Venue):
         return venue.reserve_in
+    if isinstance(venue, PsmVenue):
+        return venue.cash * venue.one_in // venue.one_out
     if isinstance(venue, StableVenue | CryptoVenue):
         return venue.pool.balances[venue.i]
     if isinstance(venue, SolidlyVenue):

@@ -178,7 +178,16 @@ class VenuePath:
         low, high = self._start(level)
         if not high:
             return 0
-        return taken[crossing(level, low, high, near, NEARLY)[1]]
+        low, high = crossing(level, low, high, near, NEARLY)
+        if near(low, high):
+            return taken[high]
+        # The first venue pays one price over a whole stretch: of that, what the second one takes.
+        room = min(given[low] - 1, self.second.amount_until_price(price / low))
+        try:
+            stretch = self.first.quote_exact_out(room + 1) - 1 if room > given[high] else 0
+        except Unswappable:
+            return taken[high]
+        return max(taken[high], min(taken[low], stretch))
 
     def _start(self, level: Callable[[float], float]) -> tuple[float, float]:
         """(first price at which the output does not fit the second venue, one at which it does); (0, 0) if nothing goes
