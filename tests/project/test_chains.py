@@ -172,3 +172,18 @@ def test_contracts_that_are_the_same_everywhere_are_there(path: Path) -> None:
     deployed = json.loads(file.read_text())
     assert "canonical" in deployed["networkAddresses"][number(path)]
     assert deployed["deployments"]["canonical"]["address"] == SAFE_MULTISEND
+
+
+@pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
+def test_growth_is_read_from_the_token_or_from_chainlinks_exchange_rate_of_it(path: Path) -> None:
+    """Staked ether without growth would be held for nothing; each lookback is about a week of the chain's blocks."""
+    chain = read(path)
+    feeds = {feed: pair.upper() for pair, feed in (lists()["chainlink"].get(path.stem) or {}).items()}
+    for name, row in chain["tokens"].items():
+        growth = row.get("growth")
+        assert (growth is not None) == (name in ("wstETH", "rETH", "weETH", "cbETH")), name
+        if growth is not None and growth["call"] == "latestAnswer":
+            pair = feeds[growth["contract"]]
+            assert pair.startswith(f"{name.upper()}_") and pair.endswith("ETH_EXCHANGE_RATE")
+        elif growth is not None:
+            assert "contract" not in growth and path.stem == "ethereum"
