@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -12,18 +13,20 @@ from tests.kit.allocator.several import DAI, LOW, in_dai, planned, pool, seen, s
 from tests.kit.market_builder import BLOCK, CHAIN, market
 from yieldbot.allocator.assess import assess
 from yieldbot.app.market_documents import markets_of
+from yieldbot.chains.evm.check_feeds import growths
 from yieldbot.chains.evm.growth import CALLS, LEAST_SECONDS, token_growth
+from yieldbot.chains.findings import Steps
 from yieldbot.chains.growths import Grown
 from yieldbot.config.chain_schema import GrowthTable
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import ConstantCurve
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.model.settings import GrowthSource
+from yieldbot.model.settings import ChainSettings, GrowthSource
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 DEEP = (pool(5_000),)
@@ -100,6 +103,29 @@ def test_growth_is_that_of_the_tokens_own_contract_and_an_impossible_one_is_refu
     for wrong in ((2 * before, before, WEEK), (before, 0, WEEK), (0, before, WEEK), (now, before, LEAST_SECONDS - 1)):
         with pytest.raises(MarketError):
             answered(*wrong)
+
+
+async def test_check_says_how_each_staked_token_grows() -> None:
+    """A node that answers as drawn, for one token of a chain's file."""
+
+    class Drawn:
+        def __init__(self, read: Grown | MarketError) -> None:
+            self.read = read
+
+        async def run(self, flows: list[Generator[Any, Any, Grown]], block: BlockRef) -> list[Grown | MarketError]:
+            return [self.read]
+
+    async def answers() -> None: ...
+
+    chain = cast(ChainSettings, SimpleNamespace(name="base", tokens={"DAI": DAI}, growths={DAI.address: SOURCE}))
+    said = []
+    for read in (Grown(1.2, 0.0291), Grown(1.2, None), MarketError("0x44…: getRate of 60 s ago is no rate")):
+        steps = Steps("base", "BASE_RPC_URL", answers)
+        await growths(steps, cast(Any, Drawn(read)), chain, BLOCK)
+        said += steps.found
+    assert [one.what for one in said] == ["base growth of DAI"] * 3
+    assert said[0].result == f"2.91% a year by {SOURCE.contract}" and "no state of 50,400 blocks ago" in said[1].result
+    assert "is no rate" in said[2].result and "correct tokens.DAI.growth in chains/base.toml" in said[2].remedy
 
 
 def test_each_call_of_a_chains_file_is_known() -> None:

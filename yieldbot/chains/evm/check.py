@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.check_exchanges import exchanges
-from yieldbot.chains.evm.check_feeds import feeds
+from yieldbot.chains.evm.check_feeds import feeds, growths
 from yieldbot.chains.evm.check_registries import check_registries
 from yieldbot.chains.evm.check_tables import fault_of
 from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
@@ -75,6 +75,7 @@ async def _contracts(steps: Steps, node: Quorum, chain: ChainSettings, block: Bl
         )
     )
     await feeds(steps, node, chain, block)
+    await growths(steps, node, chain, block)
     for deployment in chain.deployments:
         await steps.take(f"{chain.name} {deployment.name}", _markets(node, chain, deployment, block))
     await exchanges(steps, node, chain, block)

@@ -1,15 +1,17 @@
-"""``yieldbot check`` for price feeds: each answers, says what it is the price of, and fits its token's table."""
+"""``yieldbot check`` for price feeds, and for what staked tokens are worth: each answers, says what it is the price of,
+and fits its token's table."""
 
 from __future__ import annotations
 
 from yieldbot.chains.evm.erc20 import text_of
+from yieldbot.chains.evm.growth import token_growth
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding, Steps
 from yieldbot.errors import MarketError, YieldbotError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
-from yieldbot.model.settings import ChainSettings
+from yieldbot.model.settings import ChainSettings, GrowthSource
 from yieldbot.model.text import one_line
 
 DESCRIPTION = bytes.fromhex("7284e416")  # description()
@@ -50,6 +52,26 @@ async def _feed(node: Node, chain: ChainSettings, key: str, feed: Address, pegge
         return Finding(what, f"{feed}{name} says {price.usd:z,.4f} dollars", remedy, FAILED)
     hours = max(0, block.timestamp - price.updated_at) // 3600
     return Finding(what, f"{feed}{name}: {price.usd:z,.4f} dollars{f', {hours:,} h old' if hours else ''}")
+
+
+async def growths(steps: Steps, node: Node, chain: ChainSettings, block: BlockRef) -> None:
+    """One finding for each token whose table says how it grows."""
+    for token in chain.tokens.values():
+        if (source := chain.growths.get(token.address)) is not None:
+            what = f"{chain.name} growth of {token.symbol}"
+            await steps.take(what, _growth(node, chain, what, token.symbol, source, block))
+
+
+async def _growth(
+    node: Node, chain: ChainSettings, what: str, symbol: str, source: GrowthSource, block: BlockRef
+) -> Finding:
+    """Whether what the token is worth can be read, and has grown as staking pays."""
+    (read,) = await node.run([token_growth(source, block)], block)
+    if isinstance(read, MarketError):
+        return Finding(what, str(read), f"correct tokens.{symbol}.growth in chains/{chain.name}.toml", FAILED)
+    if read.growth is None:
+        return Finding(what, f"this node has no state of {source.lookback_blocks:,} blocks ago: memory tells in a week")
+    return Finding(what, f"{read.growth:z.2%} a year by {source.contract}")
 
 
 async def _description(node: Node, feed: Address, block: BlockRef) -> str:
