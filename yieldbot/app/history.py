@@ -212,6 +212,7 @@ def plan_of(stored: StoredPlan, signed_by: tuple[str, ...], asked_by: str | None
         expires_at=stored.plan.expires_at,
         owner=stored.plan.owner,
         chain=stored.plan.block.chain,
+        asset=stored.plan.asset.symbol,
         gain_per_year=stored.plan.gain_per_year,
         cost=stored.plan.cost,
         gap_bps=number(stored.plan.allocation.certificate.gap_bps),

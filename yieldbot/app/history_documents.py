@@ -34,6 +34,7 @@ class JournalPlan(Part):
     expires_at: int = Field(description="until when it can be approved, in unix seconds")
     owner: str = Field(description="the account whose money it moves")
     chain: str = Field(description="the chain's identifier")
+    asset: str = Field(default="", description="symbol of the asset, or name of the base, that gain and cost are in")
     gain_per_year: float = Field(description="expected gain, in tokens a year, when it was made")
     cost: float = Field(description="its expected cost, in tokens")
     gap_bps: float | None = Field(
