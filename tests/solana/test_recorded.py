@@ -18,18 +18,21 @@ import pytest
 from tests.kit.recorded import folder
 from tests.kit.solana.stake_bench import lamports
 from tests.kit.solana_bench import CHAIN, Ledger
+from yieldbot.chains.solana.growth import add_growths
 from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import BITS
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.contradiction import contradiction
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.protocols.solana import kamino_lend, marginfi, spl_stake_pool
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, ata, key_bytes, layout, pda, rent_exempt
 from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES, STAKE_PROGRAM
+from yieldbot.rpc.flows import Flows
 from yieldbot.sandbox.solana.compile import program
 from yieldbot.sandbox.solana.images import account_data, image, mint, program_image, token_account
 from yieldbot.sandbox.solana.protocols.marginfi import DOLLAR
@@ -190,6 +193,19 @@ def test_what_was_recorded_is_read_and_can_be_left(name: str, supplied: float, a
     lost = before - place.money() - int(put.raw * state.entry_cost_bps / 10_000)
     assert lost <= state.rounding_raw + (10_000 if place.market.params.get("native") else 0)
     assert place.observe().held.raw == 0
+
+
+def test_a_recorded_pool_token_that_grew_by_a_gift_is_no_growing_asset() -> None:
+    """As an asset of a base its token would have grown by 1,300 % a year: nothing is counted."""
+    place = picosol()
+    address, owner, data = recorded("picosol-stake-pool")
+    token = Token(CHAIN, spl_stake_pool.decode(address, data).pool_mint, "picoSOL", 9)
+    oracle = Pool("spl_stake_pool", "picoSOL", address, token, place.market.asset, {"program": owner})
+    flows = Flows()
+    ((grows, handle),) = add_growths(flows, [token], [oracle])
+    with pytest.raises(MarketError, match=r"a token of picoSOL grew by 1[\d,]*\d.\d% a year, which is not believed"):
+        place.ledger.run(handle.flow)
+    assert grows == token and add_growths(flows, [place.market.asset], [oracle]) == []
 
 
 def test_a_recorded_bank_of_a_token_2022_mint_is_no_market() -> None:
