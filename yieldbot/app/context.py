@@ -58,6 +58,10 @@ class Context:
     lock: Held | None = None
     """The lock of runs, while this use case has it."""
 
+    whole: bool = True
+    """Whether the tables of chains' files are checked by their adapters when the configuration is read. False for
+    commands that read no chain: what they do not use is not checked, and they start in half of the time."""
+
     def __init__(self, config: Path = Path("yieldbot.toml")) -> None:
         self.verbose = False
         self.config = config
@@ -95,7 +99,7 @@ class Context:
         if self._settings is None:
             from yieldbot.config.load import load
 
-            self._settings = load(self.config, self.secret)
+            self._settings = load(self.config, self.secret, whole=self.whole)
             if self.verbose and not telemetry.is_json():
                 telemetry.listen(sys.stderr, self.secrets)
             for line in self._settings.warnings:

@@ -10,8 +10,8 @@ from pydantic import Field
 from yieldbot.allocator.market_curve import reward_apr
 from yieldbot.app import overview
 from yieldbot.app.document import Document, Part
+from yieldbot.app.formatting import number
 from yieldbot.app.wiring import JobFilter
-from yieldbot.app.yields import number
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.market import Kind

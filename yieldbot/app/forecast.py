@@ -22,9 +22,9 @@ from yieldbot.app.forecast_documents import (
     SkillDocument,
 )
 from yieldbot.app.forecast_ledger import LEDGER, Entered, append, enter
+from yieldbot.app.formatting import number
 from yieldbot.app.learned import accounts_of, ever_held
 from yieldbot.app.memory import folder_of
-from yieldbot.app.yields import number
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import missing
 from yieldbot.forecast.entrants import reserved, with_extras

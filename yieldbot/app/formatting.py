@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -37,3 +38,13 @@ def leaving(requested: Amount, ready: Amount, back: Amount, until: int | None) -
     parts += [f"{ready} to be collected"] if ready else []
     parts += [f"{back} cancelled, to be put in again"] if back else []
     return ", ".join(parts)
+
+
+def number(value: float | None) -> float | None:
+    """A float for JSON; None for infinity and NaN, which JSON cannot hold."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def short_hash(text: str) -> str:
+    """A hash with its middle left out; --json has all of it."""
+    return text if len(text) < 20 else f"{text[:10]}…{text[-6:]}"

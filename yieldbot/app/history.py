@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.app.formatting import leaving
+from yieldbot.app.formatting import leaving, number
 from yieldbot.app.history_documents import (
     EventsDocument,
     HistoryDocument,
@@ -18,7 +18,6 @@ from yieldbot.app.history_documents import (
     VerifiedDocument,
 )
 from yieldbot.app.wiring import JOURNAL
-from yieldbot.app.yields import number
 from yieldbot.errors import ConfigError
 from yieldbot.execution.persons import read_register, signers_among, to_approve
 from yieldbot.journal.codec import amount_from_doc

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from yieldbot.app.alarm_documents import MarketAlarm
+from yieldbot.app.formatting import number
 from yieldbot.app.parts import BalanceChange, Block, JobHead, Money, Refusal, transaction
 from yieldbot.app.plan_parts import Leg, Quarantined, plan_or_hold
 from yieldbot.app.run_documents import (
@@ -25,7 +26,7 @@ from yieldbot.app.run_documents import (
     Stuck,
 )
 from yieldbot.app.still_in import still_in
-from yieldbot.app.yields import apy_after, number
+from yieldbot.app.yields import apy_after
 from yieldbot.errors import SafetyError, YieldbotError
 
 if TYPE_CHECKING:

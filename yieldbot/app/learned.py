@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from yieldbot.app.formatting import number
 from yieldbot.app.learned_documents import EverHeld, ForecastThen
-from yieldbot.app.yields import number
 from yieldbot.books.entries import Account, Entry
 from yieldbot.books.stays import Noted, Stay, stays
 from yieldbot.history.paid import Paid, paid

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from pydantic import Field
 
 from yieldbot.app.document import Part
+from yieldbot.app.formatting import number
 from yieldbot.app.market_documents import MarketsDocument
 from yieldbot.app.parts import Block, Money
 from yieldbot.app.pool_names import price_at
-from yieldbot.app.yields import number
 from yieldbot.books.export_text import decimal
 from yieldbot.math.range_yield import kept_by_arbitrage
 from yieldbot.model import exchange as model

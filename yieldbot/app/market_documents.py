@@ -10,9 +10,10 @@ from pydantic import Field
 from yieldbot.allocator.market_curve import haircut_bps, value
 from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.document import Document, Part
+from yieldbot.app.formatting import number
 from yieldbot.app.parts import JobHead, Money
 from yieldbot.app.risk_free import RiskFree
-from yieldbot.app.yields import apy_after, number, probe_of, reward_apy
+from yieldbot.app.yields import apy_after, probe_of, reward_apy
 from yieldbot.model import market as model
 from yieldbot.model import rewards
 from yieldbot.model.amounts import Amount, Apy

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from yieldbot.app.formatting import number
 from yieldbot.app.paper_documents import PaperLedger, PaperPosition, PaperWallet
 from yieldbot.app.paper_state import PaperState
 from yieldbot.app.parts import Money
 from yieldbot.app.plan_parts import Quarantined, plan_or_hold
-from yieldbot.app.yields import number
 from yieldbot.history.holdings import UnreadHolding
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from yieldbot.app.alarm_documents import MarketAlarm
 from yieldbot.app.document import Document, Part
+from yieldbot.app.formatting import number
 from yieldbot.app.market_documents import WayOut
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan_parts import AcrossChains, PlanOrHold, Quarantined
-from yieldbot.app.yields import number
 from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:

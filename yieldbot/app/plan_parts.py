@@ -9,8 +9,8 @@ from pydantic import Field
 
 from yieldbot.allocator.across import Across
 from yieldbot.app.document import Part
+from yieldbot.app.formatting import number
 from yieldbot.app.parts import Money
-from yieldbot.app.yields import number
 from yieldbot.history.holdings import UnreadHolding
 from yieldbot.model import plan as model
 

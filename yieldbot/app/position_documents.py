@@ -10,13 +10,14 @@ from pydantic import Field
 from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.document import Document, Part
 from yieldbot.app.exposure_documents import ExposureShare
+from yieldbot.app.formatting import number
 from yieldbot.app.learned_documents import EverHeld
 from yieldbot.app.liquidity_documents import AccountPositions
 from yieldbot.app.market_documents import Leaving, Reward
 from yieldbot.app.parts import JobHead, Money
 from yieldbot.app.plan_parts import Quarantined
 from yieldbot.app.totals import AssetTotals
-from yieldbot.app.yields import apy_after, number
+from yieldbot.app.yields import apy_after
 from yieldbot.books.export_text import decimal
 from yieldbot.model.market import Kind
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.route import route, route_for
+from yieldbot.app.formatting import number
 from yieldbot.app.parts import Money, Refusal
 from yieldbot.app.quote_documents import (
     AggregatorFault,
@@ -21,7 +22,6 @@ from yieldbot.app.quote_documents import (
     SwapPool,
     SwapWay,
 )
-from yieldbot.app.yields import number
 from yieldbot.bridges import jupiter, lifi
 from yieldbot.bridges.answers import Quoted
 from yieldbot.chains.open import chain_of

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import overview
 from yieldbot.app.account_entries import journalled
+from yieldbot.app.formatting import number
 from yieldbot.app.notice_summary import Brought, add_growth, intervals
 from yieldbot.app.parts import Money
 from yieldbot.app.wealth_documents import AccountWealth, WealthDocument, WealthPoint
 from yieldbot.app.wiring import JobFilter
-from yieldbot.app.yields import apy_after, number
+from yieldbot.app.yields import apy_after
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind

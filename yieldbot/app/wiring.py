@@ -10,11 +10,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from yieldbot.chains.keystores import key_signer
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.keyfile import check_private
 from yieldbot.execution.passphrases import passphrase
-from yieldbot.journal.store import Journal
 from yieldbot.model.settings import KmsKey, LedgerKey, SafeOwner
 from yieldbot.model.spelling import did_you_mean, intended
 
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.approvals import Approver
     from yieldbot.execution.file_signer import Openable
     from yieldbot.execution.world import SignerOf, Wiring
+    from yieldbot.journal.store import Journal
     from yieldbot.model.ids import Address
     from yieldbot.model.settings import Job, Wallet
     from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -127,6 +126,8 @@ def world_of(
         context.say(
             f"journal {file} is empty: a new one is started; if it had entries, stop now and restore it from a backup"
         )
+    from yieldbot.journal.store import Journal
+
     with Journal.open(file) as journal:
         yield Wiring(
             settings=settings,
@@ -165,6 +166,8 @@ def signers(context: Context) -> Callable[[Wallet], Openable]:
             case SafeOwner():
                 return signer_of(context.settings.wallets[wallet.held.wallet])
             case None:
+                from yieldbot.chains.keystores import key_signer
+
                 give = passphrase(wallet, context.environment, context.secret)
 
                 def ask() -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from yieldbot.allocator.market_curve import reward_apr
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy
@@ -12,11 +10,6 @@ from yieldbot.model.plan import Allocation
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
 from yieldbot.model.units import SECONDS_PER_YEAR
-
-
-def number(value: float | None) -> float | None:
-    """A float for JSON; None for infinity and NaN, which JSON cannot hold."""
-    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, policy: Policy | None = None) -> Apy:

@@ -23,7 +23,7 @@ def register(listed: CommandList) -> None:
 
     what = "list all alerts with their last values"
     parser = actions.add_parser("list", help=what, description=what)
-    parser.set_defaults(command="alert-list", handler=list_)
+    parser.set_defaults(command="alert-list", whole=False, handler=list_)
 
     what = "make an alert; it is measured whenever chains are read, and sent as a notice"
     parser = actions.add_parser("add", help=what, description=what)
@@ -56,7 +56,7 @@ def register(listed: CommandList) -> None:
     what = "remove an alert"
     parser = actions.add_parser("remove", help=what, description=what)
     parser.add_argument("id", metavar="ID", help="the alert's id")
-    parser.set_defaults(command="alert-remove", handler=remove)
+    parser.set_defaults(command="alert-remove", whole=False, handler=remove)
 
 
 def add(args: argparse.Namespace, context: Screen) -> int:

@@ -23,7 +23,7 @@ def register(listed: CommandList) -> None:
 
     what = "list the persons who may approve"
     parser = actions.add_parser("list", help=what, description=what)
-    parser.set_defaults(command="approver-list", handler=list_)
+    parser.set_defaults(command="approver-list", whole=False, handler=list_)
 
     what = "add a person, by a wallet's address or a passkey"
     parser = actions.add_parser("add", help=what, description=what)
@@ -42,7 +42,7 @@ def register(listed: CommandList) -> None:
     what = "remove a person; their signatures are no longer valid"
     parser = actions.add_parser("remove", help=what, description=what)
     parser.add_argument("name", metavar="NAME", help="the person's name")
-    parser.set_defaults(command="approver-remove", handler=remove)
+    parser.set_defaults(command="approver-remove", whole=False, handler=remove)
 
     what = (
         "print what a person must sign to approve a plan: an EIP-712 document for a wallet, a challenge for a passkey"

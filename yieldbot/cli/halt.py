@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("halt")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; every command that refuses to sign shows it")
-    parser.set_defaults(command="halt", handler=halt)
+    parser.set_defaults(command="halt", whole=False, handler=halt)
 
     parser = listed.add_parser("resume")
     parser.add_argument(
@@ -26,7 +26,7 @@ def register(listed: CommandList) -> None:
         action="store_true",
         help="also let stopped accounts sign again, and rehearse again markets whose exit had failed",
     )
-    parser.set_defaults(command="resume", handler=resume)
+    parser.set_defaults(command="resume", whole=False, handler=resume)
 
 
 def halt(args: argparse.Namespace, context: Screen) -> int:

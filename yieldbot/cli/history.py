@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import history as use
-from yieldbot.app.formatting import when
+from yieldbot.app.formatting import short_hash, when
 from yieldbot.app.history_documents import EventsDocument, HistoryDocument, PlansDocument, VerifiedDocument
 from yieldbot.cli.flags import natural
-from yieldbot.cli.memory import register_history
-from yieldbot.cli.render import short_hash
 from yieldbot.cli.tables import TextTable
 
 if TYPE_CHECKING:
@@ -17,6 +15,9 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
+
+OF_MEMORY = ("import", "show", "backfill", "verify", "compact")
+"""The commands below ``history``, whose module is imported for them alone."""
 
 
 def register(listed: CommandList) -> None:
@@ -31,9 +32,15 @@ def register(listed: CommandList) -> None:
     parser.add_argument(
         "--verify", action="store_true", help="check that no entry was changed, and print the last entry's hash"
     )
-    parser.set_defaults(command="history", handler=history)
+    parser.set_defaults(command="history", whole=False, handler=history)
     actions = parser.add_subparsers(title="what memory holds of markets", metavar="COMMAND", required=False)
-    register_history(actions)
+    if listed.names(*OF_MEMORY, "-h", "--help"):
+        from yieldbot.cli.memory import register_history
+
+        register_history(actions)
+    else:
+        for name in OF_MEMORY:
+            actions.add_parser(name, flags=False)
 
 
 def history(args: argparse.Namespace, context: Screen) -> int:

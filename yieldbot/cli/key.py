@@ -45,11 +45,11 @@ def register(listed: CommandList) -> None:
         help="the key works only from this network; may be repeated",
     )
     parser.add_argument("--quota", metavar="REQUESTS", help="requests that it may make a day, as 5000/d")
-    parser.set_defaults(command="key-new", handler=new)
+    parser.set_defaults(command="key-new", whole=False, handler=new)
 
     what = "list all keys, without their secrets"
     parser = actions.add_parser("list", help=what, description=what)
-    parser.set_defaults(command="key-list", handler=list_)
+    parser.set_defaults(command="key-list", whole=False, handler=list_)
 
     what = "make a successor of a key; the old one stays valid for a while"
     parser = actions.add_parser("rotate", help=what, description=what)
@@ -57,12 +57,12 @@ def register(listed: CommandList) -> None:
     parser.add_argument(
         "--overlap", default="24h", metavar="LENGTH", help="how long the old key stays valid (default 24h)"
     )
-    parser.set_defaults(command="key-rotate", handler=rotate)
+    parser.set_defaults(command="key-rotate", whole=False, handler=rotate)
 
     what = "end every key with this name at once"
     parser = actions.add_parser("revoke", help=what, description=what)
     parser.add_argument("name", metavar="NAME", help="the name of the keys")
-    parser.set_defaults(command="key-revoke", handler=revoke)
+    parser.set_defaults(command="key-revoke", whole=False, handler=revoke)
 
 
 def new(args: argparse.Namespace, context: Screen) -> int:

@@ -179,8 +179,12 @@ class CommandParser(Parser):
 class CommandList:
     """The commands of one module, to which its ``register`` adds parsers; their descriptions come from COMMANDS."""
 
-    def __init__(self, subparsers: Any, lines: Mapping[str, str]) -> None:
-        self._subparsers, self._lines = subparsers, lines
+    def __init__(self, subparsers: Any, lines: Mapping[str, str], words: Container[str]) -> None:
+        self._subparsers, self._lines, self._words = subparsers, lines, words
+
+    def names(self, *words: str) -> bool:
+        """Whether one of these stands on the command line."""
+        return any(word in self._words for word in words)
 
     def add_parser(self, name: str, more: str = "", **options: Any) -> Any:
         """Add the parser of a command. ``more``: appended to the description in the command's own help."""
@@ -312,7 +316,7 @@ def parser(words: Container[str]) -> Parser:
     commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=CommandParser)
     root.set_defaults(command="", handler=_next)
     for module, lines in COMMANDS.items():
-        listed = CommandList(commands, lines)
+        listed = CommandList(commands, lines, words)
         if any(name in words for name in lines):
             importlib.import_module(f"yieldbot.cli.{module}").register(listed)
         else:

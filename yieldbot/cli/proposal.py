@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def register(listed: CommandList) -> None:
     actions = listed.add_parser("proposal").add_subparsers(metavar="ACTION", required=True)
     what = "list what was proposed, the newest first"
-    actions.add_parser("list", help=what, description=what).set_defaults(command="proposal-list", handler=list_)
+    actions.add_parser("list", help=what, description=what).set_defaults(
+        command="proposal-list", whole=False, handler=list_
+    )
     for name, what, handler in (
         ("accept", "show a proposal, ask, and carry it out", accept),
         ("reject", "reject a proposal", reject),

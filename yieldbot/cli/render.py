@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.app.formatting import when
+from yieldbot.app.formatting import short_hash, when
 from yieldbot.app.results import swap_id
 from yieldbot.app.still_in import still_in as still_in_of
 from yieldbot.app.yields import apy_after, probe_of
@@ -46,11 +46,6 @@ def compounded(rate: float | None, days: float | None = None) -> str:
     if rate is None:
         return "-"
     return percent(Apr(rate).compounded() if days is None else Apr(rate).compounded(days * DAY_SECONDS))
-
-
-def short_hash(text: str) -> str:
-    """A hash with its middle left out; --json has all of it."""
-    return text if len(text) < 20 else f"{text[:10]}…{text[-6:]}"
 
 
 def head(job: Job, snapshot: Snapshot) -> str:

@@ -78,7 +78,7 @@ def register(listed: CommandList) -> None:
         metavar="TIME",
         help="as 12h, 7d or 2w: the same steps are not proposed again for so long; 0h: they may be (default)",
     )
-    parser.set_defaults(command="reject", handler=reject)
+    parser.set_defaults(command="reject", whole=False, handler=reject)
 
 
 def add_timeout_flag(parser: argparse.ArgumentParser) -> None:

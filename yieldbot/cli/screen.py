@@ -43,6 +43,7 @@ class Screen(Context):
         """Apply the parsed global flags."""
         self.json, self.verbose, self.config = args.json, args.verbose, args.config
         self.command, self.quiet = args.command, getattr(args, "quiet", False)
+        self.whole = getattr(args, "whole", True)
 
     def say(self, line: str) -> None:
         if not self.quiet:

@@ -12,6 +12,7 @@ def main() -> int:
     usual = signal.getsignal(signal.SIGINT)
     if usual is signal.default_int_handler:  # not where a shell ignores it for what runs in its background
         signal.signal(signal.SIGINT, _end)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # no other package's code beside a key; and faster
     from yieldbot.cli.main import main as run
 
     try:

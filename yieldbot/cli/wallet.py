@@ -50,7 +50,7 @@ def register(listed: CommandList) -> None:
 
     what = "list the keystores found and the wallets configured"
     parser = actions.add_parser("list", help=what, description=what)
-    parser.set_defaults(command="wallet-list", handler=list_)
+    parser.set_defaults(command="wallet-list", whole=False, handler=list_)
 
     what = "print the address of a key in AWS KMS or on a Ledger, and its table for yieldbot.toml"
     parser = actions.add_parser("address", help=what, description=what)

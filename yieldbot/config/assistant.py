@@ -24,7 +24,7 @@ ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,99}$"
 class PriceTable(BaseModel):
     """What a model's tokens cost, in US dollars a million."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     input: Dollars
     """Tokens that are sent."""
@@ -39,7 +39,7 @@ class PriceTable(BaseModel):
 class AssistantTable(BaseModel):
     """The assistant."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     key_env: EnvName = KEY_VARIABLE
     """Variable with the key of the Claude API."""

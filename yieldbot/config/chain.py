@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from yieldbot.config.chain_schema import ChainTable, ExchangeTable, ProtocolTable, RegistryTable, SvmChainTable
 from yieldbot.config.messages import config_error, key_path, of_validation
+from yieldbot.config.rows import Rows
 from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
@@ -23,17 +25,34 @@ from yieldbot.model.spelling import did_you_mean
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 from yieldbot.protocols.registries import registries, svm_registries
 
+R = TypeVar("R")
+T = TypeVar("T")
+IDLE = "idle"
+"""The adapter of what lies in the wallet, which no table names."""
 NOUNS = {"exchanges": "exchange", "witnesses": "price oracle"}
 """What messages call a row of each table."""
 _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
-def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
+def load_chain(
+    path: Path, tables: Mapping[str, Any], environ: Mapping[str, str], *, whole: bool = True
+) -> ChainSettings:
     """A chain's settings. Its RPC URLs come from the environment variable ``rpc_env``; there are none if it is not set.
+    whole: False for who may need no adapter: rows of protocols, exchanges and registries are then checked when they are
+    first used.
 
     Raises ConfigError.
     """
-    return LOADERS[_family(tables)](path, tables, environ)
+    found = LOADERS[_family(tables)](path, tables, environ)
+    if not whole:
+        return found
+    return replace(
+        found,
+        deployments=tuple(found.deployments),
+        exchanges=tuple(found.exchanges),
+        price_oracles=tuple(found.price_oracles),
+        registries=tuple(found.registries),
+    )
 
 
 def _family(tables: Mapping[str, Any]) -> Family:
@@ -66,9 +85,9 @@ def _evm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         feeds={Address(t.address): Address(t.feed) for t in table.tokens.values() if t.feed},
         feed_units=_feed_units(path, table),
         tokens=tokens,
-        deployments=tuple(_deployment(path, index, row, chain, tokens) for index, row in enumerate(table.protocols)),
-        exchanges=tuple(_exchange(path, index, row, chain, tokens) for index, row in enumerate(table.exchanges)),
-        registries=tuple(_registry(path, index, row, chain) for index, row in enumerate(table.registries)),
+        deployments=_rows(table.protocols, lambda index, row: _deployment(path, index, row, chain, tokens)),
+        exchanges=_rows(table.exchanges, lambda index, row: _exchange(path, index, row, chain, tokens)),
+        registries=_rows(table.registries, lambda index, row: _registry(path, index, row, chain)),
         max_fee_gwei=table.max_fee_gwei,
         priority_fee_gwei=table.priority_fee_gwei,
         fee_kind=FeeKind(table.fee_kind),
@@ -96,6 +115,11 @@ def _evm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
             if t.growth is not None
         },
     )
+
+
+def _rows(given: Sequence[R], make: Callable[[int, R], T]) -> tuple[T, ...]:
+    """Rows that adapters check: a sequence that stands for the tuple."""
+    return cast("tuple[T, ...]", Rows(given, make))
 
 
 def _unlisted(table: ChainTable) -> dict[str, str]:
@@ -146,7 +170,7 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         native_feed=Address(table.native.feed) if table.native.feed else None,
         feeds={Address(t.address): Address(t.feed) for t in table.tokens.values() if t.feed},
         tokens=tokens,
-        deployments=tuple(_deployment(path, index, row, chain, tokens) for index, row in enumerate(table.protocols)),
+        deployments=_rows(table.protocols, lambda index, row: _deployment(path, index, row, chain, tokens)),
         max_fee_gwei=0.0,
         finality=table.finality,
         poll_seconds=table.poll_seconds,
@@ -156,11 +180,11 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         submit_urls=_submit_urls(path, table, environ) if rpc_urls else (),
         submit_public=table.submit_public,
         submit_to_all=table.submit_to_all,
-        exchanges=tuple(_exchange(path, index, row, chain, tokens) for index, row in enumerate(table.exchanges)),
-        price_oracles=tuple(
-            _exchange(path, index, row, chain, tokens, "witnesses") for index, row in enumerate(table.witnesses)
+        exchanges=_rows(table.exchanges, lambda index, row: _exchange(path, index, row, chain, tokens)),
+        price_oracles=_rows(
+            table.witnesses, lambda index, row: _exchange(path, index, row, chain, tokens, "witnesses")
         ),
-        registries=tuple(_registry(path, index, row, chain) for index, row in enumerate(table.registries)),
+        registries=_rows(table.registries, lambda index, row: _registry(path, index, row, chain)),
         pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),
         svm=SvmLimits(
             max_unit_price_micro_lamports=table.max_unit_price_micro_lamports,
@@ -217,9 +241,9 @@ def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[
 def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:
     """The deployment of a [[protocols]] table."""
     at = ("protocols", index)
-    known = {name: adapter for name, adapter in ADAPTERS[family_of(chain)]().items() if name != "idle"}
-    if row.protocol not in known:
-        hint = did_you_mean(row.protocol, known)
+    known = ADAPTERS[family_of(chain)]()
+    if row.protocol == IDLE or row.protocol not in known:
+        hint = did_you_mean(row.protocol, [name for name in known if name != IDLE])
         raise config_error(path, key_path((*at, "protocol")), f"unknown protocol {row.protocol!r}: {hint}")
     for position, symbol in enumerate(row.assets):
         if symbol not in tokens:

@@ -103,7 +103,7 @@ class SvmNativeTable(TomlTable):
 class ProtocolTable(BaseModel):
     """A [[protocols]] table; its other keys are validated by the adapter's ``params`` class."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
 
     protocol: str
     """Name of the adapter."""
@@ -119,7 +119,7 @@ class ExchangeTable(BaseModel):
     """An [[exchanges]] or [[witnesses]] (price oracles) table; its other keys are validated by the adapter's ``params``
     class."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
 
     protocol: str
     """Name of the adapter."""
@@ -133,7 +133,7 @@ class RegistryTable(BaseModel):
     """A [[registries]] table: a contract or program that lists markets. Its other keys are validated by its reader's
     ``params`` class."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
 
     kind: str
     """Name of the reader."""

@@ -45,11 +45,11 @@ Ask = Callable[[str], str]
 """Asks a person for a secret."""
 
 
-def load(path: Path, ask: Ask | None = None) -> Settings:
+def load(path: Path, ask: Ask | None = None, *, whole: bool = True) -> Settings:
     """Settings of ``path`` (a yieldbot.toml), with the .env in its folder and the chains that its jobs name.
 
     A chain's file is looked up in chains/ in that folder, then in the chains/ that comes with yieldbot. ask: see
-    ``environment``. Raises ConfigError, which names the file, the key and the remedy.
+    ``environment``. whole: see ``load_chain``. Raises ConfigError, which names the file, the key and the remedy.
     """
     path = path.expanduser().absolute()
     refuse_if_others_change(path, "the configuration")
@@ -59,8 +59,8 @@ def load(path: Path, ask: Ask | None = None) -> Settings:
     chains: dict[str, ChainSettings] = {}
     for index, row in enumerate(table.jobs):
         if row.chain not in chains:
-            chains[row.chain] = _chain(path, f"jobs[{index + 1}].chain", row.chain, environ)
-    policy = policy_of(path, table.policy, chains)
+            chains[row.chain] = _chain(path, f"jobs[{index + 1}].chain", row.chain, environ, whole)
+    policy = policy_of(path, table.policy, chains, whole=whole)
     jobs = tuple(
         _job(path, f"jobs[{index + 1}]", row, wallets, chains, policy.bases) for index, row in enumerate(table.jobs)
     )
@@ -92,7 +92,7 @@ def load(path: Path, ask: Ask | None = None) -> Settings:
             *(
                 f"{path}: policy.exclude names {name}, which no table of its chain has: nothing is excluded by it"
                 for name in policy.exclude
-                if is_retired(name, chains)
+                if whole and is_retired(name, chains)
             ),
         ),
     )
@@ -272,12 +272,12 @@ def _of_its_kind(path: Path, place: str, table: WalletTable) -> None:
         raise config_error(path, f"{place}.{needed}", f'is missing: add it, a wallet of kind "{table.kind}" needs it')
 
 
-def _chain(path: Path, key: str, name: str, environ: Mapping[str, str]) -> ChainSettings:
+def _chain(path: Path, key: str, name: str, environ: Mapping[str, str], whole: bool = True) -> ChainSettings:
     files = chain_names(path)
     if name not in files:
         raise config_error(path, key, f"unknown chain {name!r}: {did_you_mean(name, sorted(files))}")
     refuse_if_others_change(files[name], "the chain's file")
-    return load_chain(files[name], read_toml(files[name]), environ)
+    return load_chain(files[name], read_toml(files[name]), environ, whole=whole)
 
 
 def _job(
@@ -331,8 +331,8 @@ def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:
         accounts |= same
 
 
-def policy_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> Policy:
-    """The policy of a [policy] table. Raises ConfigError."""
+def policy_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings], *, whole: bool = True) -> Policy:
+    """The policy of a [policy] table. whole: whether its names of markets are checked. Raises ConfigError."""
     given = table.model_dump(exclude_unset=True)
     if {"move_horizon_days", "enter_horizon_days"} & given.keys() and "horizon_days" in given:
         older = given.pop("horizon_days")  # it stands for what no newer key says
@@ -341,10 +341,10 @@ def policy_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings
         given["exclude"] = tuple(given["exclude"])
     if "try_first" in given:
         given["try_first"] = tuple(given["try_first"])
-    for key in LISTS:
+    for key in LISTS if whole else ():
         for position, name in enumerate(given.get(key, ())):
             check_name(path, f"policy.{key}[{position + 1}]", name, chains)
-    for key in TABLES:
+    for key in TABLES if whole else ():
         for name in given.get(key, {}):
             check_name(path, f"policy.{key}.{name}", name, chains)
     if "forecaster" in given:

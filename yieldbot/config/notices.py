@@ -26,7 +26,7 @@ OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
 class NoticesTable(BaseModel):
     """A channel that notices go through."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     name: Name | None = None
     """Its name; by default its kind."""
@@ -81,7 +81,7 @@ class NoticesTable(BaseModel):
 class NotifyTable(BaseModel):
     """When summaries are made, and after how long without a run that is reported."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     time_zone: str = "UTC"
     """Name of the time zone of all hours here."""

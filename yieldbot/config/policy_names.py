@@ -27,20 +27,28 @@ WHOLE = "/?"
 
 
 def protocols() -> set[str]:
-    """Every protocol that has an adapter."""
+    """Every protocol that has an adapter. All adapters are imported for it: ``is_protocol`` imports one."""
     return {*adapters(), *svm_adapters(), *(f"{exchange}{POOLS}" for exchange in liquidity())}
+
+
+def is_protocol(name: str) -> bool:
+    """Whether there is an adapter of this name."""
+    return name in adapters() or name in svm_adapters() or (name.endswith(POOLS) and name in protocols())
 
 
 def check_name(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
     """Raises ConfigError for a name that matches no market of the jobs' chains."""
     protocol, *rest = name.split("/")
-    if rest and protocol in protocols():
+    if rest and is_protocol(protocol):
         _check_id(path, key, name, chains)
         return
     tables = [table for chain in chains.values() for table in (*chain.deployments, *chain.exchanges)]
     flavours = {str(table.params["flavour"]) for chain in chains.values() for table in _flavoured(chain)}
-    known = {*protocols(), *(table.name for table in tables), *flavours, *TRY_FIRST}
-    if name not in known and not any(name.startswith(f"{table.name} ") for table in tables):
+    here = {*(table.name for table in tables), *flavours, *TRY_FIRST}
+    if name in here or any(name.startswith(f"{table.name} ") for table in tables):
+        return
+    if not is_protocol(name):
+        known = here | protocols()
         message = f"unknown protocol, flavour, name or id {name!r}: {did_you_mean(name, known)}"
         raise config_error(path, key, f"{message} (of a market that is in no table of chains/ any more, write the id)")
 
@@ -71,7 +79,7 @@ def is_retired(name: str, chains: Mapping[str, ChainSettings]) -> bool:
     The journal may still have a holding there; excluding the id gives up that holding.
     """
     protocol, *rest = name.split("/")
-    if protocol not in protocols() or len(rest) < 2:
+    if len(rest) < 2 or not is_protocol(protocol):
         return False
     there = [chain for chain in chains.values() if market_chain(chain.chain) == rest[0] and _is_place(rest[1], chain)]
     named_by = [d for chain in there for d in chain.deployments if d.protocol == protocol]
@@ -109,7 +117,7 @@ def unmatched_names(policy: Policy, jobs: Sequence[Job], read: Sequence[tuple[Jo
         f"policy.{key}: {name!r} binds nothing, no market that was read answers to it: `yieldbot markets --json` shows "
         "the names and ids"
         for key, name in given
-        if name not in protocols()
+        if not is_protocol(name)
         and not _answered(name, markets)
         and not _of_others(name, jobs, unread)
         # What a glance does not show is a market's name beyond that of its table.

@@ -97,7 +97,7 @@ UrlText = Annotated[str, AfterValidator(_endpoint)]
 class TomlTable(BaseModel):
     """A TOML table: types are not converted and unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class WalletTable(TomlTable):

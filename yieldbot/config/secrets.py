@@ -40,7 +40,7 @@ _known: dict[str, None] = {}
 class SecretTable(BaseModel):
     """Where the value of one variable comes from."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     command: Annotated[str | None, Field(min_length=1, max_length=1000)] = None
     """A command that prints it, as "pass show rpc"."""

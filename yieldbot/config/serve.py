@@ -16,7 +16,7 @@ MOST_JITTER_SECONDS = 3600
 class ServeTable(BaseModel):
     """When each job of a server is due (``model.timing``): "5m", "7 * * * *" in UTC, or "never"."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     observe: str | None = None
     """Reading every chain."""

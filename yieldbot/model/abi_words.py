@@ -1,7 +1,8 @@
-"""Encodes and decodes static ABI values (32-byte words) by hand: thousands of reads a cycle pass through here.
+"""Encodes and decodes ABI values by hand: static ones (32-byte words), of which thousands pass through here in a cycle,
+texts, bytes, and arrays and structs of static ones.
 
-eth_abi does the same (and dynamic types too) but would take most of a cycle's time; tests check that both agree. Source
-of the format: Solidity's contract ABI specification.
+eth_abi does the same (and every other type too) but would take most of a cycle's time, and as long to be imported as
+all else in a command; tests check that both agree. Source of the format: Solidity's contract ABI specification.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from functools import cache
 from typing import Any
 
 WORD = 32
-_STATIC = re.compile(r"address|bool|bytes32|u?int\d+")
+_STATIC = re.compile(r"address|bool|bytes([1-9]|[12]\d|3[0-2])|u?int\d+")
+_BYTES = ("bytes", "string")
 
 
 @cache
@@ -34,6 +36,90 @@ def unpack(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
     if len(data) < WORD * len(types):
         raise ValueError(f"{len(data)} bytes are too few for {len(types)} values")
     return tuple(_value(kind, data[WORD * i : WORD * (i + 1)]) for i, kind in enumerate(types))
+
+
+@cache
+def is_flat(types: tuple[str, ...]) -> bool:
+    """Whether ``pack_flat`` and ``unpack_flat`` can encode all of these types: static ones, arrays of them of any
+    length, bytes and string."""
+    return all(kind in _BYTES or _STATIC.fullmatch(kind.removesuffix("[]")) for kind in types)
+
+
+def pack_flat(types: Sequence[str], values: Sequence[Any]) -> bytes:
+    """The encoding of values of flat types. Raises ValueError for a value that does not fit its type."""
+    if len(types) != len(values):
+        raise ValueError(f"{len(types)} values are needed, {len(values)} were given")
+    heads, tails, offset = list[bytes](), list[bytes](), WORD * len(types)
+    for kind, value in zip(types, values, strict=True):
+        if kind in _BYTES:
+            raw = value.encode() if kind == "string" else bytes(value)
+            tail = _uint(len(raw)) + raw + bytes(-len(raw) % WORD)
+        elif kind.endswith("[]"):
+            tail = _uint(len(value)) + b"".join(_word(kind[:-2], one) for one in value)
+        else:
+            heads.append(_word(kind, value))
+            continue
+        heads.append(_uint(offset + sum(map(len, tails))))
+        tails.append(tail)
+    return b"".join(heads + tails)
+
+
+def unpack_flat(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
+    """The values of flat types in an encoding, arrays as tuples. Raises ValueError for malformed data, offsets out of
+    bounds and bytes after the end of a text included."""
+    found = list[Any]()
+    for index, kind in enumerate(types):
+        head = data[WORD * index : WORD * (index + 1)]
+        if kind not in _BYTES and not kind.endswith("[]"):
+            found.append(_value(kind, head))
+            continue
+        at = _length(data, WORD * index)
+        count, start = _length(data, at), at + WORD
+        if kind in _BYTES:
+            whole = data[start : start + count + -count % WORD]
+            if len(whole) < count + -count % WORD or any(whole[count:]):
+                raise ValueError(f"a {kind} is cut short or goes on after its end")
+            found.append(whole[:count].decode() if kind == "string" else whole[:count])
+        else:
+            found.append(
+                tuple(_value(kind[:-2], data[at : at + WORD]) for at in range(start, start + WORD * count, WORD))
+            )
+    return tuple(found)
+
+
+@cache
+def struct_of(kind: str) -> tuple[Any, ...] | None:
+    """The static types inside a struct as ``((uint256),bool)``, structs in it as tuples; None: it is no struct, or not
+    static."""
+    if not (kind.startswith("(") and kind.endswith(")")):
+        return None
+    parts, depth, part = list[str](), 0, ""
+    for sign in kind[1:-1]:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and not depth:
+            parts.append(part)
+            part = ""
+        else:
+            part += sign
+    parts.append(part)
+    found = [struct_of(one) if one.startswith("(") else one for one in parts]
+    if any(one is None or (isinstance(one, str) and not _STATIC.fullmatch(one)) for one in found):
+        return None
+    return tuple(found)
+
+
+def unpack_struct(types: Sequence[Any], data: bytes) -> tuple[Any, ...]:
+    """The values of a static struct (``struct_of``) in an encoding, in which its members lie flat. Raises as
+    ``unpack``."""
+    words = iter(range(0, len(data) + 1, WORD))
+
+    def read(kinds: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(
+            read(kind) if isinstance(kind, tuple) else _value(kind, data[(at := next(words, len(data))) : at + WORD])
+            for kind in kinds
+        )
+
+    return read(types)
 
 
 def aggregate3(calls: Sequence[tuple[str, bytes]]) -> bytes:
@@ -87,10 +173,10 @@ def _word(kind: str, value: Any) -> bytes:
             if len(raw) != 20 or value[:2] != "0x":
                 raise ValueError(f"{value!r} is not an address")
             return bytes(12) + raw
-        if kind == "bytes32":
-            if len(value) != WORD:
-                raise ValueError("bytes32 takes 32 bytes")
-            return bytes(value)
+        if kind.startswith("bytes"):
+            if len(value) != int(kind[5:]):
+                raise ValueError(f"{kind} takes {kind[5:]} bytes")
+            return bytes(value).ljust(WORD, b"\0")
         if kind == "bool":
             return _uint(1 if value else 0)
         bits = int(kind.lstrip("uint"))
@@ -105,8 +191,10 @@ def _word(kind: str, value: Any) -> bytes:
 def _value(kind: str, word: bytes) -> Any:
     if len(word) != WORD:
         raise ValueError("a word is cut short")
-    if kind == "bytes32":
-        return word
+    if kind.startswith("bytes"):
+        if any(word[int(kind[5:]) :]):
+            raise ValueError(f"a word does not fit {kind}")
+        return word[: int(kind[5:])]
     if kind.startswith("int"):
         number = int.from_bytes(word, "big", signed=True)
         if not -(1 << (int(kind[3:]) - 1)) <= number < 1 << (int(kind[3:]) - 1):

@@ -3,10 +3,11 @@ there is no other list. Pure: flows yield reads, and nothing here does I/O."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from yieldbot.protocols import Found
 
 if TYPE_CHECKING:
     from yieldbot.protocols.evm.registries.base import RegistryReader
@@ -14,19 +15,12 @@ if TYPE_CHECKING:
 
 
 @cache
-def registries() -> dict[str, RegistryReader]:
+def registries() -> Mapping[str, RegistryReader]:
     """Every reader of EVM registries by its kind."""
-    return _of("evm")
+    return Found("yieldbot.protocols.evm.registries", "REGISTRY", "kind")
 
 
 @cache
-def svm_registries() -> dict[str, SvmRegistryReader]:
+def svm_registries() -> Mapping[str, SvmRegistryReader]:
     """Every reader of Solana registries by its kind."""
-    return _of("solana")
-
-
-def _of(family: str) -> dict[str, Any]:
-    package = import_module(f"yieldbot.protocols.{family}.registries")
-    modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
-    mine = [module.REGISTRY for module in modules if hasattr(module, "REGISTRY")]
-    return {reader.kind: reader for reader in sorted(mine, key=lambda one: str(one.kind))}
+    return Found("yieldbot.protocols.solana.registries", "REGISTRY", "kind")

@@ -36,7 +36,7 @@ THIN = 20
 class AaveParams(BaseModel):
     """A deployment's addresses, all of them in Aave's address book."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     pool: str
     """Pool's address."""
     data_provider: str

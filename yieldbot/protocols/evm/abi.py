@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from yieldbot.model import bounds
-from yieldbot.model.abi_words import is_static, pack, unpack
+from yieldbot.model.abi_words import is_flat, is_static, pack, pack_flat, struct_of, unpack, unpack_flat, unpack_struct
 from yieldbot.model.address import checksummed
 from yieldbot.model.ids import Address
 from yieldbot.model.json_text import loads
@@ -38,6 +38,8 @@ class Abi:
         types = self._types(function, "inputs")
         if is_static(types):
             return self.selector(function) + pack(types, args)
+        if is_flat(types):
+            return self.selector(function) + pack_flat(types, args)
         from eth_abi.abi import encode
 
         return self.selector(function) + bytes(encode(types, args))
@@ -54,9 +56,10 @@ class Abi:
             if function in DECIMALS:
                 bounds.decimals(values[0])
             return values
-        inner = tuple(types[0][1:-1].split(",")) if len(types) == 1 else ()
-        if types[0].startswith("(") and is_static(inner):  # one struct of static members lies flat
-            return (unpack(inner, data),)
+        if is_flat(types):
+            return unpack_flat(types, data)
+        if len(types) == 1 and (inner := struct_of(types[0])) is not None:
+            return (unpack_struct(inner, data),)
         from eth_abi.abi import decode
 
         return tuple(decode(types, data))
@@ -123,12 +126,9 @@ def label(data: bytes) -> str | None:
 
     None for anything else, because the name that a contract gives itself must not make it unreadable.
     """
-    from eth_abi.abi import decode
-    from eth_abi.exceptions import DecodingError
-
     try:
-        text = data.decode() if len(data) == 32 else str(decode(["string"], data)[0])
-    except (DecodingError, UnicodeDecodeError, OverflowError):
+        text = data.decode() if len(data) == 32 else str(unpack_flat(("string",), data)[0])
+    except ValueError:
         return None
     return "".join(c for c in text if " " <= c <= "~")[:24] or None
 

@@ -39,7 +39,7 @@ REVERTS = {
 class AerodromeParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     factory: str
     """PoolFactory of the basic pools."""

@@ -92,7 +92,7 @@ HEAD = ("underlying", "comptroller", "interestRateModel", "symbol", "decimals")
 class CTokenParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     comptroller: str
     """Comptroller's address."""
     markets: list[str] = Field(min_length=1)

@@ -40,7 +40,7 @@ THIN = 20
 class CometParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     comet: str
     """Address of the Comet."""
     rewards: str | None = None

@@ -29,7 +29,7 @@ from yieldbot.protocols.reads import Reads
 class CurveParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     pools: list[str] = Field(min_length=1)
     """Addresses of the pools."""

@@ -34,7 +34,7 @@ NEEDED = {"generic": (), "metamorpho": ("morpho", "irm"), "stata": ("pool", "dat
 class VaultParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     flavour: Literal["generic", "metamorpho", "stata"]
     """generic (an opaque vault), metamorpho or stata (whose markets are read)."""
     vaults: list[str]

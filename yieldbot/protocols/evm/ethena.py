@@ -39,7 +39,7 @@ ROLES = ("SOFT_RESTRICTED_STAKER_ROLE", "FULL_RESTRICTED_STAKER_ROLE")
 class EthenaParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     staking: str
     """Address of sUSDe."""
     lookback_blocks: int = Field(default=7200, ge=0)

@@ -51,7 +51,7 @@ MOST_LISTED = 64
 class EulerParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     vaults: list[str] = Field(min_length=1)
     """Addresses of credit vaults."""
 

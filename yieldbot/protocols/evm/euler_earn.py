@@ -39,7 +39,7 @@ INSTANT_SECONDS = 1.0
 class EulerEarnParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     vaults: list[str] = Field(min_length=1)
     """Addresses of Earn vaults."""
 

@@ -65,7 +65,7 @@ ERRORS = {
 class FluidParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     f_tokens: list[str] = Field(min_length=1)
     """Addresses of fTokens of ERC-20 tokens."""
 

@@ -55,7 +55,7 @@ TERMS = (
 class FraxlendParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     pairs: list[str] = Field(min_length=1)
     """Addresses of pairs of version 2 or later, whose rate contract is VariableInterestRate."""
 

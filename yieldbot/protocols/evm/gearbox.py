@@ -47,7 +47,7 @@ TOTALS = (
 class GearboxParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     pools: list[str] = Field(min_length=1)
     """Addresses of pools (PoolV3)."""
 

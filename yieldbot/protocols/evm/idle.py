@@ -22,7 +22,7 @@ from yieldbot.protocols.idle import idle_state
 class IdleParams(BaseModel):
     """The wallet has no table of its own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Idle:

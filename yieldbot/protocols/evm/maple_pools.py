@@ -49,7 +49,7 @@ THIN = 20
 class MapleParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     pools: list[str] = Field(min_length=1)
     """Addresses of the pools."""
 

@@ -34,7 +34,7 @@ THIN = 20
 class MorphoParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     morpho: str
     """Morpho Blue's address."""
     irm: str

@@ -33,7 +33,7 @@ MOST_ADAPTERS, MOST_MARKETS = 8, 20
 class VaultV2Params(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     vaults: list[str]
     """Addresses of the vaults."""
     morpho: str

@@ -53,7 +53,7 @@ REVERTS = {
 class SavingsParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     flavour: Literal["susds", "sdai", "spark", "susdc", "susdc_l2"]
     """Sky's sUSDS, sDAI, Spark Savings v2, Spark's sUSDC on Ethereum, and the one on rollups."""
     vaults: list[str] = Field(min_length=1)

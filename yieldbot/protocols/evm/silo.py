@@ -49,7 +49,7 @@ TERMS_BYTES = 10 * 32
 class SiloParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     silos: list[str] = Field(min_length=1)
     """Addresses of silos, whose interest rate model is InterestRateModelV2."""
 

@@ -31,7 +31,7 @@ from yieldbot.protocols.evm.uniswap_v3 import MULTI, REVERTS, SINGLE, in_order, 
 class SlipstreamParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     factory: str
     """CLFactory's address."""

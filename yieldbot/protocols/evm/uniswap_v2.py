@@ -38,7 +38,7 @@ REVERTS = {
 class UniswapV2Params(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     factory: str
     """UniswapV2Factory's address."""

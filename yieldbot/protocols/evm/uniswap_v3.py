@@ -43,7 +43,7 @@ REVERTS = {
 class UniswapV3Params(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     factory: str
     """UniswapV3Factory's address."""

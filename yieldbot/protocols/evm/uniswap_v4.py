@@ -73,7 +73,7 @@ def _fees(value: list[tuple[int, int]]) -> list[tuple[int, int]]:
 class UniswapV4Params(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     pool_manager: str
     """PoolManager's address."""

@@ -51,7 +51,7 @@ OWN = (
 class YearnParams(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     vaults: list[str]
     """Addresses of the vaults."""
     lookback_blocks: int = Field(default=50_400, gt=0)

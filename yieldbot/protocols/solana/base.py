@@ -19,7 +19,7 @@ from yieldbot.model.tx import SvmInstruction
 class ProgramParams(BaseModel):
     """A deployment's table of one program."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     program: str
     """The program's address."""

@@ -53,7 +53,7 @@ def mint_of(address: Address) -> Flow[Mint]:
 class IdleSvmParams(BaseModel):
     """The wallet has no table of its own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class IdleSvm:

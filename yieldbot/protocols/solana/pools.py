@@ -19,7 +19,7 @@ Named = tuple[Address, dict[str, Any], Token, Token]
 class NamedPools(BaseModel):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     program: str
     """The exchange's program."""

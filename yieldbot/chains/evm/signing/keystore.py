@@ -24,6 +24,7 @@ from yieldbot.execution.keyfile import (
     read_private,
     write_new,
 )
+from yieldbot.model.address import checksummed
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import ApprovedTx, SignedTx
 
@@ -180,11 +181,9 @@ def _evm(document: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def address_of(document: Mapping[str, Any], path: Path) -> Address | None:
     """The address in a keystore's document; None if it has none. Raises ConfigError for an invalid one."""
-    from eth_utils.address import is_hex_address, to_checksum_address
-
     if not document.get("address"):
         return None
-    text = "0x" + str(document["address"]).lower().removeprefix("0x")
-    if not is_hex_address(text):
-        raise ConfigError(f"{path} names no address that is one: {AGAIN}")
-    return Address(str(to_checksum_address(text)))
+    try:
+        return checksummed("0x" + str(document["address"]).lower().removeprefix("0x"))
+    except ValueError:
+        raise ConfigError(f"{path} names no address that is one: {AGAIN}") from None

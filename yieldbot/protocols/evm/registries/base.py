@@ -72,7 +72,7 @@ class NoList:
 class Table(BaseModel):
     """Keys of a [[registries]] table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 @cache

@@ -47,7 +47,7 @@ class SvmRegistryReader(Protocol):
 class LendingTable(BaseModel):
     """Keys of a lending program's [[registries]] table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     program: str
     """The program."""
     market: str | None = None
@@ -57,7 +57,7 @@ class LendingTable(BaseModel):
 class ProgramTable(BaseModel):
     """Keys of another program's [[registries]] table."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     program: str
     """The program."""
 
