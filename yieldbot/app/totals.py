@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from yieldbot.app.document import Part
-from yieldbot.app.yields import apy_after, number
+from yieldbot.app.formatting import number
+from yieldbot.app.yields import apy_after
 from yieldbot.books.export_text import decimal
 from yieldbot.books.pnl import Pnl
 from yieldbot.model.amounts import Amount, Apy
