@@ -78,7 +78,12 @@ class QuoteDocument(Document):
     )
     gap_bps: float | None = Field(description="distance of this split from the bound, in bp of the swap")
     prices: tuple[IndependentPrice, ...] = Field(description="prices of oracles")
-    least: Money | None = Field(description="minimum out that a swap would be given; null: it is declined")
+    least: Money | None = Field(
+        description="minimum out that a swap would be given, with `exact_out` the output itself; null: it is declined"
+    )
+    most: Money | None = Field(
+        default=None, description="with `exact_out` the most that goes in; null: the input is exact, or it is declined"
+    )
     declined: Refusal | None = Field(description="why the swap would be refused; null: it would not")
     parts: tuple[SwapWay, ...] = Field(description="the routes, the largest first")
     unread: tuple[str, ...] = Field(description="pools and oracles that could not be read, each with the reason")

@@ -30,7 +30,16 @@ from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.spelling import did_you_mean, intended
-from yieldbot.risk.prices import MOST_APART_BPS, FairOutput, below_minimum, depegged, fair_output, stale, uncertain
+from yieldbot.risk.prices import (
+    MOST_APART_BPS,
+    FairOutput,
+    below_minimum,
+    depegged,
+    fair_output,
+    most_in,
+    stale,
+    uncertain,
+)
 from yieldbot.rpc.service import get
 
 if TYPE_CHECKING:
@@ -79,6 +88,8 @@ class Quote:
     """The pools and prices as they were read."""
     judged: FairOutput | Declined
     """The minimum out, or why the swap would be refused."""
+    most: Amount | None
+    """Of an exact output the most that goes in; None: the input is exact, or the swap would be refused."""
     aggregated: Quoted | YieldbotError | None
     """The aggregator's quote, or why there is none; None: it was not asked."""
 
@@ -128,8 +139,11 @@ def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:
         raise MarketError(f"{exact} for {wanted.symbol} on {chain.name}: {bad}") from None
     judged = _judged(chain, context.settings.policy, found, read, request.slippage_bps)
     other = None if request.aggregator is None else _aggregated(request, context, chain, found.taken, wanted)
-    document = _document(chain, found, read, judged, other)
-    return Quote(document=document, chain=chain, route=found, read=read, judged=judged, aggregated=other)
+    most = None
+    if found.exact_out and isinstance(judged, FairOutput):
+        most = most_in(judged, found.given, found.taken.token, request.slippage_bps)
+    document = _document(chain, found, read, judged, most, other)
+    return Quote(document=document, chain=chain, route=found, read=read, judged=judged, most=most, aggregated=other)
 
 
 def _bridge(request: QuoteRequest, to_chain: str, chain: ChainSettings, context: Context) -> BridgeQuote:
@@ -227,11 +241,18 @@ def _token(chain: ChainSettings, name: str) -> Token:
     return chain.tokens[found]
 
 
+def _least(found: Route, judged: FairOutput | Declined) -> Money | None:
+    if not isinstance(judged, FairOutput):
+        return None
+    return Money.of(found.given if found.exact_out else judged.least)
+
+
 def _document(
     chain: ChainSettings,
     found: Route,
     read: QuoteInputs,
     judged: FairOutput | Declined,
+    most: Amount | None,
     other: Quoted | YieldbotError | None,
 ) -> QuoteDocument:
     return QuoteDocument(
@@ -245,7 +266,8 @@ def _document(
         bound=number(found.bound),
         gap_bps=number(found.gap_bps),
         prices=tuple(IndependentPrice(source=who, rate=number(rate)) for who, rate in sorted(read.prices.items())),
-        least=Money.of(judged.least) if isinstance(judged, FairOutput) else None,
+        least=_least(found, judged),
+        most=Money.or_none(most),
         declined=None if isinstance(judged, FairOutput) else Refusal.of(judged),
         parts=tuple(
             SwapWay(

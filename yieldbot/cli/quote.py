@@ -108,11 +108,17 @@ def _table(quoted: Quote) -> Group:
         lines.append(f"{who}: {price:,.6g} {wanted.symbol} a {given.symbol}, {abs(below):z.3f} % {_side(below)}")
     lines += [
         f"certificate: no split over these routes {_bounded(found)}; gap {found.gap_bps:z.4f} bp",
-        f"minimum out: {judged.least}" if isinstance(judged, FairOutput) else f"REFUSED {judged.code}: {judged.reason}",
+        _limit(quoted) if isinstance(judged, FairOutput) else f"REFUSED {judged.code}: {judged.reason}",
         *([f"{quotes.aggregator_name(chain)}: {_aggregated(other, found)}"] if other is not None else []),
         *(f"not read: {why}" for why in read.unread),
     ]
     return Group(sheet, *(Text(line) for line in lines))
+
+
+def _limit(quoted: Quote) -> str:
+    """What a swap would be held to: the least that comes out, or of an exact output the most that goes in."""
+    assert isinstance(quoted.judged, FairOutput)
+    return f"minimum out: {quoted.judged.least}" if quoted.most is None else f"most that goes in: {quoted.most}"
 
 
 def _bounded(found: Route) -> str:

@@ -50,6 +50,12 @@ def fair_output(
     return FairOutput(high, Amount(wanted, int(float(amount) * kept * wanted.one)))
 
 
+def most_in(fair: FairOutput, exact: Amount, given: Token, slippage_bps: float) -> Amount:
+    """The most of ``given`` that an exact output may take: the amount whose minimum output it is, rounded down."""
+    kept = fair.rate * (1.0 - slippage_bps / BPS)
+    return Amount(given, int(float(exact) / kept * given.one) if kept > 0.0 else 0)
+
+
 def _listed(prices: Mapping[str, float]) -> str:
     return ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
 

@@ -45,6 +45,19 @@ def test_the_document_says_what_was_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert found["unread"] == ["a reason"] and not found["exact_out"]
 
 
+def test_an_exact_output_says_the_most_that_goes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes in is refused exactly where as much as that, given, would have a higher minimum out."""
+    monkeypatch.setattr(quotes, "chain_of", lambda chain: Pools({"b": 1.0, "a": 1.0}))
+    context = Context(written(tmp_path, chain=TWO_TOKENS + EXCHANGE))
+    found = quote(replace(SWAP, amount=None, out="100"), context).document.as_json()
+    assert found["least"] == found["given"] and found["declined"] is None
+    assert int(found["most"]["raw"]) == int(100 / 0.995 * 10**6) > int(found["taken"]["raw"])
+    assert found["most"]["symbol"] == "USDC"
+    assert quote(SWAP, context).document.as_json()["most"] is None
+    there = quote(replace(SWAP, amount=found["most"]["text"]), context).document.as_json()
+    assert int(there["least"]["raw"]) in (100 * 10**6, 100 * 10**6 - 1), "the minimum out of the most that goes in"
+
+
 def test_what_no_price_confirms_is_declined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quotes, "chain_of", lambda chain: Pools({"a": 2.0, "b": 2.0}))
     context = Context(written(tmp_path, chain=TWO_TOKENS + EXCHANGE))
