@@ -17,7 +17,7 @@ from typing import Any
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Apy, BlockRef
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Kind, Market, MarketState, Status
+from yieldbot.model.market import ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.settings import Job
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import SECONDS_PER_YEAR
@@ -154,15 +154,19 @@ class Accuracy:
         await self.touch(market)
         # The deposit is mined one second after the state that predicts it: rates that adapt do so in seconds, too.
         before = await self.state(market)
-        predicted = before.curve.apr(float(before.held) + float(amount), DAYS_30)
+        horizon, whole = DAYS_30, float(before.held) + float(amount)
+        if before.exit.kind is ExitKind.MATURITY:  # what is fixed is paid at its end
+            horizon = (before.exit.seconds or 0) + 1
+        predicted = before.curve.apr(whole, horizon)
         (call,) = adapter.deposit(before, amount, self.owner)
         await self.node.request("evm_setNextBlockTimestamp", [hex(before.block.timestamp + 1)])
         await self.send(call.to, call.data)
         start = await self.state(market)
-        await self.wait(DAYS_30)
+        await self.wait(horizon)
         end = await self.state(market)
         elapsed = end.block.timestamp - start.block.timestamp
-        growth = end.held.raw / start.held.raw - 1
+        paid = start.held.raw if horizon == DAYS_30 else whole * market.asset.one
+        growth = end.held.raw / paid - 1
         return Draw(
             market=market.name,
             protocol=market.protocol,
@@ -171,7 +175,7 @@ class Accuracy:
             amount=float(amount),
             utilisation_before=before.utilisation or 0.0,
             utilisation_after=start.utilisation or 0.0,
-            predicted=Apy.from_growth(predicted * DAYS_30 / SECONDS_PER_YEAR, DAYS_30).value,
+            predicted=Apy.from_growth(predicted * horizon / SECONDS_PER_YEAR, horizon).value,
             accrued=Apy.from_growth(growth, elapsed).value,
         )
 

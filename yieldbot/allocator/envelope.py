@@ -43,6 +43,7 @@ from yieldbot.math.curves import (
 )
 from yieldbot.math.dilution import Dilution
 from yieldbot.math.liquidity_curve import LiquidityCurve
+from yieldbot.math.pt_prices import FixedTermCurve
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
@@ -52,6 +53,11 @@ from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import SECONDS_PER_YEAR
 
+CONCAVE = (
+    *(SupplyKinkedCurve, DilutedCurve, EnteredCurve, ConstantCurve, SampledCurve, StatedCurve, VestingCurve),
+    *(UnlockingCurve, LiquidityCurve, FixedTermCurve),
+)
+"""Curves whose income is concave between breakpoints."""
 BEFORE = 1e-12
 """Distance below a step of the IRM's exponential at which its breakpoint is put, as a fraction of the pool."""
 OUTSIDE = 1e-8
@@ -133,6 +139,8 @@ def is_nonincreasing(curve: YieldCurve) -> bool:
             return all(low[1] <= high[1] for low, high in pairwise(((0.0, 0.0), *curve.points)))
         case AdaptiveCurve() | ConstantCurve() | StatedCurve(entry_cost=0.0):
             return True
+        case FixedTermCurve():
+            return not curve.stays
         case DilutedCurve() | VestingCurve():
             return curve.income_per_year >= 0.0
         case StakeCurve():
@@ -163,22 +171,7 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
             return times(curve.factor, tight_bound(curve.base, a, b, horizon_seconds))
         case CappedCurve():
             return _capped_bound(curve, a, b, horizon_seconds)
-        case (
-            KinkedCurve(deficit=0.0)
-            | SupplyKinkedCurve()
-            | DilutedCurve()
-            | EnteredCurve()
-            | ConstantCurve()
-            | SampledCurve()
-            | StatedCurve()
-            | VestingCurve()
-            | UnlockingCurve()
-            | LiquidityCurve()
-        ):
-            return by_shape(
-                lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
-            )
-        case StakeCurve() if _is_concave(curve, (a + b) / 2):
+        case _ if _is_concave(curve, (a + b) / 2):
             return by_shape(
                 lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
             )
@@ -248,13 +241,16 @@ def _tight_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: f
     return by_shape(lambda x: term.income(x, horizon_seconds), lambda x: term.slope(x, horizon_seconds), a, b)
 
 
-def _is_concave(curve: StakeCurve, x: float) -> bool:
-    """Whether income is concave in the whole cell that x lies in. With s = others + x, R rewards and p = 1 - fee it is
-    (a + b x) ((1 + R / s)^p - 1) - x + a + b x, whose second derivative has the sign of 2 (a - b others) - (a + b x) (1
-    - p) R / (s + R).
+def _is_concave(curve: YieldCurve, x: float) -> bool:
+    """Whether income is known to be concave in the whole cell that x lies in.
+
+    For a StakeCurve with s = others + x, R rewards and p = 1 - fee it is (a + b x) ((1 + R / s)^p - 1) - x + a + b x,
+    whose second derivative has the sign of 2 (a - b others) - (a + b x) (1 - p) R / (s + R).
     """
-    a, b = curve.earning(x)
-    return curve.growth >= 0.0 and a <= b * curve.others
+    if isinstance(curve, StakeCurve):
+        a, b = curve.earning(x)
+        return curve.growth >= 0.0 and a <= b * curve.others
+    return isinstance(curve, CONCAVE) or (isinstance(curve, KinkedCurve) and not curve.deficit)
 
 
 def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_seconds: float) -> Vertices:

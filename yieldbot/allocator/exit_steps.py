@@ -9,6 +9,7 @@ from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import net_income
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.plan import graded
+from yieldbot.allocator.share_terms import matured, with_terms
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
@@ -59,22 +60,30 @@ def step_plan(
 
 
 def collect_steps(snapshot: Snapshot, policy: Policy) -> list[ExitStep]:
-    """Collections of what is ready, and of what a cancellation returned, where it is worth its gas
-    (``max_gas_share_of_gain``).
+    """Collections of what is ready, of what a cancellation returned, and redemptions of shares that have expired, where
+    it is worth its gas (``max_gas_share_of_gain``).
 
     The gain is the amount that arrives, as the annual rate that would yield it within the horizon.
     """
     found = []
     for state in snapshot.markets:
         gone = state.leaving
+        if matured(state) and _pays(snapshot, state, state.withdrawable, policy):
+            amount = state.withdrawable
+            leg = with_terms(state, Leg(LegKind.WITHDRAW, state.market.id, amount, all=amount == state.held))
+            found.append(ExitStep(leg, per_year(snapshot, amount, policy), snapshot.fees.cost(state.gas_withdraw)))
         if gone is None or state.barred:
             continue
         for kind, amount in ((LegKind.COLLECT, gone.ready), (LegKind.CANCEL, gone.back)):
             cost = snapshot.fees.cost(state.gas_withdraw)
-            if amount and cost <= policy.max_gas_share_of_gain * _worth(snapshot, amount):
+            if amount and _pays(snapshot, state, amount, policy):
                 leg = Leg(kind, state.market.id, amount, all=kind is LegKind.COLLECT and amount == state.held)
                 found.append(ExitStep(leg, per_year(snapshot, amount, policy), cost))
     return found
+
+
+def _pays(snapshot: Snapshot, state: MarketState, amount: Amount, policy: Policy) -> bool:
+    return snapshot.fees.cost(state.gas_withdraw) <= policy.max_gas_share_of_gain * _worth(snapshot, amount)
 
 
 def per_year(snapshot: Snapshot, amount: Amount, policy: Policy) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from yieldbot.allocator.share_terms import with_terms
 from yieldbot.model.alarm_limits import ABOUT_CASH
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import LEAVE_TXS, ChainFees
@@ -156,7 +157,7 @@ def _way_out(snapshot: Snapshot, state: MarketState, policy: Policy) -> tuple[li
     whole = amount >= state.held
     if not whole and state.liquidity_market is not None:
         return [], _stays(state, state.held, "only a part of the pool's position can be taken out", "it is tried again")
-    leg = Leg(LegKind.WITHDRAW, state.market.id, amount, all=whole)
+    leg = with_terms(state, Leg(LegKind.WITHDRAW, state.market.id, amount, all=whole))
     if whole:
         return [leg], None
     why = f"the market has cash for {amount} of {state.held} alone"

@@ -11,6 +11,7 @@ from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.horizons import days_allowed, horizon_key
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.self_dilution import losing, without
+from yieldbot.allocator.share_terms import with_terms
 from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount, Apr, Token
 from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, ChainFees
@@ -110,7 +111,10 @@ def _legs(snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId,
     worth = {m: abs(float(c)) * snapshot.price(c.token) for m, c in changes.items()}
     ordered = sorted(changes.items(), key=lambda item: (-worth[item[0]], item[0]))
     out = [
-        Leg(LegKind.WITHDRAW, market_id, Amount(change.token, -change.raw), all=not allocation.targets[market_id])
+        with_terms(
+            snapshot.of(market_id),
+            Leg(LegKind.WITHDRAW, market_id, Amount(change.token, -change.raw), all=not allocation.targets[market_id]),
+        )
         for market_id, change in ordered
         if change.raw < 0
     ]
@@ -130,13 +134,14 @@ def _into(state: MarketState, change: Amount) -> tuple[Leg, ...]:
     """The legs of a deposit; with a trial: a hundredth in, half of that out again, then the rest in."""
     whole = Leg(LegKind.DEPOSIT, state.market.id, change, ticks=_range(state))
     if not state.untried or change.raw < BACK:
-        return (whole,)
+        return (with_terms(state, whole),)
     trial, back = Amount(change.token, change.raw // TRIAL), Amount(change.token, change.raw // BACK)
-    return (
+    legs = (
         replace(whole, amount=trial),
         Leg(LegKind.WITHDRAW, state.market.id, back),
         replace(whole, amount=change - trial + back),
     )
+    return tuple(with_terms(state, leg) for leg in legs)
 
 
 def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) -> str | None:

@@ -50,7 +50,7 @@ def place_of(registry: Registry, found: FoundMarket) -> tuple[PinnedRow | None, 
     reader = REGISTRIES[family_of(registry.chain)]()[registry.kind]
     row = reader.pinned(registry, found)
     if row is None or row.protocol not in ADAPTERS[family_of(registry.chain)]():
-        return None, "no adapter reads it"
+        return None, "; ".join(found.limits) or "no adapter reads it"
     return row, None
 
 

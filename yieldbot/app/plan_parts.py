@@ -42,7 +42,11 @@ class Leg(Part):
     market_id: str = Field(description="the market; of a swap the pair, of a claim the reward")
     amount: Money = Field(description="what goes in or comes out; of a swap what goes in, of a claim nothing")
     all: bool = Field(description="whether it is the whole position")
-    gets: Money | None = Field(description="minimum out of a swap or a claim; null: other kinds")
+    gets: Money | None = Field(
+        description="minimum out of a swap or a claim, and of a deposit or withdrawal where shares are bought and sold"
+        " at a price; else null"
+    )
+    gives: Money | None = Field(description="the most shares that are sold at a price; null: none are")
     ticks: tuple[int, int] | None = Field(description="the range that liquidity is put into; null: other kinds")
 
     @classmethod
@@ -53,6 +57,7 @@ class Leg(Part):
             amount=Money.of(step.amount),
             all=step.all,
             gets=Money.or_none(step.gets),
+            gives=Money.or_none(step.gives),
             ticks=step.ticks,
         )
 

@@ -234,7 +234,7 @@ def _plan(doc: Mapping[str, Any]) -> Plan:
         raise Malformed("plan: it is not what its id says, or has more or less in it than a plan")
     if not all(map(math.isfinite, (plan.gain_per_year, plan.cost))):
         raise Malformed("plan: its gain or cost is no number")
-    if any(amount.raw < 0 for leg in plan.legs for amount in (leg.amount, leg.gets) if amount is not None):
+    if any(amount.raw < 0 for leg in plan.legs for amount in (leg.amount, leg.gets, leg.gives) if amount is not None):
         raise Malformed("plan: an amount is negative")
     return plan
 
@@ -243,8 +243,7 @@ def _tokens(plan: Plan) -> Iterator[Token]:
     yield plan.asset
     for leg in plan.legs:
         yield leg.amount.token
-        if leg.gets is not None:
-            yield leg.gets.token
+        yield from (amount.token for amount in (leg.gets, leg.gives) if amount is not None)
 
 
 def _refuse_token(token: Token, plan: Plan, job: Job) -> None:

@@ -35,7 +35,7 @@ def fingerprint(state: MarketState, names: Sequence[str], codes: Sequence[bytes]
     codes: the code of the contract and of each of them. Pure."""
     content: list[Any] = [state.market.address.lower(), [name.lower() for name in names]]
     content += [[hashlib.sha256(code).hexdigest() for code in codes]]
-    content += [_plain(own_terms(state.market.params)), state.exit.kind.value, state.exit.seconds]
+    content += [_plain(own_terms(state.market.params)), state.exit.kind.value, _wait(state)]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -67,6 +67,11 @@ async def with_exits(prints: Fingerprints, snapshot: Snapshot, records: Sequence
         state = _known(snapshot.states[m], exits.get(m, Exits()), now.get(m), m in first)
         changed[m] = _stuck(state, exits.get(m, Exits()), now.get(m), reverts.get(m))
     return replace(snapshot, states=dict(snapshot.states) | changed)
+
+
+def _wait(state: MarketState) -> int | None:
+    """The seconds that an exit takes; of one at a fixed date 0, since they become fewer by themselves."""
+    return 0 if state.exit.kind is ExitKind.MATURITY else state.exit.seconds
 
 
 def _triable(state: MarketState) -> bool:

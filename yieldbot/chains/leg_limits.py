@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from yieldbot.allocator.exits import price_of
 from yieldbot.allocator.horizons import horizon_days
+from yieldbot.allocator.share_terms import reduced
 from yieldbot.execution.world import Wiring, records_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.market import MarketState, Snapshot
@@ -47,20 +48,20 @@ def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | No
     if leg.kind is LegKind.WITHDRAW and not whole and state is not None and state.liquidity_market is None:
         there = state.withdrawable
         if plan.is_exit and 0 < there.raw < leg.amount.raw:
-            return replace(leg, amount=there, all=False)
+            return replace(reduced(leg, there), all=False)
         if there < leg.amount <= there + Amount(leg.amount.token, leg.amount.raw // SLACK):
-            return replace(leg, amount=there)
+            return reduced(leg, there)
     if leg.kind not in (LegKind.DEPOSIT, LegKind.SWAP) or most is None or most >= leg.amount:
         return leg
-    if leg.gets is None:
-        return replace(leg, amount=most)
-    return replace(leg, amount=most, gets=Amount(leg.gets.token, -(-leg.gets.raw * most.raw // leg.amount.raw)))
+    return reduced(leg, most)
 
 
 def shares_for(state: MarketState, leg: Leg) -> int:
     """The most shares that a leg may redeem, in base units of the share token. Whole position: all of them; else the
     shares that the amount is worth, plus two units and a millionth for rounding; for a collection those of its request;
     0 for other kinds of legs."""
+    if leg.gives is not None:
+        return leg.gives.raw
     if leg.kind is LegKind.COLLECT:
         return state.leaving.ready_shares if state.leaving else 0
     if leg.kind not in (LegKind.WITHDRAW, LegKind.REQUEST):

@@ -10,6 +10,7 @@ from yieldbot.allocator.assess import assess, price_veto
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
 from yieldbot.allocator.convert import convert
 from yieldbot.allocator.exit_swaps import exit_price_refusal
+from yieldbot.allocator.share_terms import matured
 from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
@@ -65,7 +66,7 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
             return Declined("LIQUIDITY_GONE", f"{state.market.name} pays out only {state.withdrawable} now")
     if (refused := not_entered(plan, index, snapshot, policy, job.base if job else None)) is not None:
         return refused
-    if plan.legs and plan.legs[index].kind in STEPS:
+    if plan.legs and (plan.legs[index].kind in STEPS or _redeems(plan, index, snapshot)):
         return _step_unpaid(plan, index, snapshot, policy)
     least = plan.gain_per_year * policy.min_gain_share if index == 0 else 0.0
     gain = _gain_per_year(plan.legs[index:], snapshot, policy)
@@ -75,6 +76,12 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
             f"what is left would earn {gain:z,.2f} a year more; {least:z,.2f} is the least (policy.min_gain_share)",
         )
     return None
+
+
+def _redeems(plan: Plan, index: int, snapshot: Snapshot) -> bool:
+    """Whether a leg of a plan without moves redeems shares that have expired."""
+    state = snapshot.states.get(plan.legs[index].market_id)
+    return not plan.moves and plan.legs[index].kind is LegKind.WITHDRAW and state is not None and matured(state)
 
 
 def exit_leg_refused(leg: Leg, snapshot: Snapshot) -> Declined | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Leg, Plan
 
@@ -38,9 +36,9 @@ def _steps(plan: Plan) -> list[tuple[object, ...]]:
 
 
 def _step(leg: Leg) -> tuple[object, ...]:
-    return leg.kind, leg.market_id, leg.amount.token, leg.all, leg.gets and leg.gets.token, leg.ticks
+    return leg.kind, leg.market_id, leg.amount.token, leg.all, leg.gets and leg.gets.token, leg.ticks, leg.gives is None
 
 
 def _amounts(plan: Plan) -> list[Amount]:
     """What each leg gives and brings, in order: as many for each plan of the same steps."""
-    return list(chain.from_iterable((leg.amount, *((leg.gets,) if leg.gets else ())) for leg in plan.legs))
+    return [one for leg in plan.legs for one in (leg.amount, leg.gets, leg.gives) if one is not None and one]

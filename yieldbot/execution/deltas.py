@@ -84,14 +84,30 @@ def leg_fault(work: IntendedLeg, deltas: Sequence[Delta], tolerance_bps: float) 
             return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, the plan deposits {leg.amount}")
         if shares is not None and shares <= 0:
             return Declined("NO_SHARES", f"{work.market.name} takes {leg.amount} and gives no shares")
+        if leg.gets is not None and change_of(deltas, leg.gets.token) < leg.gets.raw:
+            brought = change_of(deltas, leg.gets.token)
+            return Declined("BELOW_LEAST", f"{_change(leg.gets.token, brought)}, the least is {leg.gets}")
         return None
     if leg.kind in (LegKind.REQUEST, LegKind.CANCEL):
         return _step_fault(work, moved, shares)
+    if leg.gives is not None:
+        return _sold_fault(leg, moved, change_of(deltas, leg.gives.token))
     enough = within(moved, leg.amount.raw, leg.amount.raw, tolerance_bps) or (leg.all and moved > leg.amount.raw)
     if not enough:
         return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, the plan withdraws {leg.amount}")
     if shares is not None and shares > 0:
         return Declined("DELTA_NOT_PLANNED", f"a withdrawal from {work.market.name} adds shares")
+    return None
+
+
+def _sold_fault(leg: Leg, moved: int, shares: int) -> Declined | None:
+    """``leg_fault`` for shares that are sold: a price moves, the approved least does not."""
+    if leg.gets is None or leg.gives is None or leg.gets.token != leg.amount.token:
+        return Declined("DELTA_NOT_PLANNED", "a sale of shares that names nothing to be brought")
+    if moved < leg.gets.raw:
+        return Declined("BELOW_LEAST", f"{_change(leg.gets.token, moved)}, the least is {leg.gets}")
+    if not -leg.gives.raw <= shares < 0:
+        return Declined("DELTA_NOT_PLANNED", f"{_change(leg.gives.token, shares)}, the plan gives {leg.gives}")
     return None
 
 

@@ -37,7 +37,8 @@ def _leg(leg: Leg) -> str:
         case LegKind.DEPOSIT:
             return f"deposit {what} into {where}{least}"
         case LegKind.WITHDRAW:
-            return f"withdraw {what} from {where}{least}"
+            sold = "" if leg.gives is None else f", giving at most {_exact(leg.gives)}"
+            return f"withdraw {what} from {where}{least}{sold}"
         case LegKind.SWAP:
             return f"swap {what}{least}"
         case LegKind.CLAIM:

@@ -44,6 +44,8 @@ def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
     """``leg_in_plan`` for what the leg brings: the approved token, at the approved rate or a better one."""
     if leg.kind is LegKind.CLAIM and leg.gets != planned.gets:
         return Declined("NOT_IN_PLAN", f"a claim of {leg.gets}, one of {planned.gets} was approved")
+    if leg.gives is not None or planned.gives is not None:
+        return _sold_in_plan(leg, planned)
     if leg.gets is None or planned.gets is None:
         return None if leg.gets is planned.gets else Declined("NOT_IN_PLAN", f"{leg.kind} is not what was approved")
     if leg.gets.token != planned.gets.token:
@@ -52,6 +54,21 @@ def _gets_in_plan(leg: Leg, planned: Leg) -> Declined | None:
     if leg.gets.raw * planned.amount.raw < planned.gets.raw * leg.amount.raw:
         message = f"{leg.amount} for {leg.gets}, at least {planned.gets} for {planned.amount} was approved"
         return Declined("BELOW_LEAST", message)
+    return None
+
+
+def _sold_in_plan(leg: Leg, planned: Leg) -> Declined | None:
+    """``leg_in_plan`` for shares that are sold: no more of them, and no less for each, than was approved."""
+    terms = (leg.gives, leg.gets, planned.gives, planned.gets)
+    if leg.kind is not LegKind.WITHDRAW or None in terms:
+        return Declined("NOT_IN_PLAN", f"{leg.kind} is not what was approved")
+    gives, gets, most, least = (one for one in terms if one is not None)
+    if (gives.token, gets.token) != (most.token, least.token):
+        return Declined("NOT_IN_PLAN", f"{gives.token.symbol} for {gets.token.symbol} is not what was approved")
+    if gives > most:
+        return Declined("AMOUNT_ABOVE_PLAN", f"{gives} to sell, {most} were approved")
+    if gets.raw * most.raw < least.raw * gives.raw:
+        return Declined("BELOW_LEAST", f"{gives} for {gets}, at least {least} for {most} was approved")
     return None
 
 

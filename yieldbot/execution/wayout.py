@@ -7,11 +7,11 @@ a way out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from yieldbot.model.amounts import Amount
-from yieldbot.model.market import ExitKind, Market, MarketState
+from yieldbot.model.market import Exit, ExitKind, Market, MarketState
 from yieldbot.model.plan import NoWayOut
 
 C = TypeVar("C")
@@ -47,6 +47,14 @@ class ExitRehearsal(Generic[C]):
         wait = self.state.exit.seconds or 0
         asks_first = self.state.exit.kind in (ExitKind.COOLDOWN, ExitKind.REQUEST)
         return (LEAST_SECONDS, wait + 1) if asks_first else (max(LEAST_SECONDS, wait),)
+
+    @property
+    def ways(self) -> tuple[ExitRehearsal[C], ...]:
+        """The exits of which each must succeed from the same state: of shares that are sold before a maturity the sale,
+        at its cost, and the redemption at the maturity, which must cost nothing."""
+        if self.state.prices is None or self.state.exit.kind is not ExitKind.MATURITY:
+            return (self,)
+        return (replace(self, state=replace(self.state, exit=Exit())), replace(self, fees_bps=0.0))
 
     def net_raw(self, put: Amount) -> int:
         """Base units of a deposit that should come back, after the declared fees."""

@@ -31,6 +31,7 @@ from yieldbot.math.fraxlend import MovingLineCurve
 from yieldbot.math.jupiter_lend import WholeBpCurve
 from yieldbot.math.kamino_vault import LessFeeCurve
 from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
+from yieldbot.math.pt_prices import FixedTermCurve
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.scaled import CappedCurve, ScaledCurve
@@ -87,6 +88,7 @@ SHAPES = {
     "reward_term": _shape(RewardTerm, "others value_per_year seconds_left claim_cost"),
     "stated": _shape(StatedCurve, "rate held entry_cost"),
     "vesting": _shape(VestingCurve, "others income_per_year seconds_left later_per_year"),
+    "fixed_term": _shape(FixedTermCurve, "held shares total_pt total_asset scalar anchor fee seconds_left"),
     "provided": _shape(LiquidityCurve, "stays enters held entry_cost"),
     "outlook": _shape(RangeOutlook, "fees others lost gas once"),
 }

@@ -110,6 +110,7 @@ def _leg_to_doc(leg: Leg) -> Doc:
         "all": leg.all,
         "gets": None if leg.gets is None else amount_to_doc(leg.gets),
         "ticks": None if leg.ticks is None else list(leg.ticks),
+        "gives": None if leg.gives is None else amount_to_doc(leg.gives),
     }
 
 
@@ -121,6 +122,7 @@ def _leg_from_doc(doc: Any) -> Leg:
         part(doc, "all", bool),
         None if doc.get("gets") is None else amount_from_doc(doc["gets"]),  # older rows have no such member
         _ticks(doc.get("ticks")),
+        None if doc.get("gives") is None else amount_from_doc(doc["gives"]),
     )
 
 

@@ -87,7 +87,7 @@ def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals:
     amounts is capped by the market's own figures; as its kink is unknown, only against our own withdrawals.
     ignore_withdrawals: treat the rate as if our own withdrawals did not change it.
     """
-    if state.liquidity_market is not None:
+    if state.liquidity_market is not None or state.prices is not None:  # a fixed rate is not forecast from the past
         return state.curve
     if state.forecast is None:
         return _capped_curve(state, policy, ignore_withdrawals)

@@ -18,6 +18,7 @@ from yieldbot.model.liquidity import LiquidityMarket
 from yieldbot.model.look_through import Backing
 from yieldbot.model.rewards import Reward
 from yieldbot.model.risk import Act, Alarm, Grade
+from yieldbot.model.share_prices import SharePrices
 
 if TYPE_CHECKING:
     from yieldbot.model.glance import Glance
@@ -232,6 +233,9 @@ class MarketState:
     """Pairs of readings that contradict each other, with both numbers. They stop new money, and are among the flags."""
     leaving: Leaving | None = None
     """The part of ``held`` that is leaving by a two-step exit; None: none is."""
+    prices: SharePrices | None = None
+    """How its shares are bought and sold at a price that our own trade moves; None: a deposit makes them at their
+    worth."""
     stuck: str = ""
     """Why our holding cannot be withdrawn now, according to a rehearsal or the chain: nothing is requested, and no new
     money goes in. Empty: it can."""

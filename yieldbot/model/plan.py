@@ -131,9 +131,12 @@ class Leg:
     all: bool = False
     """Whether it is the whole position, taken by the protocol's own maximum so that no dust is left."""
     gets: Amount | None = None
-    """Minimum out of a swap or a claim; None for other kinds."""
+    """Minimum out of a swap or a claim, and of a deposit or withdrawal where shares are bought and sold at a price;
+    else None."""
     ticks: tuple[int, int] | None = None
     """Range that the liquidity goes into; None for other kinds."""
+    gives: Amount | None = None
+    """The most shares that a withdrawal sells where they are sold at a price; None for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,8 @@ class Plan:
         """Whether its legs only take money out of markets into our own wallet, judged by the legs and not by what the
         plan says of itself."""
         return bool(self.legs) and all(
-            leg.kind in OUT and is_market(leg.market_id) and leg.gets is None and leg.ticks is None for leg in self.legs
+            leg.kind in OUT and is_market(leg.market_id) and leg.ticks is None and _into_wallet(leg)
+            for leg in self.legs
         )
 
     @property
@@ -217,6 +221,7 @@ def plan_id(plan: Plan) -> str:
     content = [plan.block.chain, plan.block.hash, plan.owner, str(plan.expires_at), str(plan.grade)]
     content += [f"{leg.kind} {leg.market_id} {_exactly(leg.amount)} {leg.all}" for leg in plan.legs]
     content += [f"for {_exactly(leg.gets)}" for leg in plan.legs if leg.gets is not None]
+    content += [f"gives {_exactly(leg.gives)}" for leg in plan.legs if leg.gives is not None]
     content += [f"over {leg.ticks}" for leg in plan.legs if leg.ticks is not None]
     content += [
         f"{m.source} {m.target} {_exactly(m.amount)} {m.gain_per_year!r} {m.cost!r} {m.break_even_days!r} {m.reason}"
@@ -228,6 +233,13 @@ def plan_id(plan: Plan) -> str:
     content += [f"sold {_exactly(plan.sold)}"] if plan.sold is not None else []
     content += [f"why {line}" for line in plan.why]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:ID_DIGITS]
+
+
+def _into_wallet(leg: Leg) -> bool:
+    """Whether a leg that takes money out brings nothing but the market's asset, for no more than shares of it."""
+    if leg.gets is None or leg.gives is None:
+        return leg.gets is leg.gives is None
+    return leg.kind is LegKind.WITHDRAW and leg.gets.token == leg.amount.token != leg.gives.token
 
 
 def _exactly(amount: Amount) -> str:

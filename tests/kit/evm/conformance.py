@@ -37,7 +37,10 @@ def check_calls(chain: Accuracy, market: Market, calls: tuple[EvmCall, ...], amo
             assert str(market.asset.amount(amount_raw)) in call.description
         if call.allowance is not None:
             assert call.allowance.spender in adapter.spenders(market)
-            assert (call.allowance.token, call.allowance.raw) == (market.asset, amount_raw)
+            if call.allowance.token == market.asset:
+                assert call.allowance.raw == amount_raw
+            else:  # shares that are sold at a price: all that the call gives, for at least what it names
+                assert call.least is not None and call.least.token == market.asset
         refused_when_changed(chain, market, call, amount_raw)
 
 
@@ -52,7 +55,8 @@ def refused_when_changed(chain: Accuracy, market: Market, call: EvmCall, amount_
     known = frozenset(address.lower() for address in named) | frozenset(numbers_in(market.params))
 
     def code(data: bytes) -> str | None:
-        found = objection((function,), data, chain.owner, known, amount_raw, most_shares=shares)
+        least = call.least.raw if call.least else None
+        found = objection((function,), data, chain.owner, known, amount_raw, most_shares=shares, least=least)
         return None if found is None else found[0]
 
     assert code(call.data) is None, call.description
@@ -65,10 +69,15 @@ def refused_when_changed(chain: Accuracy, market: Market, call: EvmCall, amount_
             changed = call.data[:place] + bytes(12) + bytes.fromhex(STRANGER[2:]) + call.data[place + 32 :]
             assert code(changed) in ("RECIPIENT_NOT_SELF", "ADDRESS_NOT_KNOWN"), call.description
             tried["recipient"] += 1
+        elif call.least is not None and value == call.least.raw:
+            changed = call.data[:place] + (value - 1).to_bytes(32, "big") + call.data[place + 32 :]
+            assert code(changed) == "LEAST_BELOW_PLAN", call.description
+            tried["least"] += 1
         elif value and value in (amount_raw, shares):
             changed = call.data[:place] + (2 * value).to_bytes(32, "big") + call.data[place + 32 :]
             assert code(changed) == "AMOUNT_ABOVE_PLAN", call.description
             tried["amount"] += 1
     owners = sum(item.role == "recipient" for item in read)
     assert tried["recipient"] == owners
+    assert (tried["least"] == 1) is any(item.role == "least" for item in read)
     assert tried["amount"] or amount_raw is None, "its amount stands nowhere in it"

@@ -43,7 +43,7 @@ def entry(tmp_path: Path) -> Entry:
 
 def shown(entry: Entry, now: int) -> DiscoveredMarket:
     chain = chain_of()
-    registry = Registry("pendle", chain.chain, "Pendle", {"factory": AT}, AT, 1)
+    registry = Registry("pendle", chain.chain, "Pendle", {"factory": AT, "router": AT}, AT, 1)
     seen = Discovered(block=BlockRef(chain.chain, 9, "0x", 9), readings=())
     return _market(
         RegistryReading(registry=registry), entry, chain.tokens["USDC"], Full({}, {}), seen, chain, now
@@ -58,7 +58,7 @@ def test_a_principal_token_s_rate_its_end_and_what_leaving_costs_are_one_row(ent
     assert row[2] == "5.87%" and row[6].startswith(
         "found; fixed until 2028-01-01, sold at once it loses 0.31%; its yield"
     )
-    assert one.unfit == "no adapter reads it", "it is shown and gets no money"
+    assert one.unfit == FOUND.limits[0], "it is shown and gets no money"
 
 
 def test_a_rate_that_was_not_read_again_is_not_shown(entry: Entry) -> None:

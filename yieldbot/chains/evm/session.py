@@ -248,7 +248,8 @@ class JobSession(JobWatch):
         if state.liquidity_market is not None and self.job.base is not None:
             return provide_work(plan, index, leg, snapshot, self.job.base, self.world.now())
         adapter = self.adapters[state.market.protocol]
-        calls = _calls(adapter, state, leg, plan.owner)
+        calls = _calls(adapter, _limited(state, leg), leg, plan.owner)
+        cost_bps = _entry_cost_bps(state, leg)
         requests: list[int] = []
         return LegWork(
             index=index,
@@ -266,9 +267,9 @@ class JobSession(JobWatch):
             else ExitRehearsal(
                 state=state,
                 withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
-                fees_bps=state.entry_cost_bps,
+                fees_bps=cost_bps,
             ),
-            entry_cost_bps=state.entry_cost_bps,
+            entry_cost_bps=cost_bps,
             again=lambda now, idle: self._work(plan, _with(snapshot, now), index, idle),
         )
 
@@ -301,6 +302,20 @@ def _calls(adapter: YieldAdapter, state: MarketState, leg: Leg, owner: Address) 
     if leg.kind is LegKind.REQUEST:
         return adapter.request_exit(state, amount, owner)
     return adapter.collect_exit(state, owner) if leg.kind is LegKind.COLLECT else adapter.cancel_exit(state, owner)
+
+
+def _limited(state: MarketState, leg: Leg) -> MarketState:
+    """The state whose calls bring at least what the leg was approved for."""
+    if state.prices is None or leg.gets is None:
+        return state
+    return replace(state, prices=state.prices.limited(leg.gets.raw))
+
+
+def _entry_cost_bps(state: MarketState, leg: Leg) -> float:
+    """What a deposit is worth less afterwards than what went in, in bp of it."""
+    if state.prices is None or leg.kind is not LegKind.DEPOSIT:
+        return state.entry_cost_bps
+    return state.prices.cost_bps(leg.amount.raw)
 
 
 def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:

@@ -143,6 +143,14 @@ def _ethena(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
     return HeldBy(idle=1.0, asset=asset)
 
 
+def _principal(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    """A principal token is paid by its standardized yield token, which holds one token that earns."""
+    inner = str(state.market.params["yield_token"])
+    if inner.lower() == state.market.asset.address.lower():
+        return HeldBy(idle=1.0, asset=asset)
+    return HeldBy(children=((token_key(inner), 1.0),), asset=asset)
+
+
 def _earn(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
     """Euler Earn: the credit vaults below it, by what it holds in each."""
     curve = state.curve
@@ -191,6 +199,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "euler_earn": _earn,
     "fraxlend": _pair,
     "morpho_blue": _blue,
+    "pendle": _principal,
     "savings_rate": _savings,
     "silo": _pair,
     "morpho_vault_v2": _vault,

@@ -212,6 +212,22 @@ def _view(signature: str, *words: int | str) -> bytes:
     return selector_of(signature) + b"".join(number.to_bytes(32, "big") for number in numbers)
 
 
+def _pendle(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    """Who owns the standardized yield token can pause or replace it; who owns the router and the factory can change
+    what they do and what a trade costs."""
+    params = market.params
+    yield Dependency(market.address, Part.POOL, "market of the principal token")
+    for name, part, words in (
+        ("sy", Part.INSIDE, "standardized yield token"),
+        ("yt", Part.INSIDE, "yield token"),
+        ("yield_token", Part.INSIDE, "what the standardized yield token holds"),
+        ("router", Part.ADMIN, "router"),
+    ):
+        yield Dependency(Address(params[name]), part, words)
+    if where.get("factory"):
+        yield Dependency(Address(where["factory"]), Part.ADMIN, "market factory")
+
+
 OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency]]] = {
     "aave_v3": _aave,
     "compound_v2": _ctoken,
@@ -225,6 +241,7 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "fraxlend": standing_credit.fraxlend,
     "gearbox": standing_credit.gearbox,
     "morpho_blue": _blue,
+    "pendle": _pendle,
     "savings_rate": _savings,
     "silo": standing_credit.silo,
     "morpho_vault_v2": _vault_v2,

@@ -13,11 +13,12 @@ from yieldbot.model.ids import Address
 from yieldbot.model.json_text import loads
 from yieldbot.model.keccak import keccak
 
-PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "free", "max_loss"})
+PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "zero", "least", "free", "max_loss"})
 """Roles of arguments in deposits, withdrawals and claims, and what the judge demands for each.
 
 amount: base units of the leg's asset, at most the plan's amount. shares: at most what the leg may give back. recipient:
-our own account. market: an address or a number in the market's row. empty: no bytes. free: any value; the ``reason``
+our own account. market: an address or a number in the market's row. empty: no bytes, or a list of none. zero: zero,
+false, or nobody's address. least: at least what the leg must bring. free: any value; the ``reason``
 beside it in the ABI says why it can do no harm.
 """
 ROLES = PLAIN | {
@@ -150,7 +151,7 @@ def _type(item: Mapping[str, Any]) -> str:
 def _roles(inputs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The role of each argument, structs' members included."""
     for item in inputs:
-        yield from _roles(item["components"]) if "components" in item else [_role(item)]
+        yield from _roles(item["components"]) if "components" in item and not _empty_list(item) else [_role(item)]
 
 
 def _role(item: Mapping[str, Any]) -> str:
@@ -158,10 +159,17 @@ def _role(item: Mapping[str, Any]) -> str:
     return "" if role not in ROLES or (role == "free" and not item.get("reason")) else role
 
 
+def _empty_list(item: Mapping[str, Any]) -> bool:
+    """Whether it is a list that must be empty, so that no element of it needs a role."""
+    return str(item["type"]).endswith("]") and item.get("role") == "empty"
+
+
 def _leaves(inputs: Iterable[Mapping[str, Any]], values: Iterable[Any]) -> Iterator[Argument]:
     for item, value in zip(inputs, values, strict=True):
         kind, name = str(item["type"]), str(item.get("name", "")).lower().strip("_")
-        if kind.endswith("]"):
+        if _empty_list(item):
+            yield Argument(name, kind, value, _role(item))
+        elif kind.endswith("]"):
             inner = dict(item) | {"type": kind[: kind.rindex("[")]}
             for element in value:
                 yield from _leaves([inner], [element])

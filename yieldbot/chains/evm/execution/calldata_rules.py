@@ -42,14 +42,16 @@ def objection(
     now: int = 0,
     inner: Mapping[bytes, tuple[AbiFunction, ...]] | None = None,
     most_shares: int = 0,
+    least: int | None = None,
 ) -> tuple[str, str] | None:
     """Why calldata must not be signed, as (code, message); None if one of the candidate functions finds no fault.
 
     candidates: the functions in abis/ with the call's selector. known: values in the market's row: addresses in lower
     case, numbers as digits. most: the largest amount of the asset, in base units; None if the whole position is
-    intended, so that the protocol's own maximum is allowed. most_shares: the most shares that may be given back. swap:
-    the terms by which the calls of a swap leg are judged; without them no swap is signed. now: unix seconds, for
-    deadlines. inner: functions, by selector, that a router's multicall may contain.
+    intended, so that the protocol's own maximum is allowed. most_shares: the most shares that may be given back. least:
+    what the call must bring at least, in base units of what it brings; None: nothing was approved, so that no call that
+    names a least is signed. swap: the terms by which the calls of a swap leg are judged; without them no swap is
+    signed. now: unix seconds, for deadlines. inner: functions, by selector, that a router's multicall may contain.
     """
     fault: tuple[str, str] = ("CALLDATA_UNKNOWN", f"nothing in abis/ describes the call {data[:4].hex()}")
     for function in candidates:
@@ -65,7 +67,7 @@ def objection(
         elif any(item.role == "least_out" for item in read):
             found = "SWAP_NOT_PLANNED", "a swap, and the leg is none"
         else:
-            found = next((bad for item in read if (bad := _fault(item, owner, known, most, most_shares))), None)
+            found = next((bad for item in read if (bad := _fault(item, owner, known, most, most_shares, least))), None)
         if found is None:
             return None
         fault = (found[0], f"{function.name}: {found[1]}")
@@ -103,7 +105,7 @@ def judged_swap(
 
 
 def _fault(
-    item: Argument, owner: Address, known: frozenset[str], most: int | None, most_shares: int
+    item: Argument, owner: Address, known: frozenset[str], most: int | None, most_shares: int, least: int | None
 ) -> tuple[str, str] | None:
     """Why one argument breaks the rule of its role; None if it does not. Default deny: a role without a rule here is
     refused, and so is a value of another type."""
@@ -121,6 +123,15 @@ def _fault(
         case "shares" if isinstance(value, int):
             if value > most_shares:
                 return "AMOUNT_ABOVE_PLAN", f"{name} is {value} shares, {most_shares} may be given back"
+        case "least" if isinstance(value, int):
+            if least is None or value < least:
+                return "LEAST_BELOW_PLAN", f"{name} is {value}, at least {least} was approved"
+        case "zero" if item.type in ("address", "bool") or isinstance(value, int):
+            if int(str(value), 16) if item.type == "address" else value:
+                return "ARGUMENT_NOT_KNOWN", f"{name} is {value}, and must be zero"
+        case "empty" if isinstance(value, tuple | list):
+            if value:
+                return "CALLDATA_OPAQUE", f"{name} holds {len(value)} entries, and must be empty"
         case "max_loss" if isinstance(value, int):
             if value > MOST_LOSS_BPS:
                 return "AMOUNT_ABOVE_PLAN", f"{name} accepts a loss of {value} bps, at most {MOST_LOSS_BPS} may be"

@@ -180,7 +180,8 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
         return Declined("SWAP_NOT_PLANNED", f"{tx.description}: the terms are not the leg's")
     most = None if work.leg.all and work.leg.kind is LegKind.WITHDRAW else work.leg.amount.raw
     judged = (rules.abi.get(name, ()), tx.data, rules.owner, _known(work), most)
-    faults = [objection(*judged, terms, now, rules.abi, work.most_shares) for terms in work.swaps or (None,)]
+    least = work.leg.gets.raw if work.leg.gets else None
+    faults = [objection(*judged, terms, now, rules.abi, work.most_shares, least) for terms in work.swaps or (None,)]
     if (found := None if None in faults else faults[0]) is not None:
         return Declined(found[0], f"{tx.description}: {found[1]}")
     # That a call is harmless is not enough: it must be what the adapter built and the rehearsal ran, byte for byte.
@@ -190,7 +191,16 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
 
 
 def _is_allowance(work: LegWork, tx: UnsignedTx) -> bool:
-    return tx.to.lower() == work.leg.amount.token.address.lower() and tx.data[:4] == APPROVE
+    return _allowed_token(work, tx) is not None and tx.data[:4] == APPROVE
+
+
+def _allowed_token(work: LegWork, tx: UnsignedTx) -> Amount | None:
+    """The most of the token called that the leg may allow: of the asset, or of shares that are sold; None: of
+    neither."""
+    leg = work.leg
+    given = leg.gives if leg.kind is LegKind.WITHDRAW else None
+    amounts = (leg.amount, *((given,) if given and given.token == work.share_token else ()))
+    return next((one for one in amounts if one.token.address.lower() == tx.to.lower()), None)
 
 
 def _allowance(work: LegWork, tx: UnsignedTx) -> Declined | None:
@@ -201,12 +211,14 @@ def _allowance(work: LegWork, tx: UnsignedTx) -> Declined | None:
         return Declined("SPENDER_NOT_ALLOWED", f"{spender} is no spender of {work.market.name}")
     if raw == 0:
         return None  # revoking an allowance is always allowed
-    if work.leg.kind not in GIVING or work.leg.amount.raw < raw:
-        return Declined("ALLOWANCE_NOT_EXACT", f"an allowance of {raw}, the leg moves {work.leg.amount.raw}")
+    most = _allowed_token(work, tx)
+    gives = work.leg.kind in GIVING if most == work.leg.amount else most is not None
+    if not gives or most is None or most.raw < raw:
+        return Declined("ALLOWANCE_NOT_EXACT", f"an allowance of {raw}, the leg moves {most.raw if most else 0}")
     needs = {
         (call.allowance.spender.lower(), call.allowance.raw)
         for call in work.calls
-        if call.allowance and call.allowance.token == work.leg.amount.token
+        if call.allowance and call.allowance.token == most.token
     }
     if (spender, raw) not in needs:
         return Declined("ALLOWANCE_NOT_EXACT", f"an allowance of {raw} that no call of the leg consumes")
@@ -222,6 +234,8 @@ def _effect(rules: Rules, work: LegWork, simulated: SimulatedTx) -> Declined | N
         return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.description}: takes more {asset.symbol} than was approved")
     if work.share_token and leg.kind is LegKind.DEPOSIT and change_of(simulated.deltas, work.share_token) < 0:
         return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.description}: a deposit takes shares away")
+    if leg.gives is not None and change_of(simulated.deltas, leg.gives.token) < -leg.gives.raw:
+        return Declined("DELTA_NOT_PLANNED", f"{simulated.tx.description}: gives more than {leg.gives}")
     for change in simulated.deltas:
         if change.least is not None and change.raw < change.least:
             message = f"{Amount(change.token, change.raw)}, the least is {Amount(change.token, change.least)}"

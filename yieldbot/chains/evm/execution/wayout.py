@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.execution.balances import fetch_balances
+from yieldbot.chains.evm.execution.build import with_allowances
 from yieldbot.chains.evm.execution.on_fork import mined
 from yieldbot.chains.evm.execution.reverts import REVERTED, revert_words
 from yieldbot.errors import MarketError, NodeRefused, TransientError
@@ -34,17 +35,22 @@ async def rehearse_exit(account: Account, fork: Node, work: LegWork, held_raw: i
     out, provides = work.out, work.provides
     if (out is None or work.observe is None) and (provides is None or provides.back is None):
         return None
-    kept = await fork.request("evm_snapshot", [])
-    try:
-        await fork.request(
-            "anvil_setBalance", [account.owner, hex(GAS_WEI)]
-        )  # a market is not refused because we lack gas
-        if out is None:
-            return await _left(account, fork, work, held_raw, fees)
-        return await _tried(account, fork, work, out, held_raw)
-    finally:
-        if await fork.request("evm_revert", [kept]) is not True:
-            raise TransientError("the fork cannot be put back after the way out was rehearsed")
+    for way in out.ways if out else (None,):
+        kept = await fork.request("evm_snapshot", [])
+        try:
+            await fork.request(
+                "anvil_setBalance", [account.owner, hex(GAS_WEI)]
+            )  # a market is not refused because we lack gas
+            if way is None:
+                found = await _left(account, fork, work, held_raw, fees)
+            else:
+                found = await _tried(account, fork, work, way, held_raw)
+        finally:
+            if await fork.request("evm_revert", [kept]) is not True:
+                raise TransientError("the fork cannot be put back after the way out was rehearsed")
+        if found is not None:
+            return found
+    return None
 
 
 async def _tried(
@@ -108,7 +114,7 @@ async def _taken(account: Account, fork: Node, work: LegWork, calls: tuple[EvmCa
 
     if not calls:
         return "there is no call that takes it out", True
-    for call in calls:
+    for call in with_allowances(calls, {}, {}):  # shares that are sold need one
         fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "value": hex(call.value)}
         try:
             limit = min(int(await fork.request("eth_estimateGas", [fields]), 16) * 5 // 4, account.max_gas)

@@ -40,6 +40,8 @@ class Params(Table):
 
     factory: str
     """PendleMarketFactoryV3, or a later one."""
+    router: str
+    """PendleRouterV4, through which principal tokens are bought and sold."""
 
 
 class PendleMarkets(NoList):
@@ -102,7 +104,10 @@ class PendleMarkets(NoList):
         )
 
     def pinned(self, registry: Registry, found: FoundMarket) -> PinnedRow | None:
-        return None
+        if found.limits:  # a principal token that only a swap reaches is shown, and cannot be bought
+            return None
+        same = {"router": registry.params["router"], "factory": registry.address}
+        return PinnedRow(protocol="pendle", name=registry.name, same=same, listed_in="markets", value=found.key)
 
 
 def _market(state: bytes, index: bytes) -> PtMarket | None:

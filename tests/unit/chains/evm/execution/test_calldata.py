@@ -97,11 +97,13 @@ def test_every_argument_needs_a_role_and_a_free_one_its_reason(changes: dict[str
     assert next(functions([entry("f")])).has_roles, "no argument, nothing to say"
 
 
-def fault(item: dict[str, Any], value: Any, most: int | None = 10, shares: int = 3) -> str | None:
+def fault(
+    item: dict[str, Any], value: Any, most: int | None = 10, shares: int = 3, least: int | None = 7
+) -> str | None:
     (function,) = functions([entry("f", item)])
     data = selector(function.signature) + encode(function.types, [value])
     known = frozenset({POOL.lower(), "500"})
-    found = objection([function], data, OWNER, known, most, most_shares=shares)
+    found = objection([function], data, OWNER, known, most, most_shares=shares, least=least)
     return found[0] if found else None
 
 
@@ -115,6 +117,13 @@ def fault(item: dict[str, Any], value: Any, most: int | None = 10, shares: int =
         ("uint256", "market", 500, 501, "ADDRESS_NOT_KNOWN"),
         ("bytes", "empty", b"", b"\0", "CALLDATA_OPAQUE"),
         ("string", "empty", "", "x", "CALLDATA_OPAQUE"),
+        ("uint256[]", "empty", [], [0], "CALLDATA_OPAQUE"),
+        ("uint256", "least", 7, 6, "LEAST_BELOW_PLAN"),
+        ("uint256", "zero", 0, 1, "ARGUMENT_NOT_KNOWN"),
+        ("bool", "zero", False, True, "ARGUMENT_NOT_KNOWN"),
+        ("address", "zero", "0x" + "00" * 20, POOL, "ARGUMENT_NOT_KNOWN"),
+        ("bytes", "zero", None, b"", "CALLDATA_OPAQUE"),
+        ("address", "least", None, POOL, "ARGUMENT_NOT_KNOWN"),
         ("bytes", "amount", None, b"", "CALLDATA_OPAQUE"),
         ("address", "amount", None, STRANGER, "ADDRESS_NOT_KNOWN"),
         ("address", "amount", None, POOL, "ARGUMENT_NOT_KNOWN"),
@@ -134,6 +143,7 @@ def test_a_free_argument_may_be_anything_and_a_whole_position_any_amount() -> No
     assert fault(AMOUNT, 2**256 - 1, most=None) is None and fault(AMOUNT, 2**256 - 1) == "AMOUNT_ABOVE_PLAN"
     least = {"name": "it", "type": "uint256", "role": "least_out"}
     assert fault(least, 1) == "SWAP_NOT_PLANNED"
+    assert fault(least | {"role": "least"}, 10**9, least=None) == "LEAST_BELOW_PLAN", "nothing was approved"
 
 
 def test_one_reading_without_fault_is_enough_and_the_last_fault_is_told() -> None:
