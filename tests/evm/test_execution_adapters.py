@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
 from tests.kit.evm.stage import Stage
+from yieldbot.allocator.share_terms import with_terms
 from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
@@ -72,6 +74,10 @@ async def _there_and_back(stage: Stage, state: MarketState) -> None:
         await stage.node.request("evm_increaseTime", [hex(5 * 86_400)])
         snapshot = await stage.snapshot()
         fresh = snapshot.of(market.id)
+        if fresh.prices is not None:  # sold at what it brings after five days
+            amount = fresh.held if leg.all else leg.amount
+            leg = with_terms(fresh, replace(leg, amount=amount))
+            plan = replace(plan, legs=(*legs[:index], leg, *legs[index + 1 :]))
         work = stage.work(fresh, leg, index)
         rehearsal = await rehearse(stage.account, [work], snapshot.block)
         assert isinstance(rehearsal, Rehearsal), (market.id, rehearsal)

@@ -19,9 +19,16 @@ def with_terms(state: MarketState, leg: Leg) -> Leg:
     if leg.kind is LegKind.DEPOSIT:
         return replace(leg, gets=Amount(token, _less(prices.bought(leg.amount.raw), slippage)))
     needed = state.shares if leg.all else min(state.shares, prices.needed(leg.amount.raw))
-    given = needed if leg.all else min(state.shares, needed - -(-needed * slippage // BPS))
+    given = needed if leg.all else min(state.shares, needed + -(-needed * slippage // BPS))
     brings = leg.amount.raw if not leg.all else min(leg.amount.raw, prices.sold(needed))
     return replace(leg, gives=Amount(token, given), gets=Amount(leg.amount.token, _less(brings, slippage)))
+
+
+def limited(state: MarketState, leg: Leg) -> MarketState:
+    """The state whose calls bring at least what the leg was approved for."""
+    if state.prices is None or leg.gets is None:
+        return state
+    return replace(state, prices=state.prices.limited(leg.gets.raw))
 
 
 def matured(state: MarketState) -> bool:

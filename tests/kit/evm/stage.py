@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.kit import ROOT
+from yieldbot.allocator.share_terms import limited
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.node.client import Node
@@ -38,6 +39,7 @@ class Stage:
 
     def work(self, state: MarketState, leg: Leg, index: int) -> LegWork:
         adapter, owner = adapters()[state.market.protocol], self.job.wallet.address
+        state = limited(state, leg)
         calls = (
             adapter.deposit(state, leg.amount, owner)
             if leg.kind is LegKind.DEPOSIT

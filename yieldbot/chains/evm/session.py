@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import Any
 
 from yieldbot.allocator.claims import claim_of
+from yieldbot.allocator.share_terms import limited
 from yieldbot.chains import exits
 from yieldbot.chains.evm import exits as evm_exits
 from yieldbot.chains.evm.cash import unseen, with_cash
@@ -248,7 +249,7 @@ class JobSession(JobWatch):
         if state.liquidity_market is not None and self.job.base is not None:
             return provide_work(plan, index, leg, snapshot, self.job.base, self.world.now())
         adapter = self.adapters[state.market.protocol]
-        calls = _calls(adapter, _limited(state, leg), leg, plan.owner)
+        calls = _calls(adapter, limited(state, leg), leg, plan.owner)
         cost_bps = _entry_cost_bps(state, leg)
         requests: list[int] = []
         return LegWork(
@@ -302,13 +303,6 @@ def _calls(adapter: YieldAdapter, state: MarketState, leg: Leg, owner: Address) 
     if leg.kind is LegKind.REQUEST:
         return adapter.request_exit(state, amount, owner)
     return adapter.collect_exit(state, owner) if leg.kind is LegKind.COLLECT else adapter.cancel_exit(state, owner)
-
-
-def _limited(state: MarketState, leg: Leg) -> MarketState:
-    """The state whose calls bring at least what the leg was approved for."""
-    if state.prices is None or leg.gets is None:
-        return state
-    return replace(state, prices=state.prices.limited(leg.gets.raw))
 
 
 def _entry_cost_bps(state: MarketState, leg: Leg) -> float:

@@ -25,6 +25,7 @@ from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Sta
 from yieldbot.model.reads import Flow
 from yieldbot.model.rewards import Reward
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.model.units import BPS
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 from yieldbot.protocols.reads import Reads
 
@@ -148,7 +149,7 @@ class Pendle:
         flags = {
             str(status): status is not Status.ACTIVE,
             "expired": prices.expired,
-            f"fixed for {left / 86_400:.0f} days": not prices.expired,
+            f"fixed for {left // 86_400} days": not prices.expired,
             "at-cap": not prices.expired and not room,
         }
         gas, held = leg_gas(self.protocol), prices.worth()
@@ -246,7 +247,8 @@ def _unlike(market: Market, index: int, rate: int, tried: list[bytes]) -> list[s
     """Why a PT does not pay one unit of the asset, in doubts: the yield token lost value, or takes a fee."""
     codec, token, found = abi("pendle"), market.asset, []
     if rate < index - index // SLACK:
-        found.append(f"its yield token pays {rate / index:.6f} of what it did: a PT is redeemed for less than one")
+        part = f"{rate * BPS // index / 100:g} %"
+        found.append(f"its yield token pays {part} of what it did: a PT is redeemed for less than one")
     one = 10 ** market.params["share_decimals"]
     for name, words, ours in (
         ("previewDeposit", "gives", token.one * ONE // rate),
