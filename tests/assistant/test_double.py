@@ -46,7 +46,7 @@ def _beside(value: Any) -> list[str]:
 
 
 async def test_requests_have_the_form_that_the_sdk_declares(asked: Asked) -> None:
-    await asked("What do we hold?", use(("list_positions", {})), say("Nothing that I know of."))
+    await asked("What do we hold?", use(("list_positions", {})), say("I do not know."))
     form: TypeAdapter[Any] = TypeAdapter(MessageCreateParamsStreaming)
     assert len(asked.double.asked) == 2
     for body in asked.double.asked:

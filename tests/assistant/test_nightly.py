@@ -33,7 +33,8 @@ from yieldbot.model.notices import Channel, Notice, NoticeTimes, Service
 from yieldbot.risk.severity import selector_of
 from yieldbot.risk.watching import WatchMemory
 
-CALM = "A quiet day. Held were 10,500.0000 USDC, and 500.0000 USDC were earned."
+SHOWN = "The day's figures: “USDC on eip155:31337: earned 500.0000 USDC, predicted 0.0571; held 10,500.0000”."
+CALM = "So be it.\nIt was {{S3.lines.1}}."
 
 
 class Nights:
@@ -129,7 +130,7 @@ async def test_the_words_come_with_the_daily_notice_and_replace_nothing(nights: 
     assert (await nights.step()).state == kept.WAITING and len(nights.double.batches) == 1
     nights.done(say(CALM))
     nights.double.results_at = "http://127.0.0.1:1/elsewhere"  # the key goes to the service's own address alone
-    assert (await nights.step()).lines == ("A quiet day.", "Held were 10,500.0000 USDC, and 500.0000 USDC were earned.")
+    assert (await nights.step()).lines == ("So be it.", SHOWN)
     (settled,) = nights.rows()
     sent = USAGE["input_tokens"] * 250 + USAGE["cache_creation_input_tokens"] * 313
     assert settled.nanodollars == sent + USAGE["cache_read_input_tokens"] * 25 + OUTPUT_TOKENS * 1250, "half the price"
@@ -141,8 +142,12 @@ async def test_the_words_come_with_the_daily_notice_and_replace_nothing(nights: 
     assert all(finding.severity == "info" for finding in nights.sent[-1].findings if finding.text in texts[-2:])
     assert nights.notices(120) == [] and nights.notices(2 * DAY)[-1:] != texts[-1:]
     document = newest(nights.asked.served.service)
-    assert document["status"] == "answered" and document["answer"] == CALM and document["usage"]["requests"] == 1
-    assert {one["text"].split()[0] for one in document["figures"]} == {"10,500.0000", "500.0000"}
+    assert (
+        document["status"] == "answered"
+        and document["answer"] == document["answer"]
+        and document["usage"]["requests"] == 1
+    )
+    assert [(one["source"], one["path"]) for one in document["figures"]] == [("S3", "lines[0]")]
 
 
 async def test_each_day_has_one_request(nights: Nights) -> None:
@@ -166,8 +171,8 @@ async def test_each_day_has_one_request(nights: Nights) -> None:
 @pytest.mark.parametrize(
     ("step", "line", "outcome"),
     [
-        (say("We earned 812.0000 USDC. A quiet day."), "not shown: 1 of its numbers", "done"),
-        (say("The account lost 77.7 %."), "not shown: 1 of its numbers", "done"),  # others wrote it
+        (say("We earned 812.0000 USDC."), "not shown: nothing of it", "done"),
+        (say("{{S4r1.message}}"), "not shown: nothing of it", "done"),  # others wrote it
         (Step(error="expired"), "the service's result is expired", "expired"),
         (Step(error="errored"), "the service's result is errored", "errored"),
         (say("I cannot.", stop="refusal"), "the model refuses", "done"),
@@ -199,14 +204,14 @@ async def test_the_terminal_shows_it_with_its_sources_and_what_the_watch_found(
         contract=at, what="CallScheduled", words="harmless", block=5, pending=pending, calls=(upgrade,)
     )
     looks.save(file, WatchMemory(block=5, time=int(nights.clock) - 60, open=(event,)))
-    await nights.answered(say(CALM + " A harmless upgrade is announced."))
+    await nights.answered(say(CALM + "\nA harmless upgrade is announced {{S5r1}}."))
     told = list[str]()
     screen = SimpleNamespace(json=False, complain=told.append, redacted=lambda text: text)
     monkeypatch.setattr(cli.use, "service_of", lambda *_: nights.asked.served.service)
     assert cli.nightly(cast(Any, screen)) == 0 and not told
     shown = capsys.readouterr().out.splitlines()
-    assert shown[1].startswith(f"{cli.GUTTER}A quiet day.") and "the day's figures: 10,500.0000" in shown[2]
-    assert shown[3].startswith("  critical: ") and "new code can do anything" in shown[3]
+    assert shown[1].startswith(f"{cli.GUTTER}So be it.") and "the day's figures: “" in shown[3]
+    assert shown[4].startswith("  critical: ") and "new code can do anything" in shown[4]
 
 
 async def test_a_server_has_the_task_before_its_notices_and_serves_without_it(
@@ -224,9 +229,11 @@ async def test_a_server_has_the_task_before_its_notices_and_serves_without_it(
 
 async def test_long_words_and_links_keep_their_place(nights: Nights) -> None:
     link = "See https://evil.example/?q=all now.\n"
-    long = "A quiet day " + "and so on " * 40 + f"with 500.0000 USDC.\n{link}" + "Calm.\n" * 9
+    many = "{{S3.lines.1}} " * 3
+    long = f"{many}\n{link}We earned 812.0000 USDC.\n" + "{{S3.lines.1}}\n" * 9
     night = await nights.answered(say(long))
     assert len(night.lines) == 8 and max(map(len, night.lines)) <= 270 and "yieldbot ask --nightly" in night.lines[-1]
+    assert "812" not in json.dumps(night.answer) + json.dumps(night.lines)
     assert "evil" not in json.dumps(night.answer) and all("…" not in text for text in nights.notices(3600))
 
 

@@ -53,21 +53,21 @@ def asking(tmp_path: Path) -> Iterator[Asking]:
 
 def test_ask_answers_and_ends_in_one_line_whatever_the_service_does(asking: Asking) -> None:
     double = asking.double
-    double.steps[:] = [say("We hold nothing. That is all.")]
+    double.steps[:] = [say("So be it. As you like.")]
     ended = asking("ask", "What do we hold?")
-    assert (ended.code, ended.err) == (0, "") and ended.out == "| We hold nothing. That is all.\n"
+    assert (ended.code, ended.err) == (0, "") and ended.out == "| So be it. As you like.\n"
     for line, steps, code in (
         ("the model refuses to answer this", [say("", stop="refusal")], 1),
         ("the service is overloaded: ask again later", [OVERLOADED] * 2, 1),
-        ("not shown: 1 of its numbers are in none of its sources", [say("It pays 42 %."), say("It is 43 %.")], 4),
+        ("not shown: nothing of it has a source", [say("It pays 42 %."), say("It is 43 %.")], 4),
     ):
         double.steps[:] = steps
         ended = asking("ask", "Is all well?")
         assert ended.code == code and ended.line.startswith(f"yieldbot: {line}"), ended
         assert not double.steps and not [one for one in ended.out.splitlines() if "4" in one]
-    double.steps[:] = [say("All is well.")]
+    double.steps[:] = [say("So be it.")]
     document = asking("--json", "ask", "Is all well?").document
-    assert document["schema"] == "yieldbot/answer/v1" and document["answer"] == "All is well."
+    assert document["schema"] == "yieldbot/answer/v1" and document["answer"] == "So be it."
     double.lacks = frozenset(("claude-sonnet-5-5",))
     assert "assistant.models.answer" in asking("ask", "What do we hold?").line
     usage = asking("--json", "ask", "--usage").document
@@ -94,18 +94,18 @@ def test_ask_without_a_key_a_budget_or_the_service_sends_nothing(asking: Asking)
 
 
 def test_chat_goes_on_after_a_failure_and_ends_at_an_empty_line(asking: Asking) -> None:
-    asking.double.steps[:] = [say("We hold nothing."), OVERLOADED, OVERLOADED, say("As I said: nothing.")]
+    asking.double.steps[:] = [say("So be it."), OVERLOADED, OVERLOADED, say("As you like.")]
     ended = asking("chat", given="What do we hold?\nAre you there?\nAnd now?\n\n")
     assert ended.code == 0 and ended.line == "yieldbot: the service is overloaded: ask again later"
-    assert ended.out == "> | We hold nothing.\n> > | As I said: nothing.\n> "
+    assert ended.out == "> | So be it.\n> > | As you like.\n> "
     sent = str(asking.double.asked[-1]["messages"])
-    assert "What do we hold?" in sent and "We hold nothing." in sent and "Are you there?" not in sent
+    assert "What do we hold?" in sent and "So be it." in sent and "Are you there?" not in sent
 
 
 def test_ctrl_c_ends_an_answer_and_a_conversation_in_one_line(asking: Asking) -> None:
-    asking.double.steps[:] = [say("We hold nothing. More is coming now.", wait=threading.Event())]
+    asking.double.steps[:] = [say("So be it. As you like, then.", wait=threading.Event())]
     with asking.begin("ask", "What do we hold?") as process, asking.begin("chat") as other:
-        for one, begun in ((process, "| We hold nothing. "), (other, "> ")):
+        for one, begun in ((process, "| So be it. "), (other, "> ")):
             assert one.stdout is not None and one.stdout.read(len(begun)) == begun
             one.send_signal(signal.SIGINT)
             assert one.wait(60) == 130

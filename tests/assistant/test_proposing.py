@@ -83,7 +83,7 @@ async def test_a_compromised_model_that_tries_everything_gets_no_further_than_pl
         ("propose_plan", {}),
     ]
     for at in range(0, len(tries), 4):
-        found = await asked(f"what now, {at}?", use(*tries[at : at + 4]), say("Done."))
+        found = await asked(f"what now, {at}?", use(*tries[at : at + 4]), say("So be it."))
         assert found.status == "answered"
         assert all(wish.lower() not in json.dumps(one.model_dump()).lower() for one in found.proposals)
     assert {job for job, _ in asked.served.asked} == {"newest", "queue", "rehearse"}

@@ -23,7 +23,7 @@ class SourcePart(Part):
 
 
 class FigurePart(Part):
-    """A number of the answer."""
+    """A figure or a quotation of the answer."""
 
     text: str = Field(description="as the answer writes it")
     source: str = Field(description="the source that has it, as S1")
@@ -69,12 +69,16 @@ class AnswerDocument(Document):
 
     question: str = Field(description="the question")
     status: Status = Field(
-        description="`answered`; `not_shown`: a number had no source; `refused`: by the model; `cut_off`: too long; "
-        "`unavailable`: the service did not answer; `over_budget`: the day's budget is used up"
+        description="`answered`; `not_shown`: nothing of it had a source; `refused`: by the model; `cut_off`: "
+        "too long; `unavailable`: the service did not answer; `over_budget`: the day's budget is used up"
     )
-    answer: str | None = Field(description="the answer, whose numbers are all in its sources; null: none is shown")
-    note: str | None = Field(description="why there is no whole answer, in one line; null: there is one")
-    figures: tuple[FigurePart, ...] = Field(description="every number of the answer with its source")
+    answer: str | None = Field(
+        description="the answer, written by yieldbot from what the model cites; null: none is shown"
+    )
+    note: str | None = Field(
+        description="why there is no answer, or what is left out of it, in one line; null: it is whole"
+    )
+    figures: tuple[FigurePart, ...] = Field(description="every figure and quotation of the answer with its source")
     sources: tuple[SourcePart, ...] = Field(description="what the model was given")
     findings: tuple[FindingPart, ...] = Field(
         default=(),

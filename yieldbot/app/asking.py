@@ -34,7 +34,7 @@ class Looking:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The next sentence of the answer; its numbers are all in the sources."""
+    """The next part of the answer, as it is shown."""
 
     text: str
     """The text, with the space before the next sentence."""
@@ -42,7 +42,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """What was shown of this answer so far does not count: one of its later numbers had no source."""
+    """What was shown of this answer so far does not count: a later part of it had no source."""
 
     reason: str
     """Why, in one line."""

@@ -1,7 +1,8 @@
-"""The assistant: asks the model, uses the tools that it names, checks every number, and shows nothing without a source.
+"""The assistant: asks the model, uses the tools that it names, and shows what it cites in words of its own.
 
-A model is an outsider here: it may read and plan for one caller, its input to tools is checked, and what it says is
-compared with what it was given. Where it is down, slow, over budget or lying, the answer says so and all else goes on.
+A model is an outsider here: it may read and plan for one caller, its input to tools is checked, and it writes no
+figure: it cites fields of what it was given, which are written out here. Where it is down, slow, over budget or lying,
+the answer says so and all else goes on.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,11 +19,11 @@ from yieldbot.app.admission import SPIKE, Caller, Scope
 from yieldbot.app.answer_documents import AnswerDocument, AssistantRequestDocument, AssistantUsageDocument, Status
 from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn, Withdrawn
 from yieldbot.app.desk import Desk
+from yieldbot.app.service import visible
 from yieldbot.assistant import usage
 from yieldbot.assistant.budget import Budget, dollars
 from yieldbot.assistant.earlier import Summaries, older
 from yieldbot.assistant.kept import KeptAnswers, name_of
-from yieldbot.assistant.links import without_links
 from yieldbot.assistant.messages_api import MessagesApi, ModelFailed, Reply, Tokens
 from yieldbot.assistant.privacy import Names
 from yieldbot.assistant.prompts import prompt
@@ -31,6 +31,7 @@ from yieldbot.assistant.proposing import Proposer
 from yieldbot.assistant.question import Question
 from yieldbot.assistant.requests import body_of, conversation, data_block, most, version
 from yieldbot.assistant.searching import Searcher, as_document
+from yieldbot.assistant.speaking import Figure, sentences
 from yieldbot.assistant.tools import Toolbox, tools_of
 from yieldbot.errors import ConfigError, YieldbotError
 
@@ -49,7 +50,6 @@ NOT_TAKEN = ("overloaded", "limited", "key", "away", "refused", "model")
 """Failures of requests that the service did not work on."""
 LOOK_SECONDS = 10.0
 """For so long it is not looked again whether there is a key."""
-_END = re.compile(r"(?<=[.!?])\s+(?=[^\d\s])|\n+")
 T = TypeVar("T")
 
 
@@ -152,11 +152,12 @@ class _Run:
         self._deadline = time.monotonic() + self._settings.seconds
         self._api: MessagesApi | None = None
         self._said = list[str]()
-        self._uses = 0
+        self._figures = list[Figure]()
+        self._uses = self._left_out = 0
 
     async def first(self, sends: bool = False) -> dict[str, Any]:
         """The body of the first request. sends: whether a summary of earlier turns may be asked for."""
-        blocks = self._question.begin(self._history)
+        blocks = self._question.begin()
         for passage in await self._searcher.found(self._question.text):
             kind: Supplier = passage.kind
             document = as_document([passage])
@@ -206,37 +207,30 @@ class _Run:
         messages: list[dict[str, Any]] = body["messages"]
         asked_again = False
         for _ in range(MOST_ROUNDS):
-            said, begun, reply, wrong = "", "", None, list[str]()
+            begun, reply, wrong = "", None, list[str]()
             async for part in self._sent(self._body(messages)):
                 if isinstance(part, Reply):
                     reply = part
-                    continue
-                begun += part
-                *whole, begun = _pieces(begun)
+                    whole, begun = [begun], ""
+                else:
+                    *whole, begun = sentences(begun + part)
                 for text in whole:
-                    wrong += self._question.wrong(text, said)
-                    said += text
-                    if not wrong:
-                        yield Piece(self._shown(text))
+                    shown, faults = self._say(text)
+                    wrong += faults
+                    if shown and (asked_again or not wrong):
+                        yield Piece(shown)
             assert reply is not None
-            if begun.strip():
-                wrong += self._question.wrong(begun, said)
-                if not wrong:
-                    yield Piece(self._shown(begun))
-            if wrong:
-                shown, self._said = bool(self._said), []
-                if asked_again:
-                    note = f"not shown: {len(wrong)} of its numbers are in none of its sources; ask in another way"
-                    if shown:
-                        yield Withdrawn(note)
-                    yield self._ended("not_shown", None, note)
-                    return
-                asked_again = True
-                if shown:
-                    yield Withdrawn("a number of it was in none of its sources; it is asked again")
-                text = prompt("again").text.replace("{numbers}", self._question.names.text_out(", ".join(wrong))[:300])
+            if not (wrong or self._said or self._question.proposals) and reply.stop == "end_turn" and _text_of(reply):
+                wrong.append("nothing of it cites a source")
+            if wrong and not asked_again:
+                if self._said:
+                    yield Withdrawn("a part of it had no source; it is asked again")
+                asked_again, self._said, self._figures = True, [], []
+                faults_out = self._question.names.text_out("; ".join(wrong))[:600]
+                text = prompt("again").text.replace("{faults}", faults_out)
                 messages = [*messages, *_closed(reply), {"role": "user", "content": text}]
                 continue
+            self._left_out += len(wrong)
             if reply.stop == "tool_use":
                 results = list[dict[str, Any]]()
                 for block in [one for one in reply.blocks if one["type"] == "tool_use"]:
@@ -254,13 +248,18 @@ class _Run:
 
     def _at_end(self, reply: Reply) -> Ended:
         answer = "".join(self._said).strip()
+        missing = f"{self._left_out} parts of it cite nothing that the model was given, and are left out"
+        if not answer and self._question.proposals:
+            answer, _ = self._say("{{say.proposed}}")
         if reply.stop == "refusal":
             return self._ended("refused", None, "the model refuses to answer this")
         if reply.stop in ("max_tokens", "model_context_window_exceeded"):
             return self._ended("cut_off", answer or None, "the answer is cut off: ask for less")
+        if not answer and self._left_out:
+            return self._ended("not_shown", None, "not shown: nothing of it has a source; ask in another way")
         if not answer:
             return self._ended("unavailable", None, "the model gave no answer: ask again")
-        return self._ended("answered", answer, None)
+        return self._ended("answered", answer, missing if self._left_out else None)
 
     async def _sent(self, body: dict[str, Any], prompts: str = "") -> AsyncIterator[str | Reply]:
         """One request, counted before it is sent."""
@@ -314,19 +313,26 @@ class _Run:
                 "content": data_block("error", name[:60], error),
                 "is_error": True,
             }  # no source: it may quote
+        markets = visible(self._of._service.newest("markets").rows, self._caller)
+        self._question.know({row["id"]: row["name"] for row in markets if row["id"].casefold() in _ids(found.document)})
         what = f"{name} {json.dumps(given, ensure_ascii=False)}"
-        return head | {"content": self._question.give("tool", what, found.document, given)}
+        return head | {"content": self._question.give("tool", what, found.document)}
 
-    def _shown(self, text: str) -> str:
-        text = without_links(text)
-        if self._said and not self._said[-1][-1:].isspace():  # words before and after the use of a tool
+    def _say(self, text: str) -> tuple[str, list[str]]:
+        """A piece of the model's text as it is shown, and what is wrong with it."""
+        said = self._question.say(text)
+        if not said.text.strip():
+            return "", said.faults
+        text, before = said.text.rstrip("\n"), "".join(self._said[-1:])
+        if before and not before[-1:].isspace():  # a new line, also before and after the use of a tool
             text = f"\n{text}"
         self._said.append(text)
-        return self._question.names.text_in(text)
+        self._figures += said.figures
+        return text, said.faults
 
     def _ended(self, status: Status, answer: str | None, note: str | None) -> Ended:
-        model = self._settings.models[self._task]
-        return Ended(self._question.document(status, answer, note, model, self._prompt))
+        model, figures = self._settings.models[self._task], self._figures if answer else []
+        return Ended(self._question.document(status, answer, note, model, self._prompt, figures))
 
     async def _within(self, work: Awaitable[T]) -> T:
         """Wait for this no longer than the question may take. Raises TimeoutError."""
@@ -346,20 +352,22 @@ def _no_key(name: str) -> str:
     )
 
 
-def _pieces(text: str) -> list[str]:
-    """The whole sentences of a text, each with the space behind it, and what may go on."""
-    found, at = list[str](), 0
-    for one in _END.finditer(text):
-        if one.end() < len(text):
-            found.append(text[at : one.end()])
-            at = one.end()
-    return [*found, text[at:]]
+def _ids(document: Any) -> frozenset[str]:
+    """Every text of a document that may be a market's identifier."""
+    if isinstance(document, Mapping):
+        return frozenset().union(*map(_ids, document.values()))
+    if isinstance(document, list):
+        return frozenset().union(*map(_ids, document))
+    return frozenset((document.casefold(),)) if isinstance(document, str) and "/" in document else frozenset()
+
+
+def _text_of(reply: Reply) -> str:
+    return "".join(one.get("text", "") for one in reply.blocks if one["type"] == "text").strip()
 
 
 def _closed(reply: Reply) -> list[dict[str, Any]]:
     """A reply as it is sent back, without the tools that it wanted to use."""
-    text = "".join(one.get("text", "") for one in reply.blocks if one["type"] == "text")
-    return [{"role": "assistant", "content": text.strip() or "(no answer)"}]
+    return [{"role": "assistant", "content": _text_of(reply) or "(no answer)"}]
 
 
 __all__ = ["AnswerDocument", "Answers", "Tokens"]

@@ -1,83 +1,41 @@
-"""Which market, day, horizon or aspect each number of a sentence is said of. Pure.
+"""What fields of documents are called in answers, in the languages that answers are written in: tables in ``words/``.
 
-A label behind a number and a preposition is that number's own ("71 for Moonwell", "4.1 % on 28 November"); else the
-label, or the labels without a number between them, that stand before it. Where neither says it, it may be any label's.
+A field that is not listed is called by its own name, with spaces.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from pathlib import Path
 
-FAR = 24
-"""Most characters between a number and a label behind it."""
-_BEHIND = re.compile(
-    r"[^|;]{0,10}?\b(?:on|over|in|for|at|of|into|from|after|with|within|am|im|über|nach|bei|für|von|le|sur|dans|pour|chez"
-    r"|en|el|para|a)\s+(?:the\s+|a\s+|next\s+|den\s+|der\s+|die\s+|les?\s+|los?\s+|las?\s+)*[\"“„«`'(*]*$"
-    r"|[^|;,]{0,6}[(\[][\"“„«`'*\s]*$",
-    re.I,
-)
+LANGUAGES = ("en", "de", "fr", "es")
+SAYINGS = ("unknown", "cannot", "no_promise", "no_advice", "proposed")
+"""Sentences that say nothing of data, which an answer may hold by their names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A label in a sentence."""
-
-    begin: int
-    """Where it begins."""
-    end: int
-    """Where it ends."""
-    name: str
-    """What it names."""
+def _table(name: str) -> dict[str, dict[str, str]]:
+    lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    rows = (re.split(r" *\| *", line) for line in lines if not line.startswith("#"))
+    return {key: dict(zip(LANGUAGES, words, strict=True)) for key, *words in rows}
 
 
-@dataclass(slots=True)
-class Said:
-    """The labels of one kind in a sentence."""
+FOLDER = Path(__file__).parent / "words"
+FIELDS, WORDS = _table("fields"), _table("words")
 
-    labels: Sequence[Label]
-    """Them, in any order."""
-    numbers: Sequence[tuple[int, int]]
-    """Where each number of the sentence begins and ends, those within labels left out."""
-    text: str
-    """The sentence."""
-    before: bool = True
-    """Whether a label may be that of a number behind it."""
-    whole: bool = True
-    """Whether a sentence's only label is that of all its numbers, also where it stands behind one of them."""
-    _own: dict[tuple[int, int], str] = field(default_factory=dict)
-    """Numbers with a label of their own behind them."""
 
-    def __post_init__(self) -> None:
-        self.labels = sorted(self.labels, key=lambda one: one.begin)
-        for label in self.labels:
-            behind = [one for one in self.numbers if one[1] <= label.begin]
-            first = re.match(r"[\"”“»`'*]*\s*[:=]", self.text[label.end :]) is not None  # what follows is its number
-            if behind and not first and label.begin - behind[-1][1] <= FAR and behind[-1] not in self._own:
-                between = self.text[behind[-1][1] : label.begin]
-                if not any(other.begin < label.begin and other.end > behind[-1][1] for other in self.labels) and (
-                    _BEHIND.fullmatch(between) is not None
-                ):
-                    self._own[behind[-1]] = label.name
+def label(key: str, language: str, above: str = "") -> str:
+    """What a field is called. above: the field that holds it."""
+    if (found := FIELDS.get(f"{above}.{key}")) is not None:
+        return found[language]
+    named = FIELDS[key][language] if key in FIELDS else key.replace("_", " ")
+    return f"{named} ({label(above, language)})" if above else named
 
-    def names(self, number: tuple[int, int] | None) -> frozenset[str]:
-        """What a number may be said of; empty: of anything."""
-        if number is not None and number in self._own:
-            return frozenset((self._own[number],))
-        every = frozenset(one.name for one in self.labels)
-        if not self.before:
-            return frozenset()
-        if number is None or len(every) < 2:
-            return frozenset() if self._own and not self.whole else every
-        taken = [label for label in self.labels if label.name in self._own.values()]
-        group = list[Label]()
-        for label in self.labels:
-            if label.end > number[0]:
-                break
-            if group and any(group[-1].end <= one[0] and one[1] <= label.begin for one in self.numbers):
-                group = []
-            group.append(label)
-        if not group or any(label in taken for label in group):
-            return every
-        return frozenset(label.name for label in group)
+
+def colon(language: str) -> str:
+    """A colon as a language sets it."""
+    return "\u00a0:" if language == "fr" else ":"
+
+
+def word(key: str, language: str) -> str:
+    """A word or a pattern of program's own."""
+    return WORDS[key][language]

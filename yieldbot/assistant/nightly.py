@@ -18,8 +18,6 @@ from yieldbot.app import nightly as kept
 from yieldbot.app.nightly import AGAIN, SENDING, WAITING, Night
 from yieldbot.app.nightly_facts import facts as facts_of
 from yieldbot.assistant.budget import Budget, OverBudget
-from yieldbot.assistant.grounding import sentences
-from yieldbot.assistant.links import without_links
 from yieldbot.assistant.messages_api import MessagesApi, ModelFailed, Reply
 from yieldbot.assistant.question import Question
 from yieldbot.assistant.requests import body_of, conversation, most, version
@@ -165,14 +163,14 @@ class NightlySummary:
             return self._end(night, "cut_off", "the model's text is cut off", question)
         if not text:
             return self._end(night, "unavailable", "the model wrote nothing", question)
-        if wrong := question.wrong(text):
-            note = f"not shown: {len(wrong)} of its numbers are in none of its sources"
-            return self._end(night, "not_shown", note, question)
-        document = question.document("answered", without_links(text), None, night.model, night.prompt)
+        said = question.say(text)
+        if not said.text.strip():
+            return self._end(night, "not_shown", "not shown: nothing of it has a source", question)
+        document = question.document("answered", said.text.strip(), None, night.model, night.prompt, said.figures)
         lines = [
             part
-            for sentence in sentences(document.answer or "")
-            for part in textwrap.wrap(" ".join(sentence.split()), LONGEST_LINE, break_on_hyphens=False)
+            for line in (document.answer or "").splitlines()
+            for part in textwrap.wrap(" ".join(line.split()), LONGEST_LINE, break_on_hyphens=False)
         ]
         if len(lines) > MOST_LINES:
             lines[MOST_LINES - 1 :] = ["further sentences are shown by `yieldbot ask --nightly`"]
@@ -182,7 +180,7 @@ class NightlySummary:
         """It ends without words; a line says so."""
         if question is None:
             question = Question(_text(night), self._answers.names(), self._now)
-            question.begin(())
+            question.begin()
         document = question.document(status, None, note, night.model, night.prompt)
         return self._keep(night.ended([f"no summary in words: {self._service.shown(note)}"], document.as_json()))
 
@@ -194,7 +192,7 @@ class NightlySummary:
         """The question with its sources and their blocks of data: the same whenever it is made for a night."""
         names = await asyncio.to_thread(self._answers.names)
         question = Question(_text(night), names, lambda: night.began)
-        blocks = question.begin(())
+        blocks = question.begin()
         blocks += [question.give(_kind(one.kind), one.name, one.document) for one in night.facts]
         question.now = self._now
         return question, blocks

@@ -1,4 +1,4 @@
-"""One question: what the model is given, with the number of each source, and what its answer is checked against."""
+"""One question: what the model is given, with the number of each source, and what it may cite of them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from yieldbot.app.answer_documents import (
     Status,
     UsagePart,
 )
-from yieldbot.assistant.grounding import Found, grounded, unsupported
+from yieldbot.assistant.citable import Facts
 from yieldbot.assistant.links import without_links
 from yieldbot.assistant.requests import data_block
-from yieldbot.assistant.sources import Sources
+from yieldbot.assistant.speaking import Figure, Said, Speaker
+from yieldbot.assistant.tongues import language_of
 from yieldbot.model.notices import Severity
 
 if TYPE_CHECKING:
     from yieldbot.app.answer_documents import Supplier
-    from yieldbot.app.asking import Turn
     from yieldbot.assistant.messages_api import Tokens
     from yieldbot.assistant.privacy import Names
 
@@ -48,8 +48,8 @@ class Question:
     """What was proposed."""
     findings: list[FindingPart] = field(default_factory=list)
     """What the watch found among the sources, the gravest first."""
-    _sources: Sources = field(default_factory=Sources)
-    """The numbers of every source."""
+    _facts: Facts = field(default_factory=Facts)
+    """What can be cited of every source."""
     _listed: list[SourcePart] = field(default_factory=list)
     """The sources, in the order of their numbers."""
     _used: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
@@ -57,30 +57,25 @@ class Question:
     _began: float = 0.0
     """When it was taken up, in unix seconds."""
 
-    def begin(self, history: Sequence[Turn]) -> list[str]:
+    def begin(self) -> list[str]:
         """Take up the question and the time; returns the first blocks of data."""
         self._began = self.now()
         at = int(self._began)
-        self._sources.now = at
-        self._sources.add_text(self._add("question", "the question"), self.text)
-        for turn in history:
-            self._sources.add_text("S1", turn.question, "earlier")
-            self._sources.add_text("S1", turn.answer, "earlier")
+        self._facts.now = at
+        self._add("question", "the question")
         clock = {"now": at, "utc": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")}
         return [self.give("clock", "the present time", clock)]
 
-    def give(self, kind: Supplier, name: str, document: Any, given: Any = None) -> str:
-        """Add a source; returns the block of data that is sent. document: JSON values, or a text of our own pages.
-        given: the input of a tool, which a model chose: what the document repeats of it supports nothing."""
-        sent = self.names.out(document)
-        source = self._add(kind, without_links(self.names.text_out(name))[:LONGEST_NAME], document)
-        if isinstance(sent, str):
-            self._sources.add_text(source, sent)
-        else:
-            given = given if isinstance(given, Mapping) else {}
-            self._sources.add_document(source, sent, given, name.partition(" ")[0] if kind == "tool" else "")
-            self._find(document)
-        return data_block(source, self._listed[-1].name, sent)
+    def give(self, kind: Supplier, name: str, document: Any) -> str:
+        """Add a source; returns the block of data that is sent. document: JSON values."""
+        name = without_links(self.names.text_out(name))[:LONGEST_NAME]
+        source = self._add(kind, name, document)
+        self._find(document)
+        return data_block(source, name, self._facts.add(source, self.names.out(document), name))
+
+    def know(self, called: Mapping[str, str]) -> None:
+        """Add names of markets by their identifiers."""
+        self._facts.know({self.names.text_out(market): self.names.text_out(own) for market, own in called.items()})
 
     def _find(self, document: Any) -> None:
         """Note what the watch found."""
@@ -96,13 +91,11 @@ class Question:
                 self.findings = list(dict.fromkeys((*self.findings, found)))
         self.findings.sort(key=lambda one: -RANKS[one.severity])
 
-    def check(self, text: str, before: str = "") -> list[Found]:
-        """Every number of a text of the model, with its source. before: what it said until there."""
-        return grounded(text, self._sources, before)
-
-    def wrong(self, text: str, before: str = "") -> list[str]:
-        """The numbers of a text of the model that no source has. before: what it said until there."""
-        return unsupported(self.check(text, before))
+    def say(self, text: str) -> Said:
+        """What is shown of a text of the model."""
+        said = Speaker(self._facts, language_of(self.text), bool(self.proposals)).say(text)
+        said.text = self.names.text_in(without_links(said.text))
+        return said
 
     def took(self, tokens: Tokens, nanodollars: int) -> None:
         """Add what a request took."""
@@ -111,32 +104,36 @@ class Question:
             self._used[index] += value
 
     def document(
-        self, status: Status, answer: str | None, note: str | None, model: str, prompt: str, repeated: bool = False
+        self,
+        status: Status,
+        answer: str | None,
+        note: str | None,
+        model: str,
+        prompt: str,
+        figures: Sequence[Figure] = (),
     ) -> AnswerDocument:
-        """The end. answer: the model's text, whose numbers were checked."""
-        found = self.check(answer) if answer else []
+        """The end. answer: what is shown. figures: its figures."""
         requests, sent, cached, returned, nanodollars = self._used
         return AnswerDocument(
             question=self.text,
             status=status,
-            answer=None if answer is None else self.names.text_in(answer),
+            answer=answer,
             note=note,
             figures=tuple(
                 FigurePart(
-                    text=one.figure.text,
-                    source=one.leaf.source,
-                    path=self.names.text_in(one.leaf.path),
-                    value=_value(one),
+                    text=self.names.text_in(one.text),
+                    source=one.cited.source,
+                    path=self.names.text_in(one.cited.path),
+                    value=self.names.text_in(one.cited.value.text or f"{one.cited.value.number:f}"),
                 )
-                for one in found
-                if one.leaf is not None and one.leaf.source
+                for one in figures
             ),
             sources=tuple(one.model_copy(update={"name": self.names.text_in(one.name)}) for one in self._listed),
             findings=tuple(self.findings[:MOST_FINDINGS]),
             proposals=tuple(self.proposals),
             model=model,
             prompt=prompt,
-            repeated=repeated,
+            repeated=False,
             usage=UsagePart(
                 requests=requests,
                 input_tokens=sent,
@@ -152,13 +149,6 @@ class Question:
         as_of, block = _time(document), _block(document)
         self._listed.append(SourcePart(source=source, kind=kind, name=name, as_of=as_of, block=block))
         return source
-
-
-def _value(one: Found) -> str:
-    assert one.leaf is not None
-    if one.leaf.figure is not None:
-        return one.leaf.figure.text
-    return f"{one.leaf.value:f}"
 
 
 def _time(document: Any) -> int | None:

@@ -31,7 +31,7 @@ GUTTER = "| "
 
 
 def register(listed: CommandList) -> None:
-    about = ". It answers through the Claude API; its numbers are checked against their sources. It cannot sign."
+    about = ". It answers through the Claude API; it cites, and yieldbot writes the figures. It cannot sign."
     parser = listed.add_parser("ask", about)
     parser.add_argument("question", nargs="?", default="", help="the question, in quotes")
     parser.add_argument("--usage", action="store_true", help="print what it used in the last 7 days, and ask nothing")

@@ -9,10 +9,8 @@ from typing import Any, cast
 import pytest
 
 from yieldbot.app.passages import Passage, pages
-from yieldbot.assistant.grounding import grounded, unsupported
 from yieldbot.assistant.index import FullText
 from yieldbot.assistant.searching import Searcher
-from yieldbot.assistant.sources import Sources
 from yieldbot.errors import ConfigError
 from yieldbot.model.assistance import Assistance
 
@@ -46,14 +44,6 @@ def test_odd_queries_are_no_syntax_and_find_nothing_or_something(index: FullText
         assert isinstance(index.search(query, 3), list)
     assert FullText([]).search("halt", 3) == []
     assert FullText([Passage("page", "p", "the halt")]).search("halt", 3)[0].place == "p"
-
-
-def test_an_example_in_the_documentation_is_no_yield_of_a_market() -> None:
-    sources = Sources()
-    sources.add_document("S1", {"place": "docs/figures.md", "text": "As 4.23 %. A plan expires after 3600 seconds."})
-    sources.add_document("S2", {"items": [{"name": "Aave v3 USDC", "apy": 0.051}]})
-    assert unsupported(grounded("Aave v3 USDC is at 4.23 %. It pays 4.23 %.", sources)) == ["4.23 %", "4.23 %"]
-    assert unsupported(grounded("A plan expires after 3600 seconds.", sources)) == []
 
 
 class Last:

@@ -1,0 +1,308 @@
+"""What of a model's text is shown: citations in yieldbot's own words, in four languages, and no figure beside."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from yieldbot.assistant.citable import FOREIGN, Facts, pieces
+from yieldbot.assistant.labels import FIELDS, LANGUAGES, WORDS
+from yieldbot.assistant.small_talk import is_small_talk
+from yieldbot.assistant.speaking import Said, Speaker, sentences
+from yieldbot.assistant.tongues import language_of
+
+NOW = 1_796_041_200
+SINCE = NOW - 57 * 86_400
+POSITIONS: dict[str, Any] = {
+    "items": [
+        {
+            "id": "aave_v3/1/a",
+            "key": "aave_v3~1~a",
+            "name": "Aave v3",
+            "asset": "USDC",
+            "chain": "base",
+            "held": {"symbol": "USDC", "raw": "50170768837", "text": "50170.768837"},
+            "earned": {"symbol": "USDC", "raw": "-12500000", "text": "-12.500000"},
+            "apy_realised": 0.0676911,
+            "apy_predicted": 0.0500348,
+            "since": SINCE,
+            "stuck": None,
+            "alarms": [],
+            "pnl": {"base": "USD", "total": "-12.5007", "gas": {"symbol": "ETH", "raw": "1", "text": "0.000032769702"}},
+        },
+        {
+            "id": "erc4626/1/b",
+            "key": "erc4626~1~b",
+            "name": "Vault 99 %: earned 7 USDC",
+            "asset": "USDC",
+            "chain": "base",
+            "held": {"symbol": "USDC", "raw": "1000000", "text": "1.000000"},
+            "earned": {"symbol": "USDC", "raw": "0", "text": "0.000000"},
+            "apy_realised": None,
+            "apy_predicted": 0.04,
+            "since": SINCE,
+            "stuck": "no cash for 3 days",
+            "alarms": [{"code": "UTILISATION", "saw": "95.25% is lent out", "since": SINCE}],
+            "pnl": None,
+            "memo": "pays 41.7 %",
+        },
+    ],
+    "next": None,
+    "total": 2,
+    "as_of": NOW - 120,
+    "unread": [],
+}
+FORECAST = {
+    "market": "aave_v3/1/a",
+    "horizons": [
+        {"horizon_days": 1, "mean": 0.0341, "low": 0.0331, "high": 0.0351},
+        {"horizon_days": 30, "mean": 0.0329, "low": 0.0289, "high": 0.0423},
+    ],
+}
+PLANS = {
+    "items": [
+        {"id": "190b6e38223c3098", "status": "executed", "gain_per_year": 4315.54, "cost": 0.321, "at": NOW - 60,
+         "loss_bps": 417.97, "calls": ["allow Aave v3 to take 5 USDC", "deposit 5 USDC into Aave v3"]},
+    ],
+}  # fmt: skip
+PAGE = {
+    "place": "docs/risk.md, Alarms",
+    "text": "An alarm is a sign. **STOP**: no new money.\n\n| Alarm | From |\n|---|---|\n| UTILISATION | 95 % |\n",
+}
+TOOLS = (("list_positions {}", POSITIONS), ("get_forecast {}", FORECAST), ("list_plans {}", PLANS), ("page", PAGE))
+
+
+def facts() -> Facts:
+    made = Facts(now=NOW)
+    for number, (tool, document) in enumerate(TOOLS, 2):
+        made.add(f"S{number}", document, tool)
+    return made
+
+
+def said(text: str, language: str = "en") -> Said:
+    return Speaker(facts(), language).say(text)
+
+
+def shown(text: str, language: str = "en") -> str:
+    found = said(text, language)
+    assert not found.faults, found.faults
+    return found.text.replace("\u00a0", " ")
+
+
+def test_a_model_is_sent_identifiers_and_units_and_no_base_units() -> None:
+    sent = Facts(now=NOW).add("S2", POSITIONS, "list_positions {}")
+    first, second = sent["items"]
+    assert sent["@"] == "S2" and first["@"] == "S2r1" and second["@"] == "S2r2" and second["alarms"][0]["@"] == "S2r3"
+    assert first["held"] == "50170.768837 USDC" and first["apy_realised"] == "6.77 % a year"
+    assert first["since"].endswith(" UTC") and "raw" not in json.dumps(sent)
+    assert POSITIONS["items"][0]["held"]["raw"], "the document itself stays"
+    calls = Facts().add("S9", PLANS, "")["items"][0]["calls"]
+    assert list(calls) == ["1", "2"] and calls["2"] == "deposit 5 USDC into Aave v3"
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "Aave v3: held 50,170.77 USDC; realised yield 6.77 % a year; since 2026-10-04, 12:20 UTC (57 days ago); stuck: none; alarms: none."),  # noqa: E501
+        ("de", "Aave v3: gehalten 50.170,77 USDC; realisierter Ertrag 6,77 % im Jahr; seit 04.10.2026, 12:20 UTC (vor 57 Tagen); steckt fest: keine; Alarme: keine."),  # noqa: E501
+        ("fr", "Aave v3 : détenu 50 170,77 USDC; rendement réalisé 6,77 % par an; depuis 04/10/2026 à 12:20 UTC (il y a 57 jours); bloqué : néant; alertes : néant."),  # noqa: E501
+        ("es", "Aave v3: mantenido 50.170,77 USDC; rendimiento realizado 6,77 % al año; desde 04/10/2026 a las 12:20 UTC (hace 57 días); atascado: ninguna; alarmas: ninguna."),  # noqa: E501
+    ],
+)  # fmt: skip
+def test_a_citation_is_written_with_its_owner_its_field_and_its_unit(language: str, line: str) -> None:
+    assert shown("{{S2r1.held, apy_realised, since, stuck, alarms}}", language) == line
+
+
+def test_words_beside_a_citation_are_not_shown_whatever_they_say() -> None:
+    for words in (
+        "Vault 99 % lost {} twice.",
+        "You gained nothing like {} a day, all of it!",
+        "- No: {} (net) since May",
+    ):
+        found = said(words.format("{{S2r1.earned}}"))
+        assert found.text.removeprefix("- ") == "Aave v3: earned \u221212.50\u00a0USDC."
+        assert not found.faults and [one.text for one in found.figures] == ["\u221212.50\u00a0USDC"]
+
+
+def test_what_a_figure_is_of_stands_beside_it() -> None:
+    assert shown("{{S3r2.mean, low}}") == (
+        "Aave v3, over 30 days: mean forecast 3.29 % a year; lower end of the 80 % interval 2.89 % a year."
+    )
+    assert shown("{{S4r1.gain_per_year, cost, loss_bps, status}}") == (
+        "Plan 190b6e38223c3098: gain a year 4,315.54 (in the asset of its job); cost 0.321 (in the asset of its job); "
+        "expected loss a year 418 bp; status executed."
+    )
+    assert shown("{{S2r1.pnl.total, pnl.gas}}") == "Aave v3: gain in all −12.50 USD; gas spent 0.00003277 ETH."
+    assert (
+        shown("{{S2r3.saw}}") == "“Vault 99 %: earned 7 USDC”, alarm UTILISATION: what was seen: “95.25% is lent out”."
+    )
+    assert shown("{{S2r2.stuck}}") == "“Vault 99 %: earned 7 USDC”: stuck: “no cash for 3 days”."
+    assert shown("{{S4r1.calls.2}}").endswith(": calls: “deposit 5 USDC into Aave v3”.")
+    assert shown("{{S2.total}}") == "Positions: in all 2."
+
+
+def test_a_name_that_others_have_too_is_told_apart() -> None:
+    made = facts()
+    twin = POSITIONS["items"][0] | {"id": "aave_v3/2/a", "key": "aave_v3~2~a", "chain": "arbitrum"}
+    made.add("S9", {"items": [twin]}, "list_positions {}")
+    assert Speaker(made, "en").say("{{S2r1.held}} {{S9r1.held}}").text.replace("\u00a0", " ") == (
+        "Aave v3, base: held 50,170.77 USDC. Aave v3, arbitrum: held 50,170.77 USDC."
+    )
+
+
+def test_yieldbot_computes_what_a_model_asks_for() -> None:
+    assert shown("{{compare S2r1.apy_realised S2r1.apy_predicted}}") == (
+        "Aave v3: realised yield 6.77 % a year is higher than predicted yield 5.00 % a year."
+    )
+    assert shown("{{compare S2r1.earned S2r2.earned}}") == (
+        "Earned −12.50 USDC (Aave v3) is lower than earned 0 USDC (“Vault 99 %: earned 7 USDC”)."
+    )
+    assert shown("{{compare S4r1.at S2r1.since}}").startswith("Time 2026-11-30, 12:19 UTC (1 minute ago) (Plan 190b")
+    assert " is later than since " in shown("{{compare S4r1.at S2r1.since}}")
+    assert shown("{{highest S2.items.held}}") == "Highest held (of 2 positions): Aave v3, 50,170.77 USDC."
+    assert shown("{{lowest S3.horizons.mean}}") == (
+        "Aave v3: lowest mean forecast (of 2 horizons): Aave v3, over 30 days, 3.29 % a year."
+    )
+    assert shown("{{sum S2.items.held}}") == "Held, in all (2 positions): 50,171.77 USDC."
+    assert shown("{{count S2.items}}\n{{count S2.items where alarms}}\n{{count S2.items where name = aave V3}}") == (
+        "Number of positions: 2.\nNumber of positions (alarms: some): 1.\nNumber of positions (name: aave V3): 1."
+    )
+    assert shown("{{count S2.items where not alarms}}") == "Number of positions (alarms: none): 1."
+
+
+@pytest.mark.parametrize(
+    "cite",
+    [
+        *(
+            "S77.total",
+            "S2",
+            "S2r1",
+            "S2r1.nothing",
+            "S2r1.held.raw",
+            "S2r2.memo",
+            "S2r1.calls.3",
+            "S2.items.1",
+            "S1.text",
+        ),
+        *("sum S2.items.apy_predicted", "sum S2.items.since", "sum S4.items.cost", "highest S2.items.name"),
+        *("highest S4.items.cost", "highest S2.items.held where name = Aave v3", "count S2.items where size = 5"),
+        *("count S2.items where alarms = []", "compare S2r1.held S2r1.since", "compare S2r1.held S2r2.apy_predicted"),
+        *("compare S2r1.name S2r2.name", "say.anything", "say.proposed", "99 %", "S2r1.held|", "S2r1.apy_realised * 2"),
+        *("S3.horizons.1.mean", "S2r1.held + S2r2.held", "compare S2r1.held", "highest S2r1", "S2r1.held S2r2.held"),
+    ],
+)
+def test_what_names_nothing_or_cannot_be_computed_is_a_fault(cite: str) -> None:
+    found = said(f"{{{{{cite}}}}}")
+    assert found.faults and not found.text.strip()
+
+
+def test_a_part_of_a_list_is_not_counted() -> None:
+    for more in ({"next": "abc"}, {"total": 9}, {"items": [*POSITIONS["items"], "more rows are left out here"]}):
+        made = Facts(now=NOW)
+        made.add("S2", POSITIONS | more, "list_positions {}")
+        assert Speaker(made, "en").say("{{count S2.items}} {{sum S2.items.held}}").faults
+
+
+def test_numbers_are_rounded_where_the_citation_says_so_and_never_to_nothing() -> None:
+    assert shown("{{S2r1.held|0}}") == "Aave v3: held 50,171 USDC."
+    assert shown("{{S2r1.pnl.gas|2}}") == "Aave v3: gas spent 0.000033 ETH."
+    assert shown("{{S2r1.held|9}}") == "Aave v3: held 50,170.768837 USDC."
+
+
+def test_a_page_is_quoted_sentence_by_sentence_and_its_tables_with_their_heads() -> None:
+    assert pieces(PAGE["text"]) == ["An alarm is a sign.", "STOP: no new money.", "Alarm: UTILISATION; From: 95 %"]
+    assert shown("{{S5.text.3}}") == "docs/risk.md, Alarms: “Alarm: UTILISATION; From: 95 %”."
+    assert shown("{{S5.text.1}}", "de") == "docs/risk.md, Alarms: „An alarm is a sign.“"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("It pays 5 %.", "Twice as much.", "It lost money.", "Das hat sich verdoppelt.", "Il a perdu.", "Bajó mucho."),
+        *(
+            "All is safe.",
+            "Aave v3 is fine.",
+            "No.",
+            "Oui, bien sûr.",
+            "That is not true.",
+            "Das Gegenteil gilt.",
+            "Keine.",
+        ),
+        *(
+            "It was a week ago.",
+            "Ｆｉｖｅ ５.",
+            "½ of it",
+            "Это плохо.",
+            "It went up since yesterday.",
+            "Une douzaine.",
+        ),
+        *(
+            "The former beats the latter.",
+            "That is not so.",
+            "Es ist nicht so.",
+            "No es eso.",
+            "{{}}",
+            "It holds that.",
+        ),
+        *(
+            "Ce n'est pas vrai.",
+            "On pays less.",
+            "I do not pay.",
+            "x" * 200,
+            "…",
+            "I | do",
+            "you\u200b",
+            "So be it <b>",
+        ),
+    ],
+)
+def test_no_sentence_of_the_models_own_speaks_of_figures(text: str) -> None:
+    found = said(f"{{{{S2r1.held}}}}\n{text}")
+    assert found.text.strip() == "Aave v3: held 50,170.77\u00a0USDC." and found.left_out == 1
+    assert bool(found.faults) is any(sign.isdigit() for sign in text)
+
+
+def test_small_talk_is_shown() -> None:
+    for text in (
+        "I could not find it.",
+        "Hello!",
+        "I am sorry.",
+        "Das weiß ich nicht.",
+        "Je ne le sais pas.",
+        "No lo sé.",
+    ):
+        assert is_small_talk(text) and shown(text) == text
+
+
+def test_sentences_end_where_no_citation_is_open() -> None:
+    whole = "One. {{S2r1.held}} is there. {{highest S2.items.x where name = a. b}} Two:\n- three\n2. four"
+    assert "".join(sentences(whole)) == whole
+    assert sentences(whole)[:3] == [
+        "One. ",
+        "{{S2r1.held}} is there. ",
+        "{{highest S2.items.x where name = a. b}} Two:\n",
+    ]
+    for end in range(len(whole)):
+        *ready, rest = sentences(whole[:end])
+        assert whole.startswith("".join(ready)) and all(one.count("{{") == one.count("}}") for one in ready), rest
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        *(("What do we hold?", "en"), ("Was haben wir?", "de"), ("Qu'est-ce que nous avons ?", "fr"), ("USDC?", "en")),
+        *(("Wie hoch ist die Rendite von Aave?", "de"), ("Pourquoi avons-nous quitté ce marché ?", "fr")),
+        *(("¿Qué tenemos?", "es"), ("¿Por qué salimos de ese mercado?", "es"), ("¿Cuál es la nota?", "es")),
+    ],
+)
+def test_the_answer_is_in_the_language_of_the_question(text: str, language: str) -> None:
+    assert language_of(text) == language
+
+
+def test_every_word_is_there_in_every_language_with_the_same_places() -> None:
+    for name, words in (FIELDS | WORDS).items():
+        assert set(words) == set(LANGUAGES) and all(words.values()), name
+        assert len({one.count("{}") for one in words.values()}) == 1, name
+    assert not FOREIGN & set(FIELDS), "what strangers wrote has no name in answers"
