@@ -41,6 +41,7 @@ from yieldbot.app.forecast_documents import MarketForecast
 from yieldbot.app.halt_documents import ResumeDocument
 from yieldbot.app.history_documents import JournalEvent, JournalPlan
 from yieldbot.app.plan_documents import PlanDocument
+from yieldbot.app.reject import RejectRequest, parsed_gain
 from yieldbot.app.run_documents import RejectDocument, RunDocument
 from yieldbot.errors import ConfigError
 
@@ -62,6 +63,14 @@ NOT_AGAIN_FOR = {
     "schema": {"type": "string", "pattern": "^[0-9]{1,5}[hdw]$"},
     "description": f"as `12h`, `7d` or `2w`, at most {MOST_NOT_AGAIN_DAYS} days: the same steps are not proposed again "
     "for so long; exits always are",
+}
+UNTIL_GAIN = "until_gain"
+GAIN_AGAIN = {
+    "name": UNTIL_GAIN,
+    "in": "query",
+    "schema": {"type": "string", "pattern": "^([0-9.]+|\\+[0-9.]+%)$", "maxLength": 40},
+    "description": "as `500` (tokens of the plan's asset a year) or `+50%` (more than this plan gains): the same steps "
+    "are not proposed again below this gain; with a time too, whichever comes first",
 }
 REASON, LONGEST_REASON = "reason", 500
 WHY = {
@@ -302,10 +311,10 @@ async def approve(request: Request, plan_id: str, body: SignatureBody) -> Respon
 
 @router.delete(
     "/plans/{plan_id}/approval",
-    dependencies=[Depends(needs(Scope.APPROVE, (NOT_AGAIN, REASON)))],
+    dependencies=[Depends(needs(Scope.APPROVE, (NOT_AGAIN, UNTIL_GAIN, REASON)))],
     response_model=RejectDocument,
     responses=CLOSED | SEEN,
-    openapi_extra={"parameters": [NOT_AGAIN_FOR, WHY]},
+    openapi_extra={"parameters": [NOT_AGAIN_FOR, GAIN_AGAIN, WHY]},
 )
 async def reject(request: Request, plan_id: str) -> Response:
     """Reject a plan that waits. With `If-Match`: only while nobody changed what the caller saw."""
@@ -314,7 +323,13 @@ async def reject(request: Request, plan_id: str) -> Response:
         raise Problem(400, "BAD_PARAMETER", f"{REASON}: write at most {LONGEST_REASON} characters")
     one_of(request, await service_of(request).journalled("plans"), plan_id, "id")
     await _as_seen(request, plan_id)
-    done = await service_of(request).reject(plan_id, reason, f"key {caller_of(request).name}", seconds)
+    gain, by = request.query_params.get(UNTIL_GAIN, ""), f"key {caller_of(request).name}"
+    try:
+        parsed_gain(gain)
+    except ConfigError as wrong:
+        raise Problem(400, "BAD_PARAMETER", f"{UNTIL_GAIN}: {wrong}") from None
+    asked = RejectRequest(plan_id=plan_id, reason=reason, by=by, not_again_seconds=seconds, until_gain=gain)
+    done = await service_of(request).reject(asked)
     return written(done.as_json())
 
 

@@ -20,7 +20,7 @@ from yieldbot.app.looks import refresh
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.reading import read_enough
 from yieldbot.app.unsettled import none_open, stopped
-from yieldbot.app.waiting import waits_already
+from yieldbot.app.waiting import reported_before, waits_already
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
 from yieldbot.chains.open import session
@@ -70,6 +70,8 @@ class Report:
     """Markets that could not be read, with what the journal last knew of our holding there."""
     decision: Decision | None = None
     """The plan or hold, and the assessments behind it."""
+    reported: bool = False
+    """Whether an earlier run reported already that this plan waits (``reported_before``)."""
     rehearsal: Rehearsed | None = None
     """The result of running the plan's transactions on a fork."""
     declined: Declined | None = None
@@ -99,7 +101,7 @@ async def observe_job(world: Wiring, job: Job) -> Snapshot:
 Decide = Callable[..., Decision]
 """``decide``, or one that proposes less."""
 Ordering = Callable[[Snapshot, Sequence[forecast.UnreadHolding]], "tuple[Sequence[ExitOrdered], Collection[MarketId]]"]
-"""Called with what was observed; returns the orders to journal and the markets to be left."""
+"""Given what was observed; returns the orders to journal and the markets to be left."""
 
 
 async def run_job(world: Wiring, job: Job, ordering: Ordering | None = None, *, by: Decide | None = None) -> Report:
@@ -172,7 +174,7 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
         reason = explained(decision, snapshot, policy, job, world.now(), records)
         return replace(report, decision=reason, declined=stopped(world, job, snapshot))
     if (waits := waits_already(world, job, snapshot, decision.outcome)) is not None:
-        again = replace(report, decision=replace(decision, outcome=waits))
+        again = replace(report, decision=replace(decision, outcome=waits), reported=reported_before(world, waits))
         if (kept := await _propose(world, live, job, snapshot, waits, again)).rehearsal is not None:
             return kept
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
@@ -384,8 +386,7 @@ def _unread(
 
 
 def _record(world: Wiring, job: Job, snapshot: Snapshot, before: Snapshot | None = None) -> None:
-    """Journal what each position is expected to earn, by asset. ``before``: the snapshot before a plan was carried
-    out."""
+    """Journal what each position is expected to earn, by asset. before: the snapshot before a plan was carried out."""
     for token in job.assets:
         recorded.record(world.journal, snapshot.of_asset(token), world.settings.policy, token, before)
 

@@ -92,6 +92,7 @@ def report(found: Report, horizon_seconds: float) -> JobReport:
         plan=plan_or_hold(decision.outcome) if decision else None,
         rehearsal=rehearsal(found.rehearsal) if found.rehearsal else None,
         declined=Refusal.or_none(found.declined),
+        reported=found.reported,
         stuck=_stuck(found),
         transactions=tuple(_of_leg(leg, outcome) for leg, outcome in found.outcomes),
         proposed=_proposed(found.proposed) if found.proposed else None,

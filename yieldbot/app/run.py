@@ -19,23 +19,20 @@ from yieldbot.app.plan_parts import AcrossChains
 from yieldbot.app.run_documents import (
     ApproveDocument,
     DryRunDocument,
-    RejectDocument,
     RunDocument,
 )
 from yieldbot.app.run_log import RunLog
 from yieldbot.app.safe_proposals import deliver
 from yieldbot.app.thinking import consent
-from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, world_of
-from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
+from yieldbot.app.wiring import JobFilter, Keyless, jobs_of, world_of
+from yieldbot.errors import InvariantError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import is_given
 from yieldbot.execution.persons import BySignatures, alone, read_register
 from yieldbot.history.recorded import queued_plan
-from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined, Hold
-from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
@@ -75,21 +72,6 @@ class ApproveRequest:
 
     plan_id: str
     """The plan's identifier."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectRequest:
-    """Reject a plan that waits for approval."""
-
-    plan_id: str
-    """The plan's identifier."""
-    reason: str = ""
-    """Why; kept in the journal."""
-    by: str = "terminal"
-    """Who rejects it, as in the journal."""
-    not_again_seconds: int | None = None
-    """Seconds in which the same steps are not proposed again; None: nothing is said of that. At the terminal also for
-    a plan that is rejected already, from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,24 +200,6 @@ def approve(
         report = RunLog(context, "approve", request.plan_id).around(world, job, work)
     record_telemetry(report)
     return answer(ApproveDocument, context, [report])
-
-
-def reject(request: RejectRequest, context: Context) -> RejectDocument:
-    """Marks the plan as rejected. Raises ConfigError for an unknown plan, SafetyError for one that no longer waits."""
-    with run_lock(context.settings.data_dir, "reject"), Journal.open(context.settings.data_dir / JOURNAL) as journal:
-        stored = journal.plan(request.plan_id)
-        if stored is None:
-            raise ConfigError(
-                f"no plan {request.plan_id} in the journal: `yieldbot history --waiting` lists those that wait"
-            )
-        again = stored.status is PlanStatus.REJECTED and request.not_again_seconds is not None
-        again = again and request.by == "terminal"
-        if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED) and not again:
-            raise SafetyError("PLAN_CLOSED", f"plan {request.plan_id} is {stored.status.value} already")
-        reason = one_line(request.reason, 500) or (stored.reason if again else "")
-        until = int(time.time()) + request.not_again_seconds if request.not_again_seconds else 0
-        journal.append(PlanMarked(request.plan_id, PlanStatus.REJECTED, request.by, reason, until))
-    return RejectDocument(plan_id=request.plan_id)
 
 
 @dataclass(frozen=True, slots=True)

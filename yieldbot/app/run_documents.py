@@ -155,6 +155,10 @@ class JobReport(JobHead):
     settled: tuple[Transaction, ...] = Field(description="transactions of earlier runs that were settled")
     quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be read")
     plan: PlanOrHold | None = Field(description="the plan, or why nothing is to be done; null: nothing was decided")
+    reported: bool = Field(
+        description="whether the plan waits since an earlier run, which reported it; false again once, when half of "
+        "its time has passed"
+    )
     rehearsal: PlanRehearsal | None = Field(description="how the plan ran on a fork; null: it was not rehearsed")
     declined: Refusal | None = Field(description="why it was not carried out; null: it was, or there was nothing to do")
     stuck: tuple[Stuck, ...] = Field(description="holdings that cannot be withdrawn now")
@@ -220,3 +224,10 @@ class RejectDocument(Document):
 
     plan_id: str = Field(description="the plan's identifier")
     status: Literal["rejected"] = Field(default="rejected", description="its status from now on")
+    not_before: int | None = Field(
+        default=None, description="until when the same steps are not proposed again, in unix seconds; null: no time"
+    )
+    until_gain: float | None = Field(
+        default=None,
+        description="the gain from which on they are proposed again, in tokens a year; null: no gain was named",
+    )

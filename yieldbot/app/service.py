@@ -23,9 +23,9 @@ from yieldbot.app.collections import NOTHING, Collection, visible
 from yieldbot.app.events import Events
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
 from yieldbot.app.journal_rows import JournalRows
+from yieldbot.app.reject import RejectRequest, reject
 from yieldbot.app.remembered import ShowRequest, show
 from yieldbot.app.requested_runs import RequestedRuns, RunRow
-from yieldbot.app.run import RejectRequest, reject
 from yieldbot.app.serve_jobs import JOB_SECONDS, ServerJobs
 from yieldbot.app.signer_link import SignerLink
 from yieldbot.app.started_work import StartedWork
@@ -306,12 +306,11 @@ class Service(StartedWork):
             self.signer.soon()
         return found
 
-    async def reject(self, plan_id: str, reason: str, by: str, seconds: int | None = None) -> RejectDocument:
-        """Reject a plan that waits, at the signer too. seconds: see ``RejectRequest``. Raises ConfigError, SafetyError,
-        SignerAway, and YieldbotError while a run is in progress."""
+    async def reject(self, request: RejectRequest) -> RejectDocument:
+        """Reject a plan that waits, at the signer too. Raises ConfigError, SafetyError, SignerAway, and YieldbotError
+        while a run is in progress."""
         if self.signer is not None:
-            await self.signer.reject(plan_id, reason)
-        request = RejectRequest(plan_id=plan_id, reason=reason, by=by, not_again_seconds=seconds)
+            await self.signer.reject(request.plan_id, request.reason)
         return await asyncio.to_thread(reject, request, self.context)
 
     async def runs(self, caller: Caller) -> Collection:

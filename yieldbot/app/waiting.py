@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 
+def reported_before(world: Wiring, plan: Plan) -> bool:
+    """Whether an earlier run reported that this plan waits, so that it need not be said again. It is once more when
+    half of its time has passed, since it may expire before the next run."""
+    last = world.journal.last_end(plan.id)
+    soon = plan.expires_at - world.settings.policy.plan_ttl_seconds // 2
+    return last is not None and (world.now() < soon or last >= soon)
+
+
 def waits_already(world: Wiring, job: Job, snapshot: Snapshot, new: Plan) -> Plan | None:
     """The plan that waits and says the same as the new one, if it still makes sense now; None: there is none, or the
     new plan would not wait. What waits keeps its content, id and expiry, and is rehearsed again."""

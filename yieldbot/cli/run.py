@@ -16,7 +16,10 @@ from yieldbot.app import run as app
 from yieldbot.app.api_keys import seconds_of
 from yieldbot.app.approve_signed import approve_all, approve_signed, latest
 from yieldbot.app.call_descriptions import descriptions
-from yieldbot.app.run import ApproveRequest, DryRunRequest, RejectRequest, RunRequest
+from yieldbot.app.formatting import when
+from yieldbot.app.reject import RejectRequest
+from yieldbot.app.reject import reject as app_reject
+from yieldbot.app.run import ApproveRequest, DryRunRequest, RunRequest
 from yieldbot.cli import listings, render
 from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.flags import add_job_flags, filter_of
@@ -70,13 +73,20 @@ def register(listed: CommandList) -> None:
     parser.set_defaults(command="approve", handler=approve)
 
     parser = listed.add_parser("reject")
-    parser.add_argument("plan_id", metavar="ID")
+    parser.add_argument("plan_id", metavar="ID", help="a plan's id; latest: the newest that waits")
     parser.add_argument("--reason", default="", help="why you reject it; stored in the journal")
     parser.add_argument(
         "--for",
         dest="not_again",
         metavar="TIME",
         help="as 12h, 7d or 2w: the same steps are not proposed again for so long; 0h: they may be (default)",
+    )
+    parser.add_argument(
+        "--until-gain",
+        default="",
+        metavar="GAIN",
+        help="as 500 (a year, in the plan's asset) or +50%% (more than this plan gains): the same steps are not "
+        "proposed again below it; with --for too, whichever comes first",
     )
     parser.set_defaults(command="reject", whole=False, handler=reject)
 
@@ -124,9 +134,17 @@ def approve(args: argparse.Namespace, context: Screen) -> int:
 
 def reject(args: argparse.Namespace, context: Screen) -> int:
     seconds = None if args.not_again is None else seconds_of(args.not_again, "--for")
-    request = RejectRequest(plan_id=args.plan_id, reason=args.reason, not_again_seconds=seconds)
-    done = app.reject(request, context)
-    context.show(done.as_json(), lambda: f"plan {done.plan_id} is {done.status}")
+    request = RejectRequest(
+        plan_id=latest(context) if args.plan_id == "latest" else args.plan_id,
+        reason=args.reason,
+        not_again_seconds=seconds,
+        until_gain=args.until_gain,
+    )
+    done = app_reject(request, context)
+    ends = [] if done.not_before is None else [f"{when(done.not_before)} UTC"]
+    ends += [] if done.until_gain is None else [f"they gain {done.until_gain:z,.2f} a year"]
+    later = f"; the same steps are not proposed again until {' or '.join(ends)}" if ends else ""
+    context.show(done.as_json(), lambda: f"plan {done.plan_id} is {done.status}{later}")
     return 0
 
 

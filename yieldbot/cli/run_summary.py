@@ -19,7 +19,8 @@ def add_summary_flags(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--quiet",
         action="store_true",
-        help="for cron: no progress, and a line for each job in which something happened, waits or failed",
+        help="for cron: no progress, and a line for each job in which something happened or failed, or a plan waits "
+        "(once, and once more before it expires)",
     )
 
 
@@ -33,8 +34,17 @@ def lines(document: RunDocument, *, quiet: bool) -> list[str]:
 
 
 def _is_calm(row: JobReport) -> bool:
-    """Whether nothing happened, waits or failed, and nothing is to be left or cannot be withdrawn."""
-    seen = (row.exit_code, row.settled, row.transactions, row.proposed, row.stuck, row.still_in, row.quarantined)
+    """Whether nothing happened or failed, nothing waits that was not reported before, and nothing is to be left or
+    cannot be withdrawn."""
+    seen = (
+        row.exit_code and not row.reported,
+        row.settled,
+        row.transactions,
+        row.proposed,
+        row.stuck,
+        row.still_in,
+        row.quarantined,
+    )
     return not any(seen)
 
 

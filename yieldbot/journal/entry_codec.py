@@ -86,8 +86,9 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
             shown = {"changes": list(changes)} if changes else {}
             shown |= {"risks": list(risks)} if risks else {}
             return keys, {"plan": plan_to_doc(plan), "lines": list(lines), **shown}
-        case PlanMarked(plan_id, status, by, reason, not_before):
-            later = {"not_before": not_before} if not_before else {}
+        case PlanMarked(plan_id, status, by, reason, not_before, until_gain):
+            later: Doc = {"not_before": not_before} if not_before else {}
+            later |= {"until_gain": until_gain} if until_gain else {}
             return RowKeys("plan.marked", plan_id=plan_id), {"status": status.value, "by": by, "reason": reason} | later
         case TxSigned():
             keys = RowKeys("tx.signed", entry.chain, entry.owner, entry.plan_id, entry.hash)
@@ -193,7 +194,8 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
         case "plan.marked":
             status = PlanStatus(part(doc, "status", str))
             later = part(doc, "not_before", int) if "not_before" in doc else 0
-            return PlanMarked(keys.plan_id, status, part(doc, "by", str), part(doc, "reason", str), later)
+            gain = float(part(doc, "until_gain", (int, float))) if "until_gain" in doc else 0.0
+            return PlanMarked(keys.plan_id, status, part(doc, "by", str), part(doc, "reason", str), later, gain)
         case "tx.signed":
             return TxSigned(
                 chain=chain_id(keys.chain),

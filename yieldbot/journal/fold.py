@@ -88,7 +88,7 @@ def fold_plans(records: Iterable[Record], before: Mapping[str, StoredPlan] | Non
         match record.entry:
             case PlanWritten(plan, lines, changes, risks) if plan.id not in plans:
                 plans[plan.id] = StoredPlan(plan, lines, PlanStatus.PROPOSED, "", "", record.at, changes, risks)
-            case PlanMarked(plan_id, status, by, reason, _):
+            case PlanMarked(plan_id, status, by, reason):
                 if plan_id not in plans:
                     raise ValueError(f"plan {plan_id} is marked but was never written")
                 who = by if status is PlanStatus.APPROVED else plans[plan_id].approved_by

@@ -68,7 +68,10 @@ class PlanMarked:
     reason: str = ""
     """Why, in one line for a person; empty where the status says it all."""
     not_before: int = 0
-    """Of a rejection: until when the same steps are not proposed again, in unix seconds; 0: they may be at once."""
+    """Of a rejection: until when the same steps are not proposed again, in unix seconds; 0: no time is named."""
+    until_gain: float = 0.0
+    """Of a rejection: the same steps are not proposed again before they gain so much a year, in whole tokens of the
+    plan's asset; 0: no gain is named."""
 
 
 @dataclass(frozen=True, slots=True)

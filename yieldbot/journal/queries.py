@@ -20,6 +20,8 @@ from yieldbot.journal.fold import (
     fold_transactions,
 )
 from yieldbot.journal.journal_entries import PlanStatus, TxSigned
+from yieldbot.journal.looks import Look
+from yieldbot.journal.looks import read as read_looks
 from yieldbot.journal.relevant import Relevant, account_of
 from yieldbot.journal.rows import COLUMNS, GENESIS, Row
 from yieldbot.journal.run_entries import RunEnded
@@ -64,13 +66,14 @@ class Queries:
             end = last[0][1] if last else 0
             first = end - RECENT_SECONDS if since is None else min(since, end - RECENT_SECONDS)
             numbers = relevant.numbers(account_of(chain, owner), first)
-        if missing := [seq for seq in numbers if seq not in self._decoded]:
-            self._decode_relevant(relevant, missing)
-        return tuple(self._decoded[seq] for seq in numbers)
+        return self._kept_records(relevant, numbers)
 
-    def _decode_relevant(self, relevant: Relevant, numbers: list[int]) -> None:
-        for row in self._kept_rows(relevant, numbers):
+    def _kept_records(self, relevant: Relevant, numbers: list[int]) -> tuple[Record, ...]:
+        """Kept rows as records; each is decoded once."""
+        missing = [seq for seq in numbers if seq not in self._decoded]
+        for row in self._kept_rows(relevant, missing):
             self._decoded[row[0]] = self._record(row)
+        return tuple(self._decoded[seq] for seq in numbers)
 
     def _kept_rows(self, relevant: Relevant, numbers: list[int]) -> Iterator[Row]:
         """Kept rows by their numbers. Raises InvariantError if one is missing or not what it was."""
@@ -132,14 +135,14 @@ class Queries:
     def plans(self, status: PlanStatus | None = None) -> tuple[StoredPlan, ...]:
         """Plans in the order they were written, those of one status or all."""
         if status in NOT_ENDED:
-            stored = self._folded(fold_plans, self.records())
-        else:
-            stored = self._folded(fold_plans, self._of_kind("plan.*"))
+            return tuple(plan for plan in self.plans_not_ended() if plan.status is status)
+        stored = self._folded(fold_plans, self._of_kind("plan.*"))
         return tuple(plan for plan in stored.values() if status is None or plan.status is status)
 
     def plans_not_ended(self) -> tuple[StoredPlan, ...]:
         """Plans that are proposed, queued or approved, in the order they were written."""
-        stored = self._folded(fold_plans, self.records())
+        relevant = self.relevant()
+        stored = self._folded(fold_plans, self._kept_records(relevant, relevant.plans))
         return tuple(plan for plan in stored.values() if plan.status in NOT_ENDED)
 
     def places_of_plans(self, ids: Collection[str]) -> dict[str, tuple[str, str]]:
@@ -177,6 +180,18 @@ class Queries:
         entries = (self._record(row).entry for row in rows)
         return next((entry.run for entry in entries if isinstance(entry, RunEnded)), "")
 
+    def last_end(self, plan_id: str) -> int | None:
+        """When the last run ended that made this plan, or found that it waits: unix seconds by this machine's clock;
+        None: no run has."""
+        rows = self._rows("plan_id = ? AND plan_id <> '' AND kind = 'run.ended'", (plan_id,), "DESC LIMIT 1")
+        times = [row[1] for row in rows]
+        times += [one.at for one in self.looked() if isinstance(one.entry, RunEnded) and one.entry.plan_id == plan_id]
+        return max(times, default=None)
+
+    def looked(self) -> tuple[Look, ...]:
+        """Observations and ends of cycles that only repeated the last one in the rows, and were counted."""
+        return read_looks(self._fetch)
+
     def transactions(self, chain: ChainId | None = None, owner: Address | None = None) -> tuple[StoredTx, ...]:
         """Signed transactions in order, of one account or all. Of one account: notes about settled ones are left
         out."""
@@ -192,12 +207,10 @@ class Queries:
 
     def open_transactions(self, chain: ChainId | None = None, owner: Address | None = None) -> tuple[StoredTx, ...]:
         """Signed transactions without an outcome, in order of signing, of one account or all."""
-        found = (
-            self.transactions(chain, owner)
-            if chain and owner
-            else self._folded(fold_transactions, self.records()).values()
-        )
-        return tuple(tx for tx in found if tx.outcome is None)
+        relevant = self.relevant()
+        found = self._folded(fold_transactions, self._kept_records(relevant, relevant.unsettled)).values()
+        own = (tx for tx in found if chain is None or (tx.signed.chain, tx.signed.owner) == (chain, owner))
+        return tuple(tx for tx in own if tx.outcome is None)
 
     def signed(self, tx_hash: str) -> TxSigned | None:
         """What was signed under a hash, or None."""
@@ -212,9 +225,9 @@ class Queries:
         """Accounts among them that were stopped because a transaction did not do what was simulated."""
         return self._folded(fold_faulted, self._stops())
 
-    def _stops(self) -> Iterator[Record]:
+    def _stops(self) -> tuple[Record, ...]:
         relevant = self.relevant()
-        return map(self._record, self._kept_rows(relevant, relevant.stops))
+        return self._kept_records(relevant, relevant.stops)
 
     def _folded(self, fold: Callable[[Iterable[Record]], dict[Any, Any]], records: Iterable[Record]) -> dict[Any, Any]:
         try:

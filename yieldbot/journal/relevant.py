@@ -91,6 +91,16 @@ class Relevant:
         found: list[int] = self._state["stops"].get("rows", [])
         return found
 
+    @property
+    def plans(self) -> list[int]:
+        """The rows about plans that have not ended."""
+        return sorted(seq for plan in self._state["plans"].values() for seq in plan["rows"])
+
+    @property
+    def unsettled(self) -> list[int]:
+        """The rows about transactions that are open, or were given up."""
+        return sorted(seq for tx in self._state["open"].values() for seq in (tx["signed"], *tx["rest"]))
+
     def numbers(self, account: str | None, since: int = 0) -> list[int]:
         """The kept rows, in order: of all accounts (None), or those of one account, those of its chain or of no
         account, and those of others about plans and transactions since ``since`` (unix seconds)."""
@@ -217,7 +227,8 @@ class Relevant:
         one["approved"] |= status in BEGUN
         if status in ("proposed", "queued", "approved"):
             return
-        if status in ("expired", "rejected") and not one["approved"] and not doc.get("not_before"):
+        remembered = doc.get("not_before") or doc.get("until_gain")
+        if status in ("expired", "rejected") and not one["approved"] and not remembered:
             self._drop(one["account"], *one["rows"])
         if self._ended_plans is not None:
             self._ended_plans.add(plan_id)
@@ -244,7 +255,7 @@ class Relevant:
         seq, kind, waiting = row[0], row[2], self._state["open"]
         self._keep(row, account)
         if kind == "tx.signed":
-            waiting.setdefault(tx_hash, [])
+            waiting.setdefault(tx_hash, {"signed": seq, "rest": []})
             self._moved(account)
             if row[5] in self._state["plans"]:
                 self._state["plans"][row[5]]["approved"] = True
@@ -253,10 +264,12 @@ class Relevant:
                 self._again({"account": _whose(earlier, account), "rows": []}, earlier)
         elif kind == "tx.settled":
             self._moved(account)
-            if _read(row)["outcome"]["result"] in ("confirmed", "reverted"):
-                self._drop(account, *waiting.pop(tx_hash, ()))
+            if tx_hash in waiting and _read(row)["outcome"]["result"] in ("confirmed", "reverted"):
+                self._drop(account, *waiting.pop(tx_hash)["rest"])
+            elif tx_hash in waiting:
+                waiting[tx_hash]["rest"].append(seq)
         elif tx_hash in waiting:
-            waiting[tx_hash].append(seq)
+            waiting[tx_hash]["rest"].append(seq)
 
 
 def account_of(chain: str, owner: str) -> str:

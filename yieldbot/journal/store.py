@@ -155,10 +155,6 @@ class Journal(Queries):
         if self._head_in(connection) != (seq, prev):  # a trigger that somebody added since the file was opened
             raise InvariantError(f"journal {self.path} does not keep what is written to it: {RESTORE}")
 
-    def looked(self) -> tuple[looks.Look, ...]:
-        """Observations and ends of cycles that only repeated the last one in the rows, and were counted."""
-        return () if self._top == 0 else looks.read(self._fetch)
-
     def verify(self) -> int:
         """Check every row's hash and number against the row before it, that the file's index finds every row, that it
         has no triggers but our own, and that the checkpoint is what the rows give; returns the count of rows.

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from yieldbot.app.admission import Scope
 from yieldbot.app.plan_view import PlanView, headlines, plan_view
+from yieldbot.app.reject import RejectRequest
 from yieldbot.app.service import visible
 from yieldbot.errors import ConfigError, SafetyError, YieldbotError
 from yieldbot.web.answering import caller_of, form_of, need, page, service_of, session_of, to
@@ -27,6 +28,8 @@ MOST_ENDED = 20
 """Most plans in the list that wait no more."""
 DAYS = ("0", "1", "7", "30", "90")
 """Days for which a person may ask not to see the same again."""
+GAINS = ("+50%", "+100%")
+"""By how much more a plan must gain for it to be shown again."""
 WORDS = {
     "queued": "waits for approval",
     "approved": "approved, being carried out",
@@ -105,8 +108,15 @@ async def reject(request: Request) -> Response:
     service = service_of(request)
     try:
         _as_shown(row, fields)
-        days = int(fields.get("days", "0")) if fields.get("days", "0") in DAYS else 0
-        await service.reject(row["id"], fields.get("reason", "")[:500], _by(request), days * 86_400 or None)
+        when = fields.get("days", "0")
+        asked = RejectRequest(
+            plan_id=row["id"],
+            reason=fields.get("reason", "")[:500],
+            by=_by(request),
+            not_again_seconds=int(when) * 86_400 or None if when in DAYS else None,
+            until_gain=when if when in GAINS else "",
+        )
+        await service.reject(asked)
     except YieldbotError as failure:
         return await _refused(request, failure)
     return to(f"/plans/{row['id']}")

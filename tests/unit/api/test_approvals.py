@@ -184,16 +184,20 @@ def test_who_rejects_may_say_not_again_for_a_time(waiting: Served, url: str) -> 
     for bad in ("7", "x", "-1d", "91d", "99999w", "", "0x1d", "\u0667d"):
         refused = waiting.client.delete(url, headers=key, params={"not_again_for": bad})
         assert (refused.status_code, refused.json()["code"]) == (400, "BAD_PARAMETER"), bad
+    for bad in ("much", "0", "50%", "+50", "-1", "9" * 400):
+        refused = waiting.client.delete(url, headers=key, params={"until_gain": bad})
+        assert (refused.status_code, refused.json()["code"]) == (400, "BAD_PARAMETER"), bad
     assert waiting.client.delete(f"{url}?for=7d", headers=key).status_code == 400
     assert waiting.client.get(f"{url}?not_again_for=7d", headers=waiting.key("read")).status_code == 400
     assert waiting.client.delete(url, headers=key, params={"reason": "x" * 501}).json()["code"] == "BAD_PARAMETER"
     before = int(time.time())
-    said = {"not_again_for": "7d", "reason": "too near\nthe limit"}
-    assert waiting.client.delete(url, headers=key, params=said).json()["status"] == "rejected"
+    said = {"not_again_for": "7d", "reason": "too near\nthe limit", "until_gain": "500"}
+    done = waiting.client.delete(url, headers=key, params=said).json()
+    assert (done["status"], done["until_gain"]) == ("rejected", 500.0)
     with Journal.read(waiting.service.journal_file) as journal:
         mark = [one.entry for one in journal.history() if isinstance(one.entry, PlanMarked)][-1]
     assert mark.status is PlanStatus.REJECTED and mark.by == "key approve" and mark.reason == "too near the limit"
-    assert before + 7 * 86_400 <= mark.not_before <= int(time.time()) + 7 * 86_400
+    assert mark.until_gain == 500.0 and before + 7 * 86_400 <= mark.not_before <= int(time.time()) + 7 * 86_400
 
 
 def test_a_signature_of_another_plan_counts_nothing(waiting: Served, url: str) -> None:

@@ -19,15 +19,14 @@ from yieldbot.app import cycle, wiring
 from yieldbot.app.approve_signed import approve_all, latest, waiting_ids
 from yieldbot.app.context import Context
 from yieldbot.app.job_reports import rehearsal
+from yieldbot.app.reject import RejectRequest, reject
 from yieldbot.app.run import (
     ApproveRequest,
     DryRunRequest,
-    RejectRequest,
     RunRequest,
     approve,
     by_account,
     dry_run,
-    reject,
     run,
 )
 from yieldbot.app.wiring import JobFilter
@@ -184,7 +183,8 @@ def test_a_plan_waits_is_asked_about_once_more_and_is_refused(context: Context, 
     assert ("execute", 0) not in live.did and stored(context) == [PlanStatus.QUEUED]
 
     done = reject(RejectRequest(plan_id=plan_id, reason="not\nnow"), context)
-    assert done.as_json() == {"schema": "yieldbot/reject/v1", "plan_id": plan_id, "status": "rejected"}
+    nothing = {"not_before": None, "until_gain": None}
+    assert done.as_json() == {"schema": "yieldbot/reject/v1", "plan_id": plan_id, "status": "rejected", **nothing}
     with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
         (plan,) = journal.plans()
         assert (plan.status, plan.reason) == (PlanStatus.REJECTED, "not now")
@@ -195,6 +195,15 @@ def test_a_plan_waits_is_asked_about_once_more_and_is_refused(context: Context, 
     reject(RejectRequest(plan_id=plan_id, not_again_seconds=3600), context)
     held = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0]["plan"]
     assert held["action"] == "hold" and f"terminal rejected this (plan {plan_id})" in held["reason"]
+    seen = live.views[-1]
+    gains = held["reason"]
+    said = reject(RejectRequest(plan_id=plan_id, until_gain="+50%"), context)
+    assert said.not_before is None and said.until_gain is not None
+    held = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0]["plan"]
+    assert f"until it gains {said.until_gain:,.2f} " in held["reason"] and held["reason"] != gains
+    reject(RejectRequest(plan_id=plan_id, until_gain=f"{said.until_gain / 1.6}"), context)
+    again = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0]
+    assert again["declined"]["code"] == "QUEUED" and live.views[-1] is seen, "it gains more than what was named now"
     reject(RejectRequest(plan_id=plan_id, not_again_seconds=0), context)
     with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
         assert journal.plans()[0].reason == "not now", "the reason stays"

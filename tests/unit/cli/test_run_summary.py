@@ -34,6 +34,9 @@ def test_each_job_is_one_line_and_quiet_leaves_out_what_nobody_need_read(
     out, err = capsys.readouterr()
     assert err == "" and out.count("\n") == 1 and ": QUEUED: plan " in out and " waits: yieldbot" in out
 
+    assert ran(context, "--quiet") == 3 and capsys.readouterr() == ("", ""), "it was reported"
+    assert ran(context, "--summary") == 3 and ": QUEUED: plan " in capsys.readouterr().out
+
     live.views = [IN_A]
     assert ran(context, "--quiet") == 0 and capsys.readouterr() == ("", "")
     assert ran(context, "--summary") == 0

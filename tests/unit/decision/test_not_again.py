@@ -66,3 +66,24 @@ def test_a_row_without_the_time_is_an_older_one() -> None:
     for mark in (PlanMarked("p", PlanStatus.REJECTED, "anna", "", UNTIL), PlanMarked("p", PlanStatus.REJECTED, "anna")):
         keys, body = encode(mark)
         assert decode(keys, body) == mark and ("not_before" in body) is bool(mark.not_before)
+
+
+@pytest.mark.parametrize(
+    ("not_before", "until_gain", "gain", "now", "held_back"),
+    [
+        (0, 2.0, 1.99, NOW, True),
+        (0, 2.0, 2.0, NOW, False),
+        (0, 2.0, 1.99, NOW + 10**9, True),
+        (UNTIL, 2.0, 1.99, UNTIL - 1, True),
+        (UNTIL, 2.0, 1.99, UNTIL, False),
+        (UNTIL, 2.0, 2.0, NOW, False),
+    ],
+)
+def test_a_gain_ends_it_as_a_time_does_whichever_comes_first(
+    not_before: int, until_gain: float, gain: float, now: int, held_back: bool
+) -> None:
+    mark = PlanMarked(FIRST.id, PlanStatus.REJECTED, "anna", "", not_before, until_gain)
+    assert decode(*encode(mark)) == mark
+    why = not_again(replace(FIRST, gain_per_year=gain), records(PlanWritten(FIRST), mark), now)
+    assert (why is not None) is held_back
+    assert why is None or ("it gains 2.00 USDC a year (now 1.99 USDC)" in why and (" or " in why) is bool(not_before))

@@ -158,6 +158,16 @@ def test_a_rejected_plan_is_not_proposed_again_for_so_long(two: Browsing, contex
     assert two.post(f"{path}/rejection", fields).status_code == 409
 
 
+def test_a_rejected_plan_is_not_proposed_again_before_it_gains_more(two: Browsing) -> None:
+    plan = waiting_plan(two.served)
+    path = f"/plans/{plan.id}"
+    fields = {"digest": digest(two.get(path)), "reason": "", "days": "+50%"}
+    assert two.post(f"{path}/rejection", fields).status_code == 303
+    with Journal.read(two.served.service.journal_file) as journal:
+        mark = [one.entry for one in journal.history() if isinstance(one.entry, PlanMarked)][-1]
+    assert mark.until_gain == pytest.approx(plan.gain_per_year * 1.5) and mark.not_before == 0
+
+
 def test_names_of_strangers_are_text_on_a_plan(two: Browsing) -> None:
     plan = waiting_plan(two.served)
     market = SEEN.markets[1].market.id
