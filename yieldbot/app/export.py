@@ -15,7 +15,7 @@ from yieldbot.app.days import day
 from yieldbot.app.export_documents import BalanceCheck, ExportDocument, ExportedAccount, ExportTotals
 from yieldbot.app.parts import Money
 from yieldbot.app.wiring import JobFilter
-from yieldbot.books import tables
+from yieldbot.books import stated_costs, tables
 from yieldbot.books.beancount import to_beancount
 from yieldbot.books.export_text import decimal, within
 from yieldbot.books.ledger import BASE, GAINS, RowKind, post, totals
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from yieldbot.books.chain_record import ChainRecord, WalletCheck
     from yieldbot.books.entries import Account
     from yieldbot.books.ledger import Ledger, LedgerRow
+    from yieldbot.books.stated_costs import StatedCosts
     from yieldbot.model.amounts import Token
 
 FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
@@ -53,6 +54,8 @@ class ExportRequest:
     """Block from which transfers are searched (one chain only); None: from the first entry."""
     offline: bool = False
     """Use only the journal, ask no chain."""
+    costs: Path | None = None
+    """The file that states what tokens cost; None: costs.csv beside yieldbot.toml, if it is there."""
 
 
 def export(request: ExportRequest, context: Context) -> ExportDocument:
@@ -71,11 +74,11 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
         if not request.overwrite:
             raise _there_already(output)
     gathered = account_entries.gather(request.jobs, context, offline=request.offline, since=request.from_block)
-    books = post(gathered.entries, gathered.quote_of)
+    books = post(gathered.entries, gathered.quote_of, _stated(request, gathered, context))
     rows = [row for row in books.rows if within(row, start, end)]
     before = [row for row in books.rows if start is not None and row.entry.at < start]
     text, left_out = _written(request.format, gathered, books, rows, before, open_ended=end is None)
-    notes = (*gathered.notes, *left_out, *_missing(rows))
+    notes = (*gathered.notes, *left_out, *_missing(rows, gathered))
     for line in notes:
         context.say(line)
     sums = totals(rows)
@@ -136,19 +139,39 @@ def _closing(gathered: AccountEntries, books: Ledger) -> dict[tuple[Account, Tok
     }
 
 
-def _missing(rows: Sequence[LedgerRow]) -> list[str]:
+def _stated(request: ExportRequest, gathered: AccountEntries, context: Context) -> StatedCosts:
+    """What the user says that tokens cost. Raises ConfigError for a file that is named and not there."""
+    if request.costs is not None and not request.costs.is_file():
+        raise ConfigError(f"--costs {request.costs}: there is no such file; docs/books.md says what is in it")
+    file = request.costs or context.config.absolute().parent / stated_costs.FILE
+    tokens = {change.token for entry in gathered.entries for change in entry.changes}
+    tokens |= {entry.native for entry in gathered.entries if entry.native is not None}
+    return stated_costs.read(file, _wallets(gathered), gathered.names.chains, tokens)
+
+
+def _wallets(gathered: AccountEntries) -> dict[Account, str]:
+    """The name of every account that has entries, its address where it has none."""
+    accounts = dict.fromkeys((*gathered.accounts, *(entry.account for entry in gathered.entries)))
+    return {account: gathered.names.wallet(account) for account in accounts}
+
+
+def _missing(rows: Sequence[LedgerRow], gathered: AccountEntries) -> list[str]:
     """Notes about rows without a value or a gain, and about liquidity, a line each."""
     lines = []
     bare = [row for row in rows if row.value is None and row.what is not RowKind.SHARES]
     if bare:
         symbols = ", ".join(sorted({row.token.symbol for row in bare}))
         lines.append(f"{len(bare)} of {len(rows)} rows have no value in {BASE} ({symbols}): no price is known then")
-    costless = {row.token for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
+    costless = dict.fromkeys(
+        (row.entry.account, row.token) for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None
+    )
     if costless:
-        what = ", ".join(sorted({token.symbol for token in costless}))
-        traceable = any(_has_events(token) for token in costless)
-        hint = ": an earlier --from-block may find it" if traceable else ""
-        lines.append(f"the cost of some {what} is unknown, and so is the gain on it{hint}")
+        what = ", ".join(sorted({token.symbol for _, token in costless}))
+        traceable = any(_has_events(token) for _, token in costless)
+        hint = ": an earlier --from-block may find it, or" if traceable else ":"
+        lines.append(f"the cost of some {what} is unknown, and so is the gain on it{hint} say in {stated_costs.FILE}")
+        text = stated_costs.lines_for(costless, _wallets(gathered), gathered.names.chains)
+        lines.append(f"  beside yieldbot.toml what a token cost (docs/books.md): {text}")
     if any(row.what is RowKind.LIQUIDITY for row in rows):
         lines.append("profit of liquidity is in no row and no sum: docs/books.md says where it is shown")
     return lines

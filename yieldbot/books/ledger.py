@@ -10,6 +10,7 @@ The choices, which docs/books.md explains to the user:
 - A claim is income at its value on arrival. A fee disposes of native tokens at their value.
 - Tokens that go into a pool's liquidity are disposed of at their value; what comes out is acquired at its value.
 - Tokens received from outside cost their value on arrival; tokens sent outside take their cost along, without a gain.
+- What the user states (``stated_costs.py``) counts before the value on arrival, and where no cost is known.
 - Tokens without a price have no value, and their cost is then unknown: nothing is estimated.
 """
 
@@ -22,6 +23,7 @@ from fractions import Fraction
 
 from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.lots import Lot, Lots, cost, put, take
+from yieldbot.books.stated_costs import NOTHING, StatedCosts
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import MarketId
 from yieldbot.model.tx import Delta
@@ -159,21 +161,22 @@ class Ledger:
     """Lots of all tokens, wallet and markets together."""
 
 
-def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Ledger:
-    """Post every entry, in the order given."""
+def post(entries: Iterable[Entry], quote_of: QuoteOf, stated: StatedCosts = NOTHING) -> Ledger:
+    """Post every entry, in the order given. stated: what the user says that tokens cost."""
     books = Ledger()
     for entry in entries:
-        _Posting(books, entry, quote_of).post()
+        _Posting(books, entry, quote_of, stated).post()
     return books
 
 
 class _Posting:
     """One entry being posted to the ledger."""
 
-    def __init__(self, books: Ledger, entry: Entry, quote_of: QuoteOf) -> None:
+    def __init__(self, books: Ledger, entry: Entry, quote_of: QuoteOf, stated: StatedCosts) -> None:
         self.books = books
         self.entry = entry
         self.quote_of = quote_of
+        self.stated = stated
 
     def post(self) -> None:
         entry = self.entry
@@ -230,14 +233,14 @@ class _Posting:
         place = (self.entry.account, market, delta.token)
         if not self.books.principal.get(place):
             self.books.principal[place] = delta.raw
-            self._put(delta.token, Lot(delta.raw, None, self.entry.at))
-            self._row(RowKind.OPENING, delta.token, delta.raw, market=market)
+            self._row(
+                RowKind.OPENING, delta.token, delta.raw, market=market, cost=self._put(delta.token, delta.raw, None)
+            )
 
     def _got(self, delta: Delta) -> None:
         kind = self.entry.kind
         if kind in (EntryKind.OPENING, EntryKind.UNEXPLAINED):
-            self._put(delta.token, Lot(delta.raw, None, self.entry.at))
-            self._row(RowKind(kind.value), delta.token, delta.raw)
+            self._row(RowKind(kind.value), delta.token, delta.raw, cost=self._put(delta.token, delta.raw, None))
         else:
             what = _NAMED.get(kind, RowKind.OTHER)
             self._acquired(what, delta.token, delta.raw, market=self.entry.market_id)
@@ -262,8 +265,7 @@ class _Posting:
             self._disposed(RowKind.SWAP, delta.token, -delta.raw, proceeds)
         for delta in ins:
             paid = exchanged if len(ins) == 1 else self._value(delta.token, delta.raw)
-            self._put(delta.token, Lot(delta.raw, paid, self.entry.at))
-            self._row(RowKind.SWAP, delta.token, delta.raw, cost=paid, value=paid)
+            self._row(RowKind.SWAP, delta.token, delta.raw, cost=self._put(delta.token, delta.raw, paid), value=paid)
 
     def _costs(self) -> None:
         """The fee and the rent, both in the native token."""
@@ -281,9 +283,8 @@ class _Posting:
             self._row(RowKind.RENT, native, -entry.rent_raw, market=entry.market_id)
 
     def _acquired(self, what: RowKind, token: Token, raw: int, market: MarketId | None = None) -> None:
-        value = self._value(token, raw)
-        self._put(token, Lot(raw, value, self.entry.at))
-        self._row(what, token, raw, market=market, cost=value)
+        paid = self._put(token, raw, self._value(token, raw))
+        self._row(what, token, raw, market=market, cost=paid)
 
     def _disposed(
         self, what: RowKind, token: Token, raw: int, proceeds: Fraction | None, market: MarketId | None = None
@@ -318,15 +319,21 @@ class _Posting:
         pool = (self.entry.account, token)
         self.books.wallet[pool] = self.books.wallet.get(pool, 0) + raw
 
-    def _put(self, token: Token, lot: Lot) -> None:
-        pool = (self.entry.account, token)
-        self.books.lots[pool] = put(self.books.lots.get(pool, ()), lot)
+    def _put(self, token: Token, raw: int, known: Fraction | None) -> Fraction | None:
+        """Put a lot on top, and return its cost; None if it is unknown. known: what the books take it for."""
+        pool, paid = (self.entry.account, token), self.stated.of(self.entry, token, raw, known)
+        self.books.lots[pool] = put(self.books.lots.get(pool, ()), Lot(raw, paid, self.entry.at))
+        return paid
 
     def _take(self, token: Token, raw: int) -> Fraction | None:
         """Take ``raw`` units off the lots and return their cost; None if it is unknown."""
         pool = (self.entry.account, token)
         taken, self.books.lots[pool], missing = take(self.books.lots.get(pool, ()), raw)
-        return None if missing else cost(taken)
+        paid = cost(taken)
+        if not missing or paid is None:
+            return paid
+        rest = self.stated.rest(self.entry.account, token, missing)
+        return None if rest is None else paid + rest
 
 
 _NAMED = {EntryKind.IN: RowKind.IN, EntryKind.CLAIM: RowKind.CLAIM, EntryKind.LIQUIDITY: RowKind.LIQUIDITY}

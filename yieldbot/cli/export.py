@@ -31,6 +31,12 @@ def register(listed: CommandList) -> None:
     parser.add_argument(
         "--from-block", type=natural, metavar="N", help="search transfers from this block on (one chain only)"
     )
+    parser.add_argument(
+        "--costs",
+        type=Path,
+        metavar="FILE",
+        help="what tokens cost that came from elsewhere (default: costs.csv beside yieldbot.toml)",
+    )
     parser.add_argument("--offline", action="store_true", help="use the journal alone, ask no chain")
     parser.set_defaults(command="export", handler=export)
 
@@ -45,6 +51,7 @@ def export(args: argparse.Namespace, context: Screen) -> int:
         overwrite=args.force,
         from_block=args.from_block,
         offline=args.offline,
+        costs=args.costs,
     )
     found = use.export(request, context)
     if context.json:

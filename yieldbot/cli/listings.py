@@ -191,7 +191,7 @@ def _whole(one: AssetTotals) -> str:
         gained, net = float(one.profit), float(one.net)
         parts.append(f"earned {gained:z,.4f} {one.base}, gas {float(one.gas):z,.4f}, net {net:+z,.4f} {one.base}")
     if one.unknown:
-        parts.append(f"what {one.unknown} of these positions earned is not known (`yieldbot export --help`)")
+        parts.append(f"what {one.unknown} of these positions earned is not known")
     return "; ".join(parts)
 
 
