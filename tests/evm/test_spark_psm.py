@@ -16,6 +16,7 @@ from tests.kit.contracts import send
 from tests.kit.evm.several_assets import BASE
 from tests.kit.evm.world import world
 from yieldbot.app import cycle
+from yieldbot.chains.evm.check_tables import fault_of
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.calldata_rules import objection
 from yieldbot.errors import MarketError
@@ -86,6 +87,12 @@ async def _quotes(sandbox: Sandbox) -> None:
                 assert venue.amount_until_price(1e30) == 0
         (answers,) = await node.run([_ask(calls)], block)
         assert [int.from_bytes(answer, "big") for answer in answers] == wanted and len(wanted) == 6 * QUESTIONS
+        assert await fault_of(node, row, block) is None
+        other = replace(row, params={"psm": sandbox.addresses["usdc"]})
+        wrong = await fault_of(node, other, block)
+        assert wrong is not None and "names no USDC, USDS and sUSDS: it is no PSM3" in wrong[0]
+        bare = await fault_of(node, replace(row, assets=tokens[:1]), block)
+        assert bare is not None and "of which the file's tokens are not two" in bare[0]
     _judged(pools[0].token0, pools[0].token1, SwapTerms((pools[0],), *_terms(pools[0].token0, pools[0].token1)))
     with pytest.raises(MarketError, match="one pair at a time"):
         PSM.spenders((pools[0], pools[1]))

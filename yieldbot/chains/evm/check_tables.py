@@ -23,6 +23,7 @@ COMPTROLLER = bytes.fromhex("5fe3b567")  # comptroller()
 ADDRESSES_PROVIDER = bytes.fromhex("0542975c")  # ADDRESSES_PROVIDER()
 GET_POOL = bytes.fromhex("026b1d5f")  # getPool()
 GET_PRICE_ORACLE = bytes.fromhex("fca513a8")  # getPriceOracle()
+OF_PSM3 = tuple(map(bytes.fromhex, ("3e413bee", "4cf282fb", "58b8f19c")))  # usdc(), usds(), susds()
 
 OF_ONE = {
     "uniswap_v2": ((FACTORY, "factory", ("router",)),),
@@ -48,6 +49,8 @@ async def fault_of(node: Node, table: Deployment, block: BlockRef) -> tuple[str,
                     return fault, key
     if table.protocol == "savings_rate" and params.get("psm"):
         return await _savings(node, params, block)
+    if table.protocol == "spark_psm":
+        return await _psm3(node, table, block)
     return await _aave(node, params, block) if table.protocol == "aave_v3" else None
 
 
@@ -59,6 +62,17 @@ async def _savings(node: Node, params: Mapping[str, Any], block: BlockRef) -> tu
             found = await _named(node, found, PSM, block)
         if found != str(params["psm"]).lower():
             return f"{vault} is of the PSM {found or '(none)'}", "psm"
+    return None
+
+
+async def _psm3(node: Node, table: Deployment, block: BlockRef) -> tuple[str, str] | None:
+    """A PSM3 names its three tokens, of which at least two are the chain's."""
+    psm, ours = table.params["psm"], {token.address.lower() for token in table.assets}
+    named = [await _named(node, psm, getter, block) for getter in OF_PSM3]
+    if None in named:
+        return f"{psm} names no USDC, USDS and sUSDS: it is no PSM3", "psm"
+    if len(ours & {str(token) for token in named}) < 2:
+        return f"{psm} exchanges {', '.join(map(str, named))}, of which the file's tokens are not two", "psm"
     return None
 
 
