@@ -53,7 +53,8 @@ def with_forecasts(
     states = {}
     for key, state in snapshot.states.items():
         said, known = here.get(state.market.id), ours.get(state.market.asset)
-        said = None if state.market.id in refuted else said
+        if state.market.id in refuted or state.prices is not None:  # what a purchase fixes needs no forecast
+            said = None
         if said is not None and known is not None:
             said = replace(said, ours=min(float(state.held), known.get(state.market.id, 0.0)))
         states[key] = replace(state, forecast=said)

@@ -168,7 +168,7 @@ def as_held(
 
     rewards: what the paper wallet could claim, in base units by the claims' ids. entered: markets in which the paper
     wallet has made its own trial. base: the job's; without one there is no liquidity in pools. A pool whose ticks could
-    not be read is left out.
+    not be read is left out, and so is a market whose shares are bought and sold at a price.
     """
     states, pools = dict[MarketId, MarketState](), dict[str, V3Pool]()
     for market_id, state in snapshot.states.items():
@@ -180,7 +180,7 @@ def as_held(
                 pools[state.liquidity_market.state.pool.address] = made[1]
         elif state.market.kind is Kind.IDLE:
             states[market_id] = _wallet(state, own)
-        else:
+        elif state.prices is None:  # what a sale of paper shares would bring is not computed
             states[market_id] = _market(state, own, rewards, state.market.id in entered)
     return swapped_pools(replace(snapshot, states=states), pools)
 

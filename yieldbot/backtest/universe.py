@@ -9,15 +9,22 @@ from yieldbot.history.networks import is_dollar
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import MarketKey
 
+PRICED = ("pendle",)
+"""Protocols whose markets fix a rate and are left early at a price, which recorded rates do not tell."""
+
 
 def universes(panel: Panel, wanted: Sequence[str] = ()) -> dict[str, list[int]]:
     """The columns of each universe that has at least two markets, by the universe's name.
 
     Universes are the stablecoins of one protocol on one chain (``aave_v3 on eip155:1``), and one coin over several
     protocols of a chain (``USDC on eip155:1``). wanted: texts that a market's id, symbol or protocol must contain;
-    markets that match none are left out.
+    markets that match none are left out, and so are those of PRICED.
     """
-    chosen = [at for at, key in enumerate(panel.keys) if not wanted or any(means(key, one) for one in wanted)]
+    chosen = [
+        at
+        for at, key in enumerate(panel.keys)
+        if key.protocol not in PRICED and (not wanted or any(means(key, one) for one in wanted))
+    ]
     found: dict[str, list[int]] = {}
     for at in chosen:
         key = panel.keys[at]

@@ -32,7 +32,7 @@ LEGS: Mapping[str, LegGas] = {
     "fraxlend": LegGas(200_000, 180_000),
     "gearbox": LegGas(240_000, 220_000),
     "silo": LegGas(320_000, 380_000),
-    "pendle": LegGas(700_000, 600_000),
+    "pendle": LegGas(360_000, 260_000),
     "erc4626/generic": LegGas(150_000, 120_000),
     "erc4626/stata": LegGas(360_000, 320_000),
     "erc4626/metamorpho": LegGas(650_000, 550_000),

@@ -278,7 +278,7 @@ class MarketState:
     @property
     def cash(self) -> Amount | None:
         """What all suppliers together could withdraw now; None: unknown."""
-        return self.exit.cash if self.opaque else self.liquidity
+        return self.exit.cash if self.opaque or self.prices is not None else self.liquidity
 
     @property
     def utilisation(self) -> float | None:

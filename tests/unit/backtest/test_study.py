@@ -68,6 +68,8 @@ def test_universes_are_dollars_of_one_protocol_and_one_coin_over_several() -> No
     made = panel({"USDC": [0.1] * 2, "USDT": [0.1] * 2, "USDC/two": [0.1] * 2, "WETH": [0.1] * 2, "sUSDe": [0.1] * 2})
     assert universes(made) == {"lend on eip155:8453": [0, 1], "USDC on eip155:8453": [0, 2]}
     assert universes(made, ("two",)) == {} and universes(made, ("usdc",)) == {"USDC on eip155:8453": [0, 2]}
+    fixed = replace(made, keys=tuple(replace(key, protocol="pendle") for key in made.keys))
+    assert universes(fixed) == {}, "what leaving them early costs is not recorded"
     odd = panel({name: [0.1] * 2 for name in ("USD₮0", "DAI.e", "AUSD", "EURC", "PT-USDe")})
     assert universes(odd) == {"lend on eip155:8453": [0, 1, 2]}
 

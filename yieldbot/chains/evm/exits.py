@@ -32,12 +32,11 @@ async def fingerprints(node: Node, states: Sequence[MarketState], block: BlockRe
 
 
 async def _fingerprint(node: Node, state: MarketState, block: BlockRef) -> str:
-    """The fingerprint of the market's contract, its implementation and its beacon, in three rounds of requests."""
-    market = state.market
+    """The fingerprint of the market's contract, its implementation and its beacon, in three rounds of requests. Of a
+    principal token it is that of the standardized yield token, which pays it and can be replaced."""
+    at = Address(state.market.params.get("sy", state.market.address))
     code, behind, beacon = await asyncio.gather(
-        node.code(market.address, block),
-        _slot(node, market.address, IMPLEMENTATION, block),
-        _slot(node, market.address, BEACON, block),
+        node.code(at, block), _slot(node, at, IMPLEMENTATION, block), _slot(node, at, BEACON, block)
     )
     names = [name for name in (behind, beacon) if name is not None]
     codes = [code, *await asyncio.gather(*(node.code(name, block) for name in names))]

@@ -171,7 +171,7 @@ class Pendle:
             gas_withdraw=gas.withdraw,
             flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
             doubts=tuple(doubts),
-            exit=Exit(cash=Amount(token, liquidity)) if prices.expired else _until(left, Amount(token, liquidity)),
+            exit=Exit(cash=Amount(token, payable)) if prices.expired else _until(left, Amount(token, payable)),
             offered=Amount(token, min(held, prices.sold(shares), payable)),
             prices=prices,
         )
