@@ -20,7 +20,10 @@ from tests.unit.app.test_overview import OWNER
 from yieldbot.app import proposals
 from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn
 from yieldbot.assistant.answering import Answers
+from yieldbot.assistant.citable import Facts
 from yieldbot.assistant.kept import KeptAnswers
+from yieldbot.assistant.links import without_links
+from yieldbot.assistant.speaking import Speaker
 from yieldbot.errors import SafetyError
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
@@ -242,3 +245,19 @@ async def test_tools_that_nobody_asked_for_are_refused_over_the_wire_too(asked: 
 def test_the_folder_holds_nothing_else() -> None:
     names = sorted(one.name for one in Path(FOLDER).iterdir())
     assert names == sorted({f"{one.carrier}.jsonl" for one in CASES} | {"README.md"})
+
+
+def test_a_text_that_is_cited_stands_in_quotation_marks_and_leads_nowhere() -> None:
+    """A model that cites an attacker's text shows it as what somebody wrote, and as nothing else."""
+    for case in CASES:
+        facts = Facts()
+        row = {"id": "a/1", "name": case.text, "safety": 40, "message": case.text, "reason": f"it says {case.text}"}
+        facts.add("S2", {"items": [row]}, "list_signals {}")
+        said = Speaker(facts, "en").say("{{S2r1.safety, reason}} {{S2r1.message}}")
+        assert said.faults == ["S2r1.message: a text that strangers wrote cannot be cited"]
+        text = without_links(said.text)
+        own = re.sub(r"“[^”]*”", "“”", text)
+        assert LINK.search(text) is None and "\x1b" not in text and "\u202e" not in text
+        named, _, rest = own.rstrip(".").partition(": safety grade")
+        assert rest == " (of 100) 40; reason: “”", own
+        assert named == "“”" or re.fullmatch(r"[^\W\d][\w .()/-]*", named), named

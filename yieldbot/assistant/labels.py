@@ -23,12 +23,13 @@ FOLDER = Path(__file__).parent / "words"
 FIELDS, WORDS = _table("fields"), _table("words")
 
 
-def label(key: str, language: str, above: str = "") -> str:
-    """What a field is called. above: the field that holds it."""
+def label(key: str, language: str, above: str = "", named: bool = True) -> str:
+    """What a field is called. above: the field that holds it. named: whether that one is named too, if the two have no
+    name together."""
     if (found := FIELDS.get(f"{above}.{key}")) is not None:
         return found[language]
-    named = FIELDS[key][language] if key in FIELDS else key.replace("_", " ")
-    return f"{named} ({label(above, language)})" if above else named
+    own = FIELDS[key][language] if key in FIELDS else key.replace("_", " ")
+    return f"{own} ({label(above, language)})" if above and named else own
 
 
 def colon(language: str) -> str:

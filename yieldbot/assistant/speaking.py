@@ -165,7 +165,8 @@ class Speaker:
             return values[0], figures
         wide = cited.parts or cited.value.kind in (Kind.TEXT, Kind.NONE, Kind.FLAG)
         above = "".join(cited.path.split(".")[-2:-1])
-        named = label(cited.key, self._language, "" if "[" in above or above in PLAIN else above)
+        row = "[" in above or above in PLAIN
+        named = label(cited.key, self._language, above.partition("[")[0], named=not row)
         return f"{named}{colon(self._language) if wide else ''} {', '.join(values)}", figures
 
     def _written(self, value: Value, decimals: int | None = None) -> str:
@@ -219,7 +220,7 @@ class Speaker:
             raise NoSuch(f"{path}: name a field of its rows")
         found = [one for row in rows if (one := self._field(row, names)) is not None]
         _comparable([one.value for one in found])
-        head = label(names[-1], self._language)
+        head = label(names[-1], self._language, (names[-2:-1] or [key])[0], named=len(names) > 1)
         if what == "sum":
             if found[0].value.kind in (Kind.TIME, Kind.YIELD) or found[0].value.unit == "*":
                 raise NoSuch(f"{path}: such figures cannot be added")

@@ -21,7 +21,7 @@ ABSENT = frozenset(("stuck", "leaving", "declined", "pnl_unknown", "skipped", "n
 """Fields without a value where there is no such thing; elsewhere such a value is not known."""
 _YIELD = re.compile(r"(?:^|_)ap[yr](?:_|$)|^(?:quoted|realised_rate|short_mean|long_mean|(?:supply|reward)_rate)$")
 _INTERVAL = frozenset(("mean", "low", "high", "predicted"))
-_FRACTION = re.compile(r"utili[sz]ation|fraction|(?:^|_)share(?:_|$)|^coverage$")
+_FRACTION = re.compile(r"^utili[sz]ation$|fraction|(?:^|_)share(?:_of_\w+)?$|^max_share\w*$|^coverage$")
 _BP = re.compile(r"(?:^|_)(?:bps|bp)(?:_|$)")
 _TIME = re.compile(
     r"^(?:at|as_of|now|timestamp|since|until|time|read|start|end|first|last|[a-z_]+_(?:at|time|until|since))$"

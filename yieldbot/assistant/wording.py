@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 from yieldbot.assistant.labels import word
+from yieldbot.assistant.links import without_links
 
 MOST_DECIMALS = 18
 DAY = 86_400
@@ -126,13 +127,13 @@ def span(seconds: Decimal, language: str, whole: bool = False) -> str:
 
 
 def quoted(text: str, language: str) -> str:
-    """A text of a source in quotation marks, none of which is its own."""
-    text = re.sub(r"[“”„«»\"]", "'", " ".join(text.split()))
+    """A text of a source in quotation marks, none of which is its own, and without links."""
+    text = re.sub(r"[“”„«»\"]", "'", " ".join(without_links(text).split()))
     return _QUOTES[language].format(text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]} …")
 
 
 def name(text: str, language: str) -> str:
     """A name; in quotation marks where it could be read as more than a name: strangers write them."""
-    text = " ".join(text.split())
+    text = " ".join(without_links(text).split())
     plain = _PLAIN_NAME.fullmatch(text) is not None and _LOOSE_NUMBER.search(text) is None
     return text if plain else quoted(text[:120], language)
