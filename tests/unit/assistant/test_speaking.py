@@ -131,8 +131,8 @@ def test_what_a_figure_is_of_stands_beside_it() -> None:
         "Aave v3, over 30 days: mean forecast 3.29 % a year; lower end of the 80 % interval 2.89 % a year."
     )
     assert shown("{{S4r1.gain_per_year, cost, loss_bps, status}}") == (
-        "Plan 190b6e38223c3098: expected gain a year 4,315.54 (in the asset of its job); cost 0.321 (in the asset of its job); "
-        "expected loss a year 418 bp; status executed."
+        "Plan 190b6e38223c3098: expected gain a year 4,315.54 (in the asset of its job); "
+        "cost 0.321 (in the asset of its job); expected loss a year 418 bp; status executed."
     )
     assert shown("{{S2r1.pnl.total, pnl.gas}}") == "Aave v3: gain in all −12.50 USD; gas spent 0.00003277 ETH."
     assert (
