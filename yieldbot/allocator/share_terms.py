@@ -17,7 +17,8 @@ def with_terms(state: MarketState, leg: Leg) -> Leg:
         return leg
     slippage = prices.slippage_bps
     if leg.kind is LegKind.DEPOSIT:
-        return replace(leg, gets=Amount(token, _less(prices.bought(leg.amount.raw), slippage)))
+        least = max(_less(prices.bought(leg.amount.raw), slippage), prices.fewest(leg.amount.raw))
+        return replace(leg, gets=Amount(token, least))
     needed = state.shares if leg.all else min(state.shares, prices.needed(leg.amount.raw))
     given = needed if leg.all else min(state.shares, needed + -(-needed * slippage // BPS))
     brings = leg.amount.raw if not leg.all else min(leg.amount.raw, prices.sold(needed))

@@ -147,6 +147,10 @@ class PtPrices:
         except PendleError:
             return 0
 
+    def fewest(self, raw: int) -> int:
+        """PT that pay ``raw`` at the expiry: no purchase may bring fewer, whatever the market is said to be."""
+        return -(-raw * self.market.index // self.rate)
+
     def most_paid(self, shares: int) -> int:
         """What buying so much PT costs; 0: it cannot be bought."""
         try:

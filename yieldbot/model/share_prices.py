@@ -19,6 +19,9 @@ class SharePrices(Protocol):
     def bought(self, raw: int) -> int:
         """Shares that ``raw`` of the asset buys; 0: none can be bought."""
 
+    def fewest(self, raw: int) -> int:
+        """The fewest shares for which ``raw`` may ever be paid: those that will be worth it in the end."""
+
     def sold(self, shares: int) -> int:
         """What a sale of shares brings."""
 

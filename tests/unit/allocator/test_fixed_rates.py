@@ -65,6 +65,15 @@ def test_it_is_bought_where_the_wait_is_allowed_for_at_least_what_it_fixes() -> 
     assert patient is not None and [leg.market_id for leg in patient.legs] == ["lend/1/plain"]
 
 
+def test_a_purchase_never_pays_more_than_it_brings_in_the_end() -> None:
+    """A market that is said to fix next to nothing: 10 bp less than computed would be a loss at the expiry."""
+    state = principal()
+    assert isinstance(state.prices, PtPrices)
+    flat = replace(state.prices, market=replace(state.prices.market, last_ln_implied_rate=10**15, ln_fee_rate_root=0))
+    leg = with_terms(replace(state, prices=flat), Leg(LegKind.DEPOSIT, state.market.id, usdc(1_000)))
+    assert leg.gets == Amount(PT, usdc(1_000).raw) and usdc(1_000).raw < flat.bought(usdc(1_000).raw) < usdc(1_001).raw
+
+
 def test_what_is_held_is_weighed_at_what_its_sale_brings() -> None:
     held = principal(50_000.0)
     assert planned(held, 0.06) is None, "it lost the fee and its price impact once, and would again"

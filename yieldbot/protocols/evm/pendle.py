@@ -8,6 +8,7 @@ MarketMathCore.sol, PendleYieldToken.sol).
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -89,6 +90,8 @@ class Pendle:
                 raise MarketError(
                     f"{deployment.name}: {at} pays {asset}, which is not among its assets in chains/*.toml"
                 )
+            if codec.one("decimals", decimals.data) != token.decimals:
+                raise MarketError(f"{deployment.name}: the principal token of {at} does not count as its asset does")
             name = label(symbol.data) or short(at)
             own: dict[str, Any] = params | {"yield_token": codec.one("yieldToken", inner.data), "symbol": name}
             own |= {"share_decimals": codec.one("decimals", decimals.data)}
@@ -150,6 +153,7 @@ class Pendle:
             str(status): status is not Status.ACTIVE,
             "expired": prices.expired,
             f"fixed for {left // 86_400} days": not prices.expired,
+            f"pays {Amount(token, prices.redeemed(shares))} on {_day(made.expiry)}": shares > 0 and not prices.expired,
             "at-cap": not prices.expired and not room,
         }
         gas, held = leg_gas(self.protocol), prices.worth()
@@ -179,7 +183,7 @@ class Pendle:
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
         market, prices, where = state.market, _prices(state), state.market.params
         guess = prices.bought(amount.raw, LEEWAY_SECONDS)
-        least = prices.least_of(guess)
+        least = max(prices.least_of(guess), prices.fewest(amount.raw))
         around = (guess * LOWEST // 100, guess * HIGHEST // 100, guess, ITERATIONS, prices.nearness(amount.raw))
         paid = (market.asset.address, amount.raw, market.asset.address, NOBODY, NO_SWAP)
         data = abi("pendle").encode(CALLS[0], owner, market.address, least, around, paid, NO_LIMIT_ORDERS)
@@ -229,6 +233,10 @@ def _prices(state: MarketState) -> PtPrices:
 def _pt(state: MarketState) -> Token:
     assert state.share_token is not None
     return state.share_token
+
+
+def _day(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).date().isoformat()
 
 
 def _until(seconds: int, cash: Amount) -> Exit:
