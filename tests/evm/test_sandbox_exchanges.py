@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from yieldbot.chains.evm.execution.permit2 import permit_call
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.swap_pools import pools_with
 from yieldbot.config.load import load
@@ -21,7 +22,7 @@ from yieldbot.sandbox.evm.exchanges import found
 from yieldbot.sandbox.evm.node import sandboxed
 
 GIVEN = 1_000
-SWAPPED = ("curve_crypto", "curve_stableswap")
+SWAPPED = ("balancer_v3", "curve_crypto", "curve_stableswap")
 """Exchanges whose swaps no other file tests on this sandbox's pools."""
 
 
@@ -71,6 +72,9 @@ async def swap(d: Deployer, pool: Pool, given: Amount, wanted: str) -> None:
     await d.send(coins[0], "mint", d.me, given.raw)
     assert call.allowance is not None
     await d.send(coins[0], "approve", call.allowance.spender, given.raw)
+    if call.allowance.onward is not None:
+        permit = permit_call(call.allowance, given.raw, "the router")
+        await d._send({"to": permit.to, "data": "0x" + permit.data.hex()}, permit.description)
     with pytest.raises(NodeRefused) as refusal:
         await d.node.call(greedy.to, greedy.data, sender=d.me)
     assert "less than the least" in str(adapter.explain_revert(refusal.value.data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from yieldbot.math.balancer_stable import BalancerPool, BalancerVenue
 from yieldbot.math.concentrated import MOST_TICK, V3Pool, sqrt_at, tick_at
 from yieldbot.math.curve_crypto import CryptoPool, CryptoVenue, crypto_venue
 from yieldbot.math.psm import PsmVenue
@@ -79,6 +80,10 @@ def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
         found[f"{flavour}-{offpeg}"] = StableVenue(stable, 0, 1, invariant(stable))
     for count, later in ((2, False), (2, True), (3, False)):
         found[f"crypto of {count}{', later' * later}"] = crypto_venue(crypto(tuple(sides), ones, count, later), 0, 1)
+    scaling = tuple(10**18 // one for one in ones)
+    rates = 10**18, 104 * 10**16 + 7
+    live = tuple(raw * scale * rate // 10**18 for raw, scale, rate in zip(sides, scaling, rates, strict=True))
+    found["balancer"] = BalancerVenue(BalancerPool(live, scaling, rates, 200_000, 10**14, 10**6), 0, 1)
     found["psm"] = PsmVenue("par", *ones, RAY, sides[1])
     found["psm into savings"] = PsmVenue("into savings", *ones, 11 * RAY // 10, sides[1])
     back = StablePool("plain2", (sides[1], sides[0]), (coins[1][1], coins[1][0]), 200_000, 4 * 10**6)
@@ -105,6 +110,8 @@ def side_of(venue: Venue) -> int:
         return venue.reserve_in
     if isinstance(venue, PsmVenue):
         return venue.cash * venue.one_in // venue.one_out
+    if isinstance(venue, BalancerVenue):
+        return venue.pool.balances[venue.i] * 10**18 // (venue.pool.scaling[venue.i] * venue.pool.rates[venue.i])
     if isinstance(venue, StableVenue | CryptoVenue):
         return venue.pool.balances[venue.i]
     if isinstance(venue, SolidlyVenue):

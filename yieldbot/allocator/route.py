@@ -149,11 +149,13 @@ def _ways(
 
 
 def _by_router(states: Iterable[PoolState], used: Collection[str]) -> dict[tuple[str, str | None], list[PoolState]]:
-    """Pools that no other route uses, grouped by the router that swaps in them: a route is one call of one router."""
+    """Pools that no other route uses, grouped by the router that swaps in them: a route is one call of one router. A
+    pool whose router takes one pool at a time is ``alone``."""
     found: dict[tuple[str, str | None], list[PoolState]] = {}
     for state in states:
         if state.pool.id not in used:
-            found.setdefault((state.pool.protocol, state.pool.params.get("router")), []).append(state)
+            router = state.pool.id if state.pool.params.get("alone") else state.pool.params.get("router")
+            found.setdefault((state.pool.protocol, router), []).append(state)
     return found
 
 

@@ -41,6 +41,10 @@ class Unswappable(ValueError):
     """The pool refuses the swap, or the ticks that were read do not cover it."""
 
 
+class TooLittle(Unswappable):
+    """An amount so small that the pool gives nothing for it; a larger one may do."""
+
+
 @dataclass(frozen=True, slots=True)
 class V3Swap:
     """A swap's effect on the pool."""

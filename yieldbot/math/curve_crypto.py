@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from yieldbot.math.concentrated import MOST_UINT256, Unswappable
+from yieldbot.math.concentrated import MOST_UINT256, TooLittle, Unswappable
 from yieldbot.math.roots import crossing
 from yieldbot.math.stableswap import FLAT, LEAST, OVERFLOWS
 from yieldbot.math.venues import MOST_IN, smallest_input
@@ -107,13 +107,13 @@ def fee_of(pool: CryptoPool, xp: tuple[int, ...]) -> int:
 def exchange_output(pool: CryptoPool, i: int, j: int, dx: int) -> tuple[int, int]:
     """(output of ``exchange`` for ``dx`` base units, the same before the fee). Raises Unswappable where it reverts."""
     if dx <= 0:
-        raise Unswappable("nothing goes in")
+        raise TooLittle("nothing goes in")
     xp = list(pool.xp)
     xp[i] = pool.scaled(i, pool.balances[i] + dx)
     y = balance_of(pool, tuple(xp), j)
     out = xp[j] - y - 1
     if out < 0:
-        raise Unswappable("nothing comes out of the pool")
+        raise TooLittle("nothing comes out of the pool")
     xp[j] = y
     if j:
         out = out * WAD // pool.rates[j]
@@ -289,10 +289,8 @@ class CryptoVenue:
         lost = 3 + 3 * WAD // (self.pool.rates[self.j] * self.pool.precisions[self.j])
         try:
             given, whole = exchange_output(self.pool, self.i, self.j, taken)
-        except Unswappable:
-            if self.pool.scaled(self.i, taken) > WAD // 10**6:
-                raise
-            return 0, lost  # dust: the pool itself refuses what brings nothing
+        except TooLittle:
+            return 0, lost
         most = whole - self.least_fee * whole // FEE_ONE
         return given, max(0, most - given) + lost + whole // 10**13
 
@@ -302,13 +300,24 @@ class CryptoVenue:
     def quote_exact_out(self, given: int) -> int:
         if given <= 0 or given >= self.pool.balances[self.j]:
             raise Unswappable("nothing is asked for, or more than the pool has")
-        return smallest_input(lambda taken: self._gives(taken, given))
+        found = smallest_input(lambda taken: self._gives(taken, given) or self._too_much(taken))
+        if not self._gives(found, given):
+            raise Unswappable("the pool does not give so much")
+        return found
 
     def _gives(self, taken: int, given: int) -> bool:
         try:
             return exchange_output(self.pool, self.i, self.j, taken)[0] >= given
         except Unswappable:
             return False
+
+    def _too_much(self, taken: int) -> bool:
+        try:
+            return exchange_output(self.pool, self.i, self.j, taken)[0] < 0
+        except TooLittle:
+            return False
+        except Unswappable:
+            return True
 
     def amount_until_price(self, price: float) -> int:
         """Searched on the prices of the invariant itself, which fall as more goes in, at the lowest fee."""

@@ -13,6 +13,7 @@ uneven. x are balances at 18 decimals: raw * rate / 1e18. Fees are in 1e-10.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -185,42 +186,50 @@ class StableVenue:
             return False
 
     def amount_until_price(self, price: float) -> int:
-        # dy / dx = (Ann + K / x) / (Ann + K / y), K = D ** (n + 1) / (n ** n prod(x)): it falls as x grows.
-        pool, xp = self.pool, self.pool.xp
-        n, start = len(xp), float(xp[self.i])
-        ann, d = pool.amp * n / pool.unit, float(self.d)
-        others = [float(x) for k, x in enumerate(xp) if k not in (self.i, self.j)]
-        offset = sum(others) + d / ann - d
-        around = d * math.prod(d / (x * n) for x in others)
-        kept = (1.0 - pool.fee / FEE_ONE) * pool.rates[self.i] / pool.rates[self.j]
-
-        def marginal(x: float) -> float:
-            # y ** 2 + b y = c, the positive root
-            b = x + offset
-            c = around * d / (x * n) * d / (ann * n)
-            root = math.sqrt(b * b + 4.0 * c)
-            y = 2.0 * c / (b + root) if b > 0.0 else (root - b) / 2.0
-            if y <= 0.0:
-                return 0.0
-            k = around * (d / (x * n)) * (d / (y * n))
-            return kept * (ann + k / x) / (ann + k / y)
-
-        if marginal(start) < price:
-            return 0
-        most = start + MOST_IN / PRECISION * pool.rates[self.i]
-        if marginal(most) >= price:
+        pool, rates = self.pool, self.pool.rates
+        kept = (1.0 - pool.fee / FEE_ONE) * rates[self.i] / rates[self.j]
+        ann, most = pool.amp * len(pool.xp) / pool.unit, MOST_IN / PRECISION * rates[self.i]
+        added = added_until(pool.xp, self.i, self.j, ann, float(self.d), price / kept, most)
+        if added >= most:
             return MOST_IN
-        high = 2.0 * start
-        while high < most and marginal(high) >= price:
-            high *= 4.0
-
-        def level(x: float) -> float:
-            found = math.log(max(LEAST, marginal(x) / price))
-            return found if abs(found) > FLAT else 0.0
-
-        low, _ = crossing(level, start, min(high, most), nothing=0.0)
-        taken = int((low - start) * PRECISION / pool.rates[self.i])
+        taken = int(added * PRECISION / rates[self.i])
         return taken if taken and self._gives(taken, 0) else 0
+
+
+def added_until(xp: Sequence[int], i: int, j: int, ann: float, d: float, wanted: float, most: float) -> float:
+    """What goes into coin i (18 decimals, at most ``most``) until the curve pays less than ``wanted`` of coin j for one
+    more. xp: balances. ann: A times the number of coins. d: the invariant."""
+    # dy / dx = (Ann + K / x) / (Ann + K / y), K = D ** (n + 1) / (n ** n prod(x)): it falls as x grows.
+    n, start = len(xp), float(xp[i])
+    others = [float(x) for k, x in enumerate(xp) if k not in (i, j)]
+    offset = sum(others) + d / ann - d
+    around = d * math.prod(d / (x * n) for x in others)
+
+    def marginal(x: float) -> float:
+        # y ** 2 + b y = c, the positive root
+        b = x + offset
+        c = around * d / (x * n) * d / (ann * n)
+        root = math.sqrt(b * b + 4.0 * c)
+        y = 2.0 * c / (b + root) if b > 0.0 else (root - b) / 2.0
+        if y <= 0.0:
+            return 0.0
+        k = around * (d / (x * n)) * (d / (y * n))
+        return (ann + k / x) / (ann + k / y)
+
+    if marginal(start) < wanted:
+        return 0.0
+    end = start + most
+    if marginal(end) >= wanted:
+        return most
+    high = 2.0 * start
+    while high < end and marginal(high) >= wanted:
+        high *= 4.0
+
+    def level(x: float) -> float:
+        found = math.log(max(LEAST, marginal(x) / wanted))
+        return found if abs(found) > FLAT else 0.0
+
+    return crossing(level, start, min(high, end), nothing=0.0)[0] - start
 
 
 def _fits(value: int) -> int:

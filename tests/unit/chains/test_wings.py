@@ -91,6 +91,7 @@ ONLY = {
         "execution/rollup": "a rollup's fee for data",
         "execution/swaps_aerodrome": "another router's bytes",
         "execution/swaps_psm": "another router's bytes",
+        "execution/swaps_balancer": "another router's bytes",
         "execution/swaps_v4": "another router's bytes",
     },
     SOLANA: {
