@@ -32,7 +32,7 @@ async def deploy(site: Site) -> Deployed:
         "router": router.address,
         "pools": [pool.address],
     }
-    return Deployed(tables=[table], addresses={"balancer_vault": vault.address, "balancer_pool": pool.address})
+    return Deployed(tables=[table], addresses={"balancer_vault": vault.address, "balancer_router": router.address})
 
 
 SANDBOX = SandboxExchange(protocol="balancer_v3", deploy=deploy)
