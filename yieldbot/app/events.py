@@ -87,6 +87,7 @@ class Events:
         self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._seq = 0
+        self._moved = 0
         self._seen: dict[str, Any] = {}
         self._rows: tuple[Mapping[str, Any], ...] = ()
         self._opening = asyncio.Lock()
@@ -372,8 +373,14 @@ class Events:
         return Event(kind="reset", id=self._newest(caller), at=int(time.time()), text=words)
 
     async def _read(self) -> None:
-        """Read the journal's rows, the newest first."""
+        """Read the journal's rows, the newest first. Where a plan was carried out since the chains were read, they are
+        read at once: what is shown of our money is to be of now."""
         self._rows = (await self._service.journalled("journal")).rows
+        for row in takewhile(lambda row: row["at"] >= self._service.read_at and row["seq"] > self._moved, self._rows):
+            if (made := of_entry(row)) is not None and made.kind == "plan.done":
+                self._moved = row["seq"]  # once for each, also where the reading fails
+                self._service.jobs.soon("observe")
+                break
 
 
 def _of_all(accounts: frozenset[str] | None) -> Sees:

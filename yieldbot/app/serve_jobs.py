@@ -68,6 +68,7 @@ class ServerJobs:
         self.began: list[Callable[[str], None]] = []
         """Functions that are called with the job's name when a job begins."""
         self._turn = asyncio.Lock()
+        self._begun = dict[str, asyncio.Task[JobEnd]]()
 
     def work(self, name: str) -> Callable[[], Awaitable[None]]:
         """A function that runs the job of this name, for a schedule."""
@@ -76,6 +77,12 @@ class ServerJobs:
             await self.run(name)
 
         return once
+
+    def soon(self, name: str) -> None:
+        """Begin a job now, unless it was begun in this way and has not ended."""
+        if name not in self._begun:
+            self._begun[name] = asyncio.create_task(self.run(name))
+            self._begun[name].add_done_callback(lambda _: self._begun.pop(name, None))
 
     async def run(self, name: str) -> JobEnd:
         """Run a job once. Never raises: a failure is printed and kept in ``ends``."""

@@ -142,6 +142,21 @@ def test_entries_of_the_journal_become_the_kinds_that_are_documented() -> None:
     assert set(entries) < set(KINDS) and Confirmed.__name__.lower() in str(KINDS)
 
 
+def test_chains_are_read_at_once_when_a_plan_was_carried_out(served: Served, context: Quiet) -> None:
+    key = served.key("read")
+    plan_id = queue(served, time.time() + 3600).split("/")[3]
+
+    async def work() -> None:
+        async with Listener(served.app, key, "kinds=plan.done,reading") as heard:
+            context.kept = None  # type: ignore[assignment]
+            served.service._now = lambda: time.time() + 60
+            written(served, PlanMarked(plan_id, PlanStatus.EXECUTED, "execution"))
+            kinds = [(await heard.event() or {}).get("kind") for _ in range(3)]
+            assert kinds == ["state", "plan.done", "reading"]
+
+    play(work)
+
+
 def test_a_caller_that_was_cut_off_misses_nothing(served: Served) -> None:
     key = served.key("read")
     written(served, *(stopped(reason=str(number)) for number in range(10)))
