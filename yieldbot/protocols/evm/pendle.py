@@ -36,7 +36,8 @@ NO_LIMIT_ORDERS: tuple[Any, ...] = (NOBODY, 0, [], [], b"")
 LOWEST, HIGHEST, ITERATIONS = 98, 102, 60
 """In percent of our own computation, what the router may look for; and how often it may try."""
 SLACK = 10**6
-"""The yield token must take and pay the asset at its rate, to one part in this and two base units."""
+"""The yield token must take and pay the asset at its rate, to one part in this, one unit of the rate (which has seven
+digits where shares have 18 decimals and the asset six) and two base units."""
 FULL = 1000
 """Of a market in which less than one part in this of all PT can be bought, none is."""
 LATEST_EXPIRY = 2**40
@@ -264,7 +265,7 @@ def _unlike(market: Market, index: int, rate: int, tried: list[bytes]) -> list[s
     ):
         data = tried.pop(0)
         theirs = int(codec.one(name, data)) if len(data) >= 32 else None
-        if theirs is None or abs(theirs - ours) > ours // SLACK + 2:
+        if theirs is None or abs(theirs - ours) > ours // SLACK + ours // rate + 2:  # a rate has few digits
             found.append(f"its yield token {words} {theirs} base units where its rate makes {ours}")
     return found
 
