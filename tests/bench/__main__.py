@@ -34,6 +34,7 @@ NAMES = (
     "signals",
     "risk",
     "api",
+    "accounts",
 )
 
 

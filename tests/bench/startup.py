@@ -41,7 +41,8 @@ def processor_seconds(tree: Path, words: list[str]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, "-c", ENTRY, *words],
-        env=_environment() | {"PYTHONPATH": str(tree)},
+        cwd=tree,  # where Python looks first, before what is installed
+        env=_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=True,

@@ -242,7 +242,7 @@ async def _propose(
     skip = dict(gone or {})
     if (refused := beyond_limits(world, job, plan.legs)) is not None:
         return replace(report, declined=refused)
-    world.open_key(job.wallet)
+    await world.open_key(job.wallet)
     world.say(f"rehearsing {len(plan.legs)} legs on a fork of {live.block_text(snapshot.block)}")
     with telemetry.span("rehearse", legs=len(plan.legs)):
         rehearsal = await live.rehearse(plan, snapshot, skip)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
@@ -20,9 +21,11 @@ from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision import decide as decision
 from yieldbot.decision.why_held import explained
 from yieldbot.errors import TransientError
+from yieldbot.execution.slots import accounts_at_once
 from yieldbot.history import holdings, recorded
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import Kind
+from yieldbot.rpc.together import together
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -74,7 +77,8 @@ def fetch_snapshots(
     jobs = jobs_of(wanted, context)
 
     async def every() -> list[Observation]:
-        return list(await asyncio.gather(*(_observation(job, context, policy, wealth(job)) for job in jobs)))
+        asks = [partial(_observation, job, context, policy, wealth(job)) for job in jobs]
+        return await together(asks, accounts_at_once())
 
     found = asyncio.run(every())
     read = [(job, snapshot) for job, snapshot in found if not isinstance(snapshot, str)]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 from yieldbot.allocator.across import across
 from yieldbot.app import job_reports, notice_memory, telemetry
 from yieldbot.app.alerts import measure
-from yieldbot.app.cycle import approve_queued, job_of, run_job
+from yieldbot.app.cycle import approve_queued, job_of
 from yieldbot.app.deadline import Deadline, run_within
+from yieldbot.app.job_turns import by_account, every, record_telemetry
 from yieldbot.app.notice_runs import of_answer
 from yieldbot.app.plan_parts import AcrossChains
 from yieldbot.app.run_documents import (
@@ -25,26 +26,23 @@ from yieldbot.app.run_log import RunLog
 from yieldbot.app.safe_proposals import deliver
 from yieldbot.app.thinking import consent
 from yieldbot.app.wiring import JobFilter, Keyless, jobs_of, world_of
-from yieldbot.errors import InvariantError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import is_given
 from yieldbot.execution.persons import BySignatures, alone, read_register
 from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.store import Journal
-from yieldbot.model.plan import Declined, Hold
+from yieldbot.model.plan import Declined
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
     from yieldbot.app.context import Context
     from yieldbot.app.cycle import Report
+    from yieldbot.app.job_turns import Ended
     from yieldbot.execution.approvals import Approval, Approver, Proposal
     from yieldbot.execution.world import SignerOf, Wiring
     from yieldbot.model.ids import ChainId
     from yieldbot.model.settings import Job, Wallet
-
-    Ended = Report | tuple[Job, YieldbotError]
-    Placed = tuple[int, Job]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,52 +263,6 @@ def cycles(
     return [ended[index] for index in sorted(ended)]
 
 
-def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
-    """(index, job) in groups that may run concurrently.
-
-    Jobs of one account share its nonces, so they form one group and run in turn.
-    """
-    groups: dict[tuple[str, str], list[Placed]] = {}
-    for index, job in enumerate(jobs):
-        groups.setdefault((job.wallet.address, job.chain.chain), []).append((index, job))
-    return list(groups.values())
-
-
-async def every(
-    deadline: Deadline,
-    groups: Sequence[Sequence[Placed]],
-    work: Callable[[Wiring, Job], Awaitable[Report]] | None,
-    log: RunLog,
-) -> dict[int, Ended]:
-    """Each job's report or error, by its index. An error ends only its own job; after an InvariantError no further job
-    is started, and those under way are completed. work: what is done for each
-    job; None: one cycle. log: keeps how each ended."""
-    ended: dict[int, Ended] = {}
-    broken = False
-
-    async def in_turn(jobs: Sequence[Placed]) -> None:
-        nonlocal broken
-        for index, job in jobs:
-            if broken:
-                return
-            began = time.monotonic()
-            try:
-                report = await deadline.within(job, partial(work or run_job, deadline.world, job))
-            except YieldbotError as failure:
-                telemetry.failed(job, failure)
-                broken = broken or isinstance(failure, InvariantError)
-                ended[index] = (job, failure)
-            else:
-                record_telemetry(report)
-                ended[index] = report
-            log.ended(deadline.world, job, began, ended[index])
-
-    for unforeseen in await asyncio.gather(*(in_turn(jobs) for jobs in groups), return_exceptions=True):
-        if unforeseen is not None:
-            raise unforeseen  # a bug: raised once the other accounts have ended
-    return ended
-
-
 def answer(document: type[RunDocument], context: Context, ended: Sequence[Ended]) -> RunAnswer:
     """Build the answer; report failures and hand over proposals of Safes."""
     for one in ended:
@@ -340,28 +292,3 @@ def _across(context: Context, found: Sequence[Report]) -> tuple[Across, ...]:
     """What bridging would gain, over the chains that could be read."""
     latest = [one.after or one.snapshot for one in found]
     return across([snapshot for snapshot in latest if snapshot is not None], context.settings.policy)
-
-
-def record_telemetry(report: Report) -> None:
-    """Write the cycle's telemetry."""
-    job = report.job
-    if report.skipped is not None:
-        telemetry.skipped(job, report.skipped)
-    for outcome in report.settled:
-        telemetry.settled(job, outcome)
-    if report.snapshot is not None:
-        telemetry.observed(job, report.snapshot)
-        for bad in report.snapshot.quarantined:
-            telemetry.quarantined(job, bad)
-    if report.decision is not None:
-        made = report.decision.outcome
-        if isinstance(made, Hold):
-            telemetry.held(job, made.reason)
-        else:
-            telemetry.planned(job, made)
-    if report.rehearsal is not None:
-        telemetry.rehearsed(job, report.rehearsal.gas_used)
-    for leg, outcome in report.outcomes:
-        telemetry.ended(job, leg, outcome)
-    if report.declined is not None:
-        telemetry.declined(job, report.declined)

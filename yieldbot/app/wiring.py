@@ -17,6 +17,7 @@ from yieldbot.model.settings import KmsKey, LedgerKey, SafeOwner
 from yieldbot.model.spelling import did_you_mean, intended
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
     from yieldbot.app.context import Context
@@ -116,9 +117,16 @@ def world_of(
     settings = context.settings
     own = signers(context)
 
-    def open_key(wallet: Wallet) -> None:
-        if opens(wallet) and not (signer := own(wallet)).opened:
-            context.say(f"{OPENING[wallet.kind]} of wallet {wallet.name}")
+    async def open_key(wallet: Wallet) -> None:
+        if not opens(wallet) or (signer := own(wallet)).opened:
+            return
+        context.say(f"{OPENING[wallet.kind]} of wallet {wallet.name}")
+        given = wallet.passphrase_file is not None or context.gives(wallet.passphrase_env or "")
+        if wallet.kind == "keystore" and given:  # nobody is asked: beside other accounts' work
+            import asyncio
+
+            await asyncio.get_running_loop().run_in_executor(_openers(), signer.open)
+        else:
             signer.open()
 
     file = settings.data_dir / JOURNAL
@@ -139,6 +147,16 @@ def world_of(
             say=say or context.say,
             settles=settles,
         )
+
+
+@cache
+def _openers() -> ThreadPoolExecutor:
+    """Threads that open keystores: as many as may be opened at once."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from yieldbot.execution.slots import keys_at_once
+
+    return ThreadPoolExecutor(keys_at_once(), thread_name_prefix="keystore")
 
 
 def signers(context: Context) -> Callable[[Wallet], Openable]:

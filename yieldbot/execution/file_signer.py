@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 from yieldbot.model.ids import Address
@@ -29,7 +30,7 @@ class FileSigner:
     """Holds a keystore's key, decrypted by ``open`` or the first signature and kept until the process ends. The signers
     of both chain families inherit it and add ``sign``."""
 
-    __slots__ = ("_address", "_ask", "_key", "_path")
+    __slots__ = ("_address", "_ask", "_key", "_lock", "_path")
 
     def __init__(self, path: Path, ask: Callable[[], str], address: Address) -> None:
         """path: the keystore. ask: returns the passphrase. address: the key's expected address, which ``open``
@@ -38,6 +39,7 @@ class FileSigner:
         self._ask = ask
         self._address = address
         self._key: Any = None
+        self._lock = Lock()  # jobs of one wallet on several chains want its key at once
 
     @property
     def address(self) -> Address:
@@ -56,10 +58,16 @@ class FileSigner:
         return self._key is not None
 
     def open(self) -> None:
-        """Ask for the passphrase and decrypt the key (about a second), once. Raises ConfigError."""
-        if self._key is None:
-            self._key = self._unlocked()
+        """Ask for the passphrase and decrypt the key (about a second), once. It waits while as many keystores are being
+        opened as there is memory for. Raises ConfigError."""
+        with self._lock:
+            if self._key is None:
+                from yieldbot.execution.slots import key_slots
 
-    def _unlocked(self) -> Any:
+                passphrase = self._ask()
+                with key_slots().held_here():
+                    self._key = self._unlocked(passphrase)
+
+    def _unlocked(self, passphrase: str) -> Any:
         """The decrypted key, as an object of the chain family's library. Raises ConfigError."""
         raise NotImplementedError

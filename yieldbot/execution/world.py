@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,10 @@ class SignerOf(Protocol):
 
     def __call__(self, wallet: Wallet) -> Any:
         """The signer. It asks for no passphrase, AWS access or device before something is to be signed."""
+
+
+async def no_key(wallet: Wallet) -> None:
+    """Opens nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,7 @@ class Wiring:
     """Prints a line of progress."""
     settles: bool = True
     """Whether this process settles open transactions; False: the signer does, and until then nothing is planned."""
-    open_key: Callable[[Wallet], None] = lambda wallet: None
+    open_key: Callable[[Wallet], Awaitable[None]] = no_key
     """Called before a plan is rehearsed. It may open the wallet's signer, so that a wrong passphrase ends the job
     (ConfigError) before anything is approved."""
 

@@ -16,6 +16,8 @@ from yieldbot.model.json_text import loads
 KEEP_ALIVE_SECONDS = 4.0
 """How long an idle connection is kept open: long enough for a fork's many small reads, shorter than servers keep
 theirs."""
+MOST_CONNECTIONS = 12
+"""Most connections to an endpoint at once; further requests wait. execution/slots.py counts on it."""
 MAX_ANSWER_BYTES = 32 * 2**20
 """An answer longer than this (after decompression) is cut off, since one answer could fill the memory. The longest
 legitimate answer, thousands of reads of a few hundred bytes in hex, is below a tenth of it."""
@@ -135,5 +137,5 @@ def _bounded_session(timeout: Any) -> Any:
                 await asyncio.sleep(0)  # let the timeout act even if the body arrives faster than it is read
             return b"".join(parts)
 
-    connector = TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS)
+    connector = TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS)
     return ClientSession(connector=connector, response_class=Bounded, timeout=timeout)

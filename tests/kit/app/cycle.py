@@ -125,7 +125,7 @@ class WorldDouble:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
-    def open_key(self, wallet: Any) -> None:
+    async def open_key(self, wallet: Any) -> None:
         self.opened.append(wallet)
 
 

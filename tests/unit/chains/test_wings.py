@@ -177,7 +177,7 @@ ONLY_VERBS = {
     ("growth", EVM): ("token_growth", "contracts are asked at two blocks; a stake pool states both"),
     ("node/client", EVM): ("number", "hexadecimal answers"),
     ("node/client", SOLANA): ("SlotSkew", "slots that drift"),
-    ("node/fork", EVM): ("fork_of forks", "a process, for as long as a context"),
+    ("node/fork", EVM): ("fork_of fork_of_newest forks", "a process, for as long as a context"),
     ("node/fork", SOLANA): ("Fork Ran SavedState features table_addresses", "LiteSVM in this process"),
     ("observe", SOLANA): ("difference", "nodes are observed each at its own slot and compared"),
     ("prices", EVM): ("Surroundings decimals_of gas_feeds native_balance priced", "gas and rewards have prices"),

@@ -344,7 +344,7 @@ def account_of(world: Wiring, job: Job, node: Node) -> Account:
         journal=world.journal,
         signer=world.signer_of(job.wallet),
         pays_gas=not isinstance(job.wallet.held, SafeOwner),
-        fork=forks(node, find_anvil(world.settings.anvil)),
+        fork=forks(node, find_anvil(world.settings.anvil), world.say),
         abi=_abis(),
         explain=explain,
         tolerance_bps=world.settings.policy.delta_tolerance_bps,

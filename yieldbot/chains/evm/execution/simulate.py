@@ -17,6 +17,7 @@ from yieldbot.chains.evm.execution.balances import (
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.permit2 import still_permitted
 from yieldbot.chains.evm.execution.rollup import fetch_rollup_fee, short_of_native
+from yieldbot.chains.evm.node.fork import fork_of_newest
 from yieldbot.execution.deltas import changes
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
@@ -41,8 +42,7 @@ async def simulate_tx(
 
     Declined when it would revert, cannot be paid for, moves a token that it should not, or leaves an allowance.
     """
-    block = await account.node.block()
-    async with account.fork(block) as fork:
+    async with fork_of_newest(account.node, account.fork) as (block, fork):
         await impersonate(fork, account.owner)
         fee = await fetch_rollup_fee(account, account.node, tx, block)
         if (short := await short_of_native(account, fork, tx.gas * tx.max_fee_wei + tx.value, fee)) is not None:

@@ -4,9 +4,11 @@ back."""
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -16,10 +18,14 @@ from yieldbot.chains.evm.node.anvil import find_anvil, surroundings
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.relay import relay
 from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.execution.slots import fork_slots
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
 
 START_SECONDS = 30.0
+AGAIN_SECONDS = 0.5
+SCARCE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""Errors of a system that lacks something for a moment."""
 _LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:(\d+)")
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
 
@@ -63,10 +69,13 @@ async def fork_of(
         await _stopped(process)
 
 
-def forks(node: Node, anvil: Path | None = None) -> Callable[[BlockRef], AbstractAsyncContextManager[Node]]:
+def forks(
+    node: Node, anvil: Path | None = None, waits: Callable[[str], None] | None = None
+) -> Callable[[BlockRef], AbstractAsyncContextManager[Node]]:
     """A function that forks the chain at a block. The forks read through ``node`` (node/relay.py), so they start from a
     quorum's answers. Their next block has the time of the chain's own next block, so a simulation accrues as many
-    seconds of interest as the transaction that is then mined."""
+    seconds of interest as the transaction that is then mined. A fork waits while as many run on this machine as there
+    are cores and memory for (execution/slots.py). waits: is called with a line that says so if that takes long."""
 
     @asynccontextmanager
     async def fork(block: BlockRef) -> AsyncIterator[Node]:
@@ -75,6 +84,7 @@ def forks(node: Node, anvil: Path | None = None) -> Callable[[BlockRef], Abstrac
         except TransientError:  # a node without pending blocks: assume one second after the block
             coming = block.timestamp + 1
         async with (
+            fork_slots().held(waits),
             relay(node) as url,
             fork_of(url, block, chain=node.chain, multicall3=node.multicall3, anvil=anvil, timestamp=coming) as forked,
         ):
@@ -83,19 +93,36 @@ def forks(node: Node, anvil: Path | None = None) -> Callable[[BlockRef], Abstrac
     return fork
 
 
+@asynccontextmanager
+async def fork_of_newest(
+    node: Node, fork: Callable[[BlockRef], AbstractAsyncContextManager[Node]]
+) -> AsyncIterator[tuple[BlockRef, Node]]:
+    """The newest block and a fork of it. The block is read once a fork may run, so that a wait makes it no older."""
+    async with fork_slots().held():
+        block = await node.block()
+        async with fork(block) as forked:
+            yield block, forked
+
+
 async def _started(program: str, options: list[str]) -> asyncio.subprocess.Process:
-    try:
-        return await asyncio.create_subprocess_exec(
-            program,
-            *options,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=surroundings(),
-            preexec_fn=_dies_with_us() if sys.platform == "linux" else None,
-        )
-    except OSError as failure:
-        raise TransientError(f"{program} cannot be started: {failure.strerror}") from None
+    """The process. Where the system lacks memory, processes or files at this moment, it is tried again until
+    START_SECONDS have passed."""
+    began = time.monotonic()
+    while True:
+        try:
+            return await asyncio.create_subprocess_exec(
+                program,
+                *options,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=surroundings(),
+                preexec_fn=_dies_with_us() if sys.platform == "linux" else None,
+            )
+        except OSError as failure:
+            if failure.errno not in SCARCE or time.monotonic() - began > START_SECONDS:
+                raise TransientError(f"{program} cannot be started: {failure.strerror}") from None
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _dies_with_us() -> Any:

@@ -105,11 +105,11 @@ class KeystoreSigner(FileSigner):
         self.open()
         return bytes(self._key.unsafe_sign_hash(approved.hash).signature)
 
-    def _unlocked(self) -> Any:
+    def _unlocked(self, passphrase: str) -> Any:
         from eth_account import Account as Keys
 
         document = read_private(self._path)
-        key = Keys.from_key(decrypted(document, self._path, self._ask()))
+        key = Keys.from_key(decrypted(document, self._path, passphrase))
         if str(key.address).lower() != self._address.lower():
             source = "keystore" if document.get("address") else "yieldbot.toml, for keystore"
             raise ConfigError(f"{source} {self._path}, says {self._address} but it holds the key of {key.address}")

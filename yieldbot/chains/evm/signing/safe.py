@@ -22,6 +22,7 @@ from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, fetch_rollup_fee
 from yieldbot.chains.evm.node.client import Node
+from yieldbot.chains.evm.node.fork import fork_of_newest
 from yieldbot.chains.evm.signing.safe_tx import FIELDS, SafeTx, batch, calls_in, exec_data, unsigned_yet
 from yieldbot.errors import NodeRefused, SafetyError, TransientError
 from yieldbot.execution.approvals import Approval
@@ -224,8 +225,7 @@ async def state_of(node: Node, safe: Address) -> tuple[tuple[Address, ...], int,
 async def _simulated(account: Account, ours: Address, tx: SafeTx, part: Part) -> Declined | None:
     """Why the Safe transaction is refused after executing it on a fork of the newest block, with the threshold set to
     1; None if it changes the Safe's balances as the rehearsal did, and does not cost too much."""
-    block = await account.node.block()
-    async with account.fork(block) as fork:
+    async with fork_of_newest(account.node, account.fork) as (block, fork):
         await _alone(fork, tx.safe, ours)
         used = await _executed(account, fork, ours, tx, part)
     return used if isinstance(used, Declined) else await _dear(account, ours, [(tx, used)], block)
@@ -236,8 +236,7 @@ async def _simulated_apart(
 ) -> Simulated | Declined:
     """Execute Safe transactions one after the other on forks of the newest block: first to find those with the
     rehearsed effect, and the gas they use; then these again, as they will be signed. Declined: none has the effect."""
-    block = await account.node.block()
-    async with account.fork(block) as fork:
+    async with fork_of_newest(account.node, account.fork) as (block, fork):
         await _alone(fork, account.owner, ours)
         kept = await fork.request("evm_snapshot", [])
         left, good = dict[int, Declined](), list[tuple[Part, int]]()

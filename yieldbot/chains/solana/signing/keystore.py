@@ -104,10 +104,10 @@ class KeystoreSigner(FileSigner):
             raise SafetyError("DIGEST_MISMATCH", "the signed bytes are not those that were approved")
         return SvmSigned(approved, bytes(signed), str(signature))
 
-    def _unlocked(self) -> Any:
+    def _unlocked(self, passphrase: str) -> Any:
         from solders.keypair import Keypair
 
-        return Keypair.from_seed(decrypted(read_private(self._path), self._path, self._ask()))
+        return Keypair.from_seed(decrypted(read_private(self._path), self._path, passphrase))
 
 
 def secret_of(text: str) -> bytes:

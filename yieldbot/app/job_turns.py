@@ -1,0 +1,111 @@
+"""Works through the jobs of a run: those of one account in turn, accounts at the same time, as many as there are files
+for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from yieldbot.app import telemetry
+from yieldbot.app.cycle import run_job
+from yieldbot.errors import InvariantError, YieldbotError
+from yieldbot.execution.slots import accounts_at_once
+from yieldbot.model.plan import Hold
+
+if TYPE_CHECKING:
+    from yieldbot.app.cycle import Report
+    from yieldbot.app.deadline import Deadline
+    from yieldbot.app.run_log import RunLog
+    from yieldbot.execution.world import Wiring
+    from yieldbot.model.settings import Job
+
+    Ended = Report | tuple[Job, YieldbotError]
+    Placed = tuple[int, Job]
+
+
+def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
+    """(index, job) in groups that may run concurrently.
+
+    Jobs of one account share its nonces, so they form one group and run in turn.
+    """
+    groups: dict[tuple[str, str], list[Placed]] = {}
+    for index, job in enumerate(jobs):
+        groups.setdefault((job.wallet.address, job.chain.chain), []).append((index, job))
+    return list(groups.values())
+
+
+async def every(
+    deadline: Deadline,
+    groups: Sequence[Sequence[Placed]],
+    work: Callable[[Wiring, Job], Awaitable[Report]] | None,
+    log: RunLog,
+) -> dict[int, Ended]:
+    """Each job's report or error, by its index. An error ends only its own job; after an InvariantError no further job
+    is started, and those under way are completed. work: what is done for each
+    job; None: one cycle. log: keeps how each ended."""
+    ended: dict[int, Ended] = {}
+    broken = False
+
+    room = asyncio.Semaphore(accounts_at_once())
+    several = sum(map(len, groups)) > 1
+
+    async def in_turn(jobs: Sequence[Placed]) -> None:
+        async with room:
+            await each(jobs)
+
+    async def each(jobs: Sequence[Placed]) -> None:
+        nonlocal broken
+        for index, job in jobs:
+            if broken:
+                return
+            began = time.monotonic()
+            world = _heard(deadline.world, job) if several else deadline.world
+            try:
+                report = await deadline.within(job, partial(work or run_job, world, job))
+            except YieldbotError as failure:
+                telemetry.failed(job, failure)
+                broken = broken or isinstance(failure, InvariantError)
+                ended[index] = (job, failure)
+            else:
+                record_telemetry(report)
+                ended[index] = report
+            log.ended(deadline.world, job, began, ended[index])
+
+    for unforeseen in await asyncio.gather(*(in_turn(jobs) for jobs in groups), return_exceptions=True):
+        if unforeseen is not None:
+            raise unforeseen  # a bug: raised once the other accounts have ended
+    return ended
+
+
+def _heard(world: Wiring, job: Job) -> Wiring:
+    """The same wiring, whose lines of progress name the job's wallet and chain."""
+    return replace(world, say=lambda line: world.say(f"{job.wallet.name} on {job.chain.name}: {line}"))
+
+
+def record_telemetry(report: Report) -> None:
+    """Write the cycle's telemetry."""
+    job = report.job
+    if report.skipped is not None:
+        telemetry.skipped(job, report.skipped)
+    for outcome in report.settled:
+        telemetry.settled(job, outcome)
+    if report.snapshot is not None:
+        telemetry.observed(job, report.snapshot)
+        for bad in report.snapshot.quarantined:
+            telemetry.quarantined(job, bad)
+    if report.decision is not None:
+        made = report.decision.outcome
+        if isinstance(made, Hold):
+            telemetry.held(job, made.reason)
+        else:
+            telemetry.planned(job, made)
+    if report.rehearsal is not None:
+        telemetry.rehearsed(job, report.rehearsal.gas_used)
+    for leg, outcome in report.outcomes:
+        telemetry.ended(job, leg, outcome)
+    if report.declined is not None:
+        telemetry.declined(job, report.declined)
