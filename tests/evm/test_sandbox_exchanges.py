@@ -3,10 +3,12 @@ listed by `discover`, and those of Curve and Balancer swap what was quoted, to t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from yieldbot.chains.evm.check_tables import fault_of
 from yieldbot.chains.evm.execution.permit2 import permit_call
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.swap_pools import pools_with
@@ -41,6 +43,11 @@ async def test_each_exchange_is_deployed_read_listed_and_swapped_in(tmp_path: Pa
             got = state.venue(pair[0]).quote_exact_in(GIVEN * pair[0].one)[0]
             assert 0.99 * GIVEN < got / pair[1].one < 1.01 * GIVEN, deployment.protocol
             read.append(pools[0])
+            if "vault" in deployment.params:
+                assert await fault_of(node, deployment, block) is None
+                other = replace(deployment, params={**deployment.params, "vault": pair[0].address})
+                wrong = await fault_of(node, other, block)
+                assert wrong is not None and "is of the vault" in wrong[0] and wrong[1] == "router"
 
         listed, unread = await pools_with(node, chain, pair[:1], block)
         assert not unread

@@ -23,6 +23,7 @@ COMPTROLLER = bytes.fromhex("5fe3b567")  # comptroller()
 ADDRESSES_PROVIDER = bytes.fromhex("0542975c")  # ADDRESSES_PROVIDER()
 GET_POOL = bytes.fromhex("026b1d5f")  # getPool()
 GET_PRICE_ORACLE = bytes.fromhex("fca513a8")  # getPriceOracle()
+GET_VAULT = bytes.fromhex("8d928af8")  # getVault()
 OF_PSM3 = tuple(map(bytes.fromhex, ("3e413bee", "4cf282fb", "58b8f19c")))  # usdc(), usds(), susds()
 
 OF_ONE = {
@@ -30,6 +31,7 @@ OF_ONE = {
     "uniswap_v3": ((FACTORY, "factory", ("router", "router02", "manager")),),
     "slipstream": ((FACTORY, "factory", ("router",)),),
     "uniswap_v4": ((POOL_MANAGER, "pool_manager", ("state_view", "router", "manager")),),
+    "balancer_v3": ((GET_VAULT, "vault", ("router", "pools")),),
     "aerodrome": ((DEFAULT_FACTORY, "factory", ("router",)),),
     "morpho_blue": ((MORPHO, "morpho", ("irm",)),),
     "erc4626": ((MORPHO, "morpho", ("irm", "vaults")), (POOL, "pool", ("vaults",))),

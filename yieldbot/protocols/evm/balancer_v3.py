@@ -67,7 +67,8 @@ class BalancerParams(BaseModel):
     pools: list[str] = Field(min_length=1)
     """Addresses of stable pools."""
     router: str | None = None
-    """Balancer's Router of that Vault; None: pools are read, and nothing is swapped there."""
+    """Balancer's Router of that Vault (one that names it, as those of 2025 do); None: pools are read, and nothing is
+    swapped there."""
     permit2: str = PERMIT2
     """Permit2, through which the Router takes tokens."""
 

@@ -18,7 +18,7 @@ async def deploy(site: Site) -> Deployed:
     d, tokens = site.d, site.tokens
     vault = await d.deploy(site.ours["BalancerVaultDouble"])
     router = await d.deploy(site.ours["BalancerRouterDouble"], vault.address, PERMIT2)
-    pool = await d.deploy(site.ours["BalancerPoolDouble"], AMPLIFICATION)
+    pool = await d.deploy(site.ours["BalancerPoolDouble"], vault.address, AMPLIFICATION)
     amounts = HELD * USDC_ONE, HELD * DAI_ONE
     for token, raw in zip((tokens.usdc, tokens.dai), amounts, strict=True):
         await d.send(token, "mint", d.me, raw)

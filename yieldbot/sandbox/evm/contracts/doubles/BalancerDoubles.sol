@@ -25,9 +25,10 @@ contract BalancerPoolDouble {
     error MaxImbalanceRatioExceeded();
 
     uint256 private immutable _amp;
+    address public immutable getVault;
 
-    constructor(uint256 amplification) {
-        _amp = amplification * 1000;
+    constructor(address vault, uint256 amplification) {
+        (getVault, _amp) = (vault, amplification * 1000);
     }
 
     function getAmplificationParameter() external view returns (uint256, bool, uint256) {
@@ -177,14 +178,14 @@ contract BalancerVaultDouble {
 }
 
 contract BalancerRouterDouble {
-    BalancerVaultDouble private immutable _vault;
+    BalancerVaultDouble public immutable getVault;
     IPermit2 private immutable _permit2;
 
     error SwapDeadline();
     error PoolPaused(address pool);
 
     constructor(BalancerVaultDouble vault, IPermit2 permit2) {
-        (_vault, _permit2) = (vault, permit2);
+        (getVault, _permit2) = (vault, permit2);
     }
 
     function swapSingleTokenExactIn(
@@ -198,9 +199,9 @@ contract BalancerRouterDouble {
         bytes calldata
     ) external payable returns (uint256 out) {
         if (block.timestamp > deadline) revert SwapDeadline();
-        if (_vault.isPoolPaused(pool)) revert PoolPaused(pool);
+        if (getVault.isPoolPaused(pool)) revert PoolPaused(pool);
         require(!wethIsEth, "no native token here");
-        out = _vault.swap(pool, tokenIn, tokenOut, exactAmountIn, minAmountOut, msg.sender);
-        _permit2.transferFrom(msg.sender, address(_vault), uint160(exactAmountIn), tokenIn);
+        out = getVault.swap(pool, tokenIn, tokenOut, exactAmountIn, minAmountOut, msg.sender);
+        _permit2.transferFrom(msg.sender, address(getVault), uint160(exactAmountIn), tokenIn);
     }
 }
