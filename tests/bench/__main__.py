@@ -20,6 +20,7 @@ from typing import Any
 
 NAMES = (
     "startup",
+    "journal",
     "read",
     "simulate",
     "swap",

@@ -20,7 +20,7 @@ from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.world import records_for
 from yieldbot.history.holdings import recorded_names
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
-from yieldbot.journal.journal_entries import TxSigned
+from yieldbot.journal.journal_entries import PlanMarked, PlanWritten, TxNoted, TxSent, TxSettled, TxSigned
 from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:
@@ -94,8 +94,9 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
     gathered = AccountEntries((), quote_of({}, recorded_prices(records)), _names(context, records, ()), accounts)
     gathered.notes += [
         f"{tx.signed.hash} ({tx.signed.words}) is still open and not among them: `yieldbot run` settles it"
-        for account in accounts
-        for tx in open_of(records, account)
+        for account, rows in by_account(records).items()
+        if account in accounts
+        for tx in open_of(rows, account)
     ]
     if not offline:
         asyncio.run(_ask(gathered, groups, entries, records, context, since))
@@ -118,13 +119,15 @@ async def _ask(
 ) -> None:
     """Add each account's history on chain. If a chain cannot be served, a note says so and only the journal is used."""
 
+    rows = by_account(records)
+
     async def one(account: Account, jobs: list[Job]) -> None:
-        chain = jobs[0].chain
+        chain, own_rows = jobs[0].chain, rows.get(account, ())
         own = [entry for entry in entries if entry.account == account]
-        ours = hashes(records, account)
+        ours = hashes(own_rows, account)
         try:
             query = AccountHistoryRequest(
-                ours=ours, handed=handed_over(records, account), since=since, say=context.detail
+                ours=ours, handed=handed_over(own_rows, account), since=since, say=context.detail
             )
             history = await chain_of(chain).account_history(jobs, own, query)
         except TransientError as passing:
@@ -146,6 +149,24 @@ def hashes(records: Iterable[Record], account: Account) -> frozenset[str]:
     """Every transaction that an account signed, in lower case."""
     events = [row.entry for row in records]
     return frozenset(e.hash.lower() for e in events if isinstance(e, TxSigned) and (e.chain, e.owner) == account)
+
+
+def by_account(records: Iterable[Record]) -> dict[Account, list[Record]]:
+    """Each account's records about plans and transactions, in order."""
+    found: dict[Account, list[Record]] = {}
+    plans: dict[str, Account] = {}
+    for row in records:
+        match row.entry:
+            case PlanWritten(plan=plan):
+                account = plans.setdefault(plan.id, (plan.block.chain, plan.owner))
+            case PlanMarked(plan_id=plan_id) if plan_id in plans:
+                account = plans[plan_id]
+            case TxSigned() | TxSent() | TxNoted() | TxSettled() as entry:
+                account = entry.chain, entry.owner
+            case _:
+                continue
+        found.setdefault(account, []).append(row)
+    return found
 
 
 def open_of(records: Iterable[Record], account: Account) -> list[StoredTx]:

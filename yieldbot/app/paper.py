@@ -188,7 +188,7 @@ async def _observed(
     world: Wiring, job: Job, before: PaperState | None, begins: Begins | None, context: Context
 ) -> _Seen | None:
     """What both wallets observe; None if there is no block after the last step's."""
-    policy, records = context.settings.policy, journalled(context, job)
+    policy, records = context.settings.policy, journalled(context)
     async with _opened(world, job) as live:
         await live.verify_chain()
         real = await live.observe(records, () if before is None else before.in_markets)

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.app.account_entries import entries_of, hashes, open_of
+from yieldbot.app.account_entries import by_account, entries_of, hashes, open_of
 from yieldbot.books.chain_record import ChainRecord, Quotes, handed_over, quote_now, quote_of
 from yieldbot.books.entries import Account, Entry, EntryKind, receipts
 from yieldbot.books.ledger import BASE, PriceQuote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
-from yieldbot.books.recorded_prices import recorded_prices
+from yieldbot.books.recorded_prices import Recorded, recorded_prices
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import TransientError
@@ -64,6 +64,14 @@ class Accounting:
     """Accounting entries made from the journal only."""
     histories: Mapping[Account, ChainRecord]
     """History on chain of each account whose chain could be read."""
+    _prices: Recorded = field(init=False)
+    """Every price in the journal."""
+    _own: Mapping[Account, Sequence[Record]] = field(init=False)
+    """The records about each account's plans and transactions."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_prices", recorded_prices(self.records))
+        object.__setattr__(self, "_own", by_account(self.records))
 
     def own(self, account: Account) -> tuple[Entry, ...]:
         """An account's entries: from its history on chain if that was read, else from the journal only."""
@@ -73,13 +81,13 @@ class Accounting:
     def quotes(self, account: Account, more: Quotes = NO_QUOTES) -> QuoteOf:
         """Prices in US dollars at the account's entries; ``more``: further known prices."""
         history = self.histories.get(account)
-        return quote_of({**more, **(history.quotes if history else {})}, recorded_prices(self.records))
+        return quote_of({**more, **(history.quotes if history else {})}, self._prices)
 
     def open(self, account: Account) -> dict[MarketId, str]:
         """Markets with an open transaction, each with why its profit is not known."""
         return {
             MarketId(tx.signed.market_id): f"not known: {tx.signed.hash} is still open; `yieldbot run` settles it"
-            for tx in open_of(self.records, account)
+            for tx in open_of(self._own.get(account, ()), account)
         }
 
 
@@ -166,9 +174,10 @@ async def _histories(
 ) -> dict[Account, ChainRecord]:
     """The history on chain of each account that has entries; a chain that cannot be read is reported and left out."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
+    rows, with_entries = by_account(records), {entry.account for entry in entries}
     for job, snapshot in jobs:
         account = (job.chain.chain, job.wallet.address)
-        if any(entry.account == account for entry in entries) or handed_over(records, account).heights:
+        if account in with_entries or handed_over(rows.get(account, ()), account).heights:
             groups.setdefault(account, []).append((job, snapshot))
 
     async def one(account: Account, group: Sequence[tuple[Job, Snapshot]]) -> tuple[Account, ChainRecord] | None:
@@ -177,8 +186,8 @@ async def _histories(
         name = its_jobs[0].chain.name
         try:
             query = AccountHistoryRequest(
-                ours=hashes(records, account),
-                handed=handed_over(records, account),
+                ours=hashes(rows.get(account, ()), account),
+                handed=handed_over(rows.get(account, ()), account),
                 checked=False,
                 also=[token for job in its_jobs if (token := unit_of(job)[1]) is not None],
                 most_parts=MOST_PARTS,

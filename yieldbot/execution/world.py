@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approver
 from yieldbot.journal.fold import Record
+from yieldbot.journal.queries import LOOKED_SECONDS
 from yieldbot.journal.store import Journal
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job, Settings, Wallet
@@ -57,4 +58,5 @@ def records_for(journal: Journal, job: Job, policy: Policy, now: float) -> tuple
     """What the journal has that can count for the job's account (``Queries.records``), with the transactions of other
     accounts that the policy's limits over time count. now: unix seconds."""
     seconds = max(policy.cooldown_hours * 3600, policy.failure_window_hours * 3600, DAY_SECONDS)
-    return journal.records(job.chain.chain, job.wallet.address, since=int(now - seconds))
+    looked = max(LOOKED_SECONDS, policy.horizon_seconds + 2 * DAY_SECONDS)  # one a day is written
+    return journal.records(job.chain.chain, job.wallet.address, since=int(now - seconds), looked_seconds=looked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -20,9 +21,11 @@ Doc = dict[str, Any]
 
 def part(doc: Any, name: str, kind: type | tuple[type, ...]) -> Any:
     """The member ``name`` of a document. Raises ValueError where it is missing or not of type ``kind``."""
-    if not isinstance(doc, Mapping) or name not in doc:
+    if not (type(doc) is dict or isinstance(doc, Mapping)) or name not in doc:
         raise ValueError(f"document lacks {name!r}")
     value = doc[name]
+    if type(value) is kind or (kind is Mapping and type(value) is dict):  # checks of abstract types are slow
+        return value
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
         raise ValueError(f"{name!r} is of another type")
     return value
@@ -48,12 +51,15 @@ def token_to_doc(token: Token) -> Doc:
 
 def token_from_doc(doc: Any) -> Token:
     """The token in a document. Raises ValueError when it holds none."""
-    return Token(
-        chain_id(part(doc, "chain", str)),
-        Address(part(doc, "address", str)),
-        part(doc, "symbol", str),
-        part(doc, "decimals", int),
+    return _token(
+        part(doc, "chain", str), part(doc, "address", str), part(doc, "symbol", str), part(doc, "decimals", int)
     )
+
+
+@lru_cache(maxsize=1024)
+def _token(chain: str, address: str, symbol: str, decimals: int) -> Token:
+    """Few tokens occur, in many rows."""
+    return Token(chain_id(chain), Address(address), symbol, decimals)
 
 
 def amount_to_doc(amount: Amount) -> Doc:

@@ -37,6 +37,10 @@ RECENT_SECONDS = 7 * 86_400
 gas is learnt from them."""
 
 
+LOOKED_SECONDS = 45 * 86_400
+"""For so long an account's observations are among its records."""
+
+
 class Queries:
     """The reading part of ``Journal``. Every method may raise InvariantError (the file is damaged) and TransientError
     (another program holds it)."""
@@ -52,12 +56,18 @@ class Queries:
         raise NotImplementedError
 
     def records(
-        self, chain: ChainId | None = None, owner: Address | None = None, *, since: int | None = None
+        self,
+        chain: ChainId | None = None,
+        owner: Address | None = None,
+        *,
+        since: int | None = None,
+        looked_seconds: float = LOOKED_SECONDS,
     ) -> tuple[Record, ...]:
         """The entries that a decision or the accounting can depend on, in order (``relevant.py``): of all accounts; or
         of one, with those that concern its chain, and the plans and transactions of other accounts since ``since``
-        (unix seconds; None: in the last RECENT_SECONDS before the journal's last row). What they cost does not grow
-        with the number of runs."""
+        (unix seconds; None: in the last RECENT_SECONDS before the journal's last row), but without observations that
+        are ``looked_seconds`` older than the newest and tell nothing of a present holding. What they cost does not
+        grow with the number of runs."""
         relevant = self.relevant()
         if chain is None or owner is None:
             numbers = relevant.numbers(None)
@@ -65,7 +75,7 @@ class Queries:
             last = self._rows("seq = ?", (relevant.seq,))
             end = last[0][1] if last else 0
             first = end - RECENT_SECONDS if since is None else min(since, end - RECENT_SECONDS)
-            numbers = relevant.numbers(account_of(chain, owner), first)
+            numbers = relevant.numbers(account_of(chain, owner), first, looked_seconds)
         return self._kept_records(relevant, numbers)
 
     def _kept_records(self, relevant: Relevant, numbers: list[int]) -> tuple[Record, ...]:

@@ -16,7 +16,7 @@ from yieldbot.journal.rows import GENESIS, Row
 from yieldbot.model.json_text import loads
 from yieldbot.model.units import DAY_SECONDS
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a rule here changes: a checkpoint of another version is made anew from all rows."""
 SHORT = 16
 """Hex digits of a row's hash that are kept with its number."""
@@ -37,13 +37,14 @@ class Relevant:
     def __init__(self, find: Find) -> None:
         """find: looks up the earlier rows of a plan that has ended already."""
         self._find = find
+        self._recent: tuple[int, int, list[int]] | None = None
         self._ended_plans: set[str] | None = set()  # None: those of before are not known
         self.seq, self.digest = 0, GENESIS
         """Number and hash of the last row that was added."""
         self.kept: dict[str, dict[int, str]] = {}
         """Number and beginning of the hash of each kept row, by account (``account_of``)."""
         self._state: dict[str, dict[str, Any]] = {
-            name: {} for name in ("days", "looks", "ends", "plans", "open", "newest", "proofs", "stops")
+            name: {} for name in ("days", "looks", "ends", "plans", "open", "newest", "proofs", "stops", "anchors")
         }
 
     def add(self, row: Row) -> None:
@@ -76,6 +77,7 @@ class Relevant:
                 self._state["stops"].setdefault("rows", []).append(seq)
             if kind == "account.cleared":
                 self._moved(account)
+                self._measured_anew(account, 1)
         if kind.startswith(("plan.", "tx.")):
             self._state["days"].setdefault(str(at // DAY_SECONDS), seq)
         self.seq, self.digest = seq, row[9]
@@ -101,15 +103,35 @@ class Relevant:
         """The rows about transactions that are open, or were given up."""
         return sorted(seq for tx in self._state["open"].values() for seq in (tx["signed"], *tx["rest"]))
 
-    def numbers(self, account: str | None, since: int = 0) -> list[int]:
+    def numbers(self, account: str | None, since: int = 0, looked_seconds: float | None = None) -> list[int]:
         """The kept rows, in order: of all accounts (None), or those of one account, those of its chain or of no
-        account, and those of others about plans and transactions since ``since`` (unix seconds)."""
+        account, and those of others about plans and transactions since ``since`` (unix seconds). Observations of one
+        account are left out that are ``looked_seconds`` older than the newest and tell nothing of a present holding."""
         if account is None:
             return sorted(seq for kept in self.kept.values() for seq in kept)
-        own = {account, account.partition("|")[0] + "|", "|"}
         days = self._state["days"]
         first = min((days[day] for day in days if int(day) >= since // DAY_SECONDS), default=self.seq + 1)
-        return sorted(seq for name, kept in self.kept.items() for seq in kept if name in own or seq >= first)
+        if self._recent is None or self._recent[:2] != (self.seq, first):
+            self._recent = self.seq, first, [seq for kept in self.kept.values() for seq in kept if seq >= first]
+        found = set(self._recent[2])
+        for name in (account, account.partition("|")[0] + "|", "|"):
+            found.update(self.kept.get(name, ()))
+        if looked_seconds is not None:
+            found -= self._old_looks(account, looked_seconds)
+        return sorted(found)
+
+    def _old_looks(self, account: str, seconds: float) -> set[int]:
+        """Kept observations of an account that are so much older than the newest one, but for the newest of them of
+        each asset, and for those from which a present holding is measured (``_anchor``)."""
+        found = set[int]()
+        for name, look in self._state["looks"].items():
+            if name.startswith(f"{account}|"):
+                end = look["kept"][-1][1]
+                before = [seq for seq, at in look["kept"] if at < end - seconds]
+                found.update(before[:-1])
+        for anchor in self._state["anchors"].get(account, {}).values():
+            found.difference_update(*anchor)
+        return found
 
     def short_of(self, seq: int) -> str | None:
         """The beginning of a kept row's hash; None: the row is not kept."""
@@ -187,20 +209,45 @@ class Relevant:
         self._keep(row, account)
         if (seen := unchanged.observed(doc)) is None:
             return
-        name = _look_name(account, doc)
-        before = self._state["looks"].get(name)
-        if before is not None and not before["moved"] and unchanged.same_holdings(before["seen"], seen):
-            self._drop(account, before["last"])  # it lies between two that say the same; 0: there is none
-        if before is not None and _repeats(before, seen):
-            before["last"] = row[0]
+        name, seq, at = _look_name(account, doc), row[0], doc["block"]["timestamp"]
+        look = self._state["looks"].setdefault(name, {"seen": None, "last": 0, "moved": True, "kept": []})
+        kept = look["kept"]
+        repeats, was = look["seen"] is not None and _repeats(look, seen), (look["seen"] or {"held": {}})["held"]
+        if look["last"] and not look["moved"] and unchanged.same_holdings(look["seen"], seen):
+            self._drop(account, look["last"])  # it lies between two that say the same
+            del kept[-1]
+        before = [one[0] for one in kept[-1:]]
+        kept.append([seq, at])
+        if repeats:
+            look["last"] = seq
         else:
-            self._state["looks"][name] = {"seen": seen, "last": 0, "moved": False}
+            look.update(seen=seen, last=0, moved=False)
+        self._anchor(account, seen, was, [*before, seq])
+
+    def _anchor(self, account: str, seen: Mapping[str, Any], was: Mapping[str, Any], rows: list[int]) -> None:
+        """Keep the rows from which a holding is measured, by market: the first observation since its last transaction,
+        the first since the account was last cleared, and the one in which it was gone, each with the one before it.
+        was: what was held by the observation before."""
+        anchors = self._state["anchors"].setdefault(account, {})
+        for market in seen["held"]:
+            for since in anchors.setdefault(market, [[], [], []])[:2]:
+                if not since:
+                    since.extend(rows)
+        for market in was:
+            if market not in seen["held"]:
+                anchors[market][2] = rows
 
     def _moved(self, account: str) -> None:
         """The next observation of the account is another one, whatever it shows."""
         for name, look in self._state["looks"].items():
             if name.startswith(f"{account}|"):
                 look["moved"] = True
+
+    def _measured_anew(self, account: str, which: int, market: str | None = None) -> None:
+        """The next observation is the first since a transaction (0), or since the account was cleared (1)."""
+        for name, anchor in self._state["anchors"].get(account, {}).items():
+            if market in (None, name):
+                anchor[which] = []
 
     def _ended(self, account: str, doc: Mapping[str, Any], plan_id: str) -> None:
         if (found := unchanged.ended(doc, plan_id)) is not None:
@@ -255,7 +302,7 @@ class Relevant:
         seq, kind, waiting = row[0], row[2], self._state["open"]
         self._keep(row, account)
         if kind == "tx.signed":
-            waiting.setdefault(tx_hash, {"signed": seq, "rest": []})
+            waiting.setdefault(tx_hash, {"signed": seq, "rest": [], "market": _read(row)["market_id"]})
             self._moved(account)
             if row[5] in self._state["plans"]:
                 self._state["plans"][row[5]]["approved"] = True
@@ -264,7 +311,11 @@ class Relevant:
                 self._again({"account": _whose(earlier, account), "rows": []}, earlier)
         elif kind == "tx.settled":
             self._moved(account)
-            if tx_hash in waiting and _read(row)["outcome"]["result"] in ("confirmed", "reverted"):
+            result = _read(row)["outcome"]["result"] if tx_hash in waiting else ""
+            if result == "confirmed":
+                self._measured_anew(account, 0, waiting[tx_hash]["market"])
+                self._measured_anew(account, 1, waiting[tx_hash]["market"])
+            if result in ("confirmed", "reverted"):
                 self._drop(account, *waiting.pop(tx_hash)["rest"])
             elif tx_hash in waiting:
                 waiting[tx_hash]["rest"].append(seq)
