@@ -28,6 +28,7 @@ def test_quotes_of_the_real_vault_to_the_unit() -> None:
     for venue, given, out in venues():
         found, lost = venue.quote_exact_in(given)
         assert found == out and lost >= 0, (venue, given)
+    for venue, given, out in venues()[::4]:
         least = venue.quote_exact_out(out)
         assert least <= given and swap_output(venue.pool, venue.i, venue.j, least) >= out
 

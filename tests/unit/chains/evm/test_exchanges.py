@@ -47,7 +47,7 @@ def test_no_pool_is_asked_for_that_no_way_leads_through() -> None:
 
 def test_pools_of_sold_rewards_grow_with_the_tokens_and_not_with_their_square() -> None:
     """Every reward's pools with an asset or a hub are asked for; pools of two other tokens are not."""
-    for file in sorted(BASE.parent.glob("*.toml")):
+    for file in (BASE.with_name(name) for name in ("ethereum.toml", "polygon.toml")):
         chain = load_chain(file, read_toml(file), {})
         keeps = replace(JOB, chain=chain, asset=next(iter(chain.tokens.values())), others=())
         sells = replace(keeps, sale=Base(unit="USD", shares={}, max_impact_bps=100.0))
@@ -60,7 +60,7 @@ def test_pools_of_sold_rewards_grow_with_the_tokens_and_not_with_their_square() 
             ]
             pairs = add_listings(Flows(), replace(chain, exchanges=chain.exchanges[:1]), sells.swap_ends).exchanges
             assert 2 * len(chain.tokens) < len(next(pairs[0][1].flow)) < 5 * 2 * len(chain.tokens)
-        if file.name in ("polygon.toml", "bnb.toml"):
+        else:
             assert len(chain.hubs) == 3 and "WETH" in [token.symbol for token in chain.hubs]
 
 
