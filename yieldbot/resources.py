@@ -16,10 +16,15 @@ CHECKOUT = _PACKAGE.parent
 """The folder that holds the package: a checkout (with node_modules/), or site-packages."""
 
 
+def in_checkout() -> bool:
+    """Whether this program runs from a checkout, which has scripts/ and the sandbox's packages; no wheel has."""
+    return (CHECKOUT / "pyproject.toml").is_file()
+
+
 def folder(name: str) -> Path:
     """The folder ``abis``, ``chains`` or ``docs``: the checkout's, else the wheel's copy inside the package."""
     checkout = CHECKOUT / name
-    return checkout if checkout.is_dir() and (CHECKOUT / "pyproject.toml").is_file() else _PACKAGE / f"_{name}"
+    return checkout if checkout.is_dir() and in_checkout() else _PACKAGE / f"_{name}"
 
 
 MOST_BYTES = 4 * 2**20

@@ -10,7 +10,8 @@ import pytest
 from tests.kit import ROOT
 
 TOP = {
-    ".ci", ".gitignore", ".npmrc", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "abis", "chains", "docs",
+    ".ci", ".containerignore", ".gitignore", ".npmrc", "CHANGELOG.md", "CONTRIBUTING.md", "Containerfile",
+    "LICENSE", "README.md", "abis", "chains", "docs",
     "package-lock.json", "package.json", "pyproject.toml", "requirements.lock", "scripts", "tests", "yieldbot",
     "zensical.toml",
 }  # fmt: skip

@@ -14,6 +14,8 @@ INSTALLED = ROOT / "requirements.lock"
 """What .venv holds: to run, with every extra but ``cluster``, and to develop and test."""
 CLUSTER = ROOT / "scripts" / "cluster.lock"
 """What .cache/cluster holds: to run, with the extra ``cluster``."""
+CONTAINER = ROOT / "scripts" / "container.lock"
+"""What the image of ``Containerfile`` holds: to run, with the extras ``serve`` and ``kms``; pins of INSTALLED alone."""
 PYTHON = (INSTALLED, CLUSTER, ROOT / "scripts" / "uv.lock", ROOT / "scripts" / "audit.lock")
 NPM = ROOT / "package-lock.json"
 INSPECTOR = ROOT / "tests" / "kit" / "inspector" / "package-lock.json"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.supply import sbom
 from tests.supply.imports import documented
-from tests.supply.locks import INSPECTOR, INSTALLED, NPM, PYTHON, ROOT, canonical, npm_packages, pinned
+from tests.supply.locks import CONTAINER, INSPECTOR, INSTALLED, NPM, PYTHON, ROOT, canonical, npm_packages, pinned
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +122,14 @@ def test_a_line_that_is_no_lock_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "some.lock").write_text("web3>=8\n")
     with pytest.raises(ValueError, match=r"some\.lock:1: web3>=8"):
         pinned(tmp_path / "some.lock")
+
+
+def test_the_container_holds_what_is_audited_and_nothing_to_test_with() -> None:
+    held = {(one.name, one.version): one.sha256 for one in pinned(CONTAINER)}
+    ours = {(one.name, one.version): one.sha256 for one in pinned(INSTALLED)}
+    assert held and all(set(held[one]) <= set(ours[one]) for one in held)
+    names = {name for name, _ in held}
+    assert {"uvicorn", "boto3"} <= names and not {"pytest", "hypothesis", "moto", "ruff"} & names
+    steps = (ROOT / "Containerfile").read_text()
+    assert "--require-hashes" in steps and "USER 10001" in steps and "HEALTHCHECK" in steps
+    assert (ROOT / ".containerignore").read_text().splitlines()[1] == "*", "no key, no .env in an image"

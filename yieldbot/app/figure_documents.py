@@ -24,3 +24,5 @@ class FigureHelpDocument(Document):
     asked: str = Field(description="the word or words; empty: the tables are listed")
     figures: tuple[FigureHelp, ...] = Field(description="the figures with this name, or those of the table so named")
     tables: tuple[str, ...] = Field(description="every table that is explained, if no word was given")
+    pages: tuple[str, ...] = Field(default=(), description="every page that can be read, if no word was given")
+    page: str = Field(default="", description="the page's text, if the word names one, as docs/risk.md or risk")

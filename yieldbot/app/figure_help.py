@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from pathlib import Path
 
 from yieldbot.app.figure_documents import FigureHelp, FigureHelpDocument
 from yieldbot.errors import ConfigError
@@ -14,7 +15,7 @@ from yieldbot.model.spelling import nearest
 from yieldbot.resources import folder, read_text
 
 PAGE, WORDS = "figures.md", "glossary.md"
-GLOSSARY = "Glossary"
+GLOSSARY, END = "Glossary", ".md"
 _NAMES = re.compile(r"``(.+?)``(?!`)|`([^`]+)`")
 _CELLS = re.compile(r"(?<!\\)\|")
 _CELL_ROW = re.compile(r"^\| ([^|`*-][^|]*?) \| ([^|]+?) \|", re.M)
@@ -30,19 +31,35 @@ class FigureHelpRequest:
 
 
 def explain(request: FigureHelpRequest) -> FigureHelpDocument:
-    """The figures with this name, or all of the table with it. Raises ConfigError, with the nearest names, where there
-    is none."""
+    """The figures with this name, or all of the table with it, else the page with it. Raises ConfigError, with the
+    nearest names, where there is none."""
     word = " ".join(request.word.split())[:LONGEST]
     if not word:
-        return FigureHelpDocument(asked="", figures=(), tables=tuple(dict.fromkeys(one.table for one in _page())))
+        tables = tuple(dict.fromkeys(one.table for one in _page()))
+        return FigureHelpDocument(asked="", figures=(), tables=tables, pages=tuple(_pages()))
+    if END in word and (file := _pages().get(_stem(word))):
+        return FigureHelpDocument(asked=word, figures=(), tables=(), page=read_text(file))
     exact = dict.fromkeys((*_of_table(word), *_named(word)))
     for found in (tuple(exact), _with_values(word)):
         if found:
             return FigureHelpDocument(asked=word, figures=found, tables=())
+    if (file := _pages().get(_stem(word))) is not None:
+        return FigureHelpDocument(asked=word, figures=(), tables=(), page=read_text(file))
     known = {_plain(name): name for one in _page() for name in (*one.names, one.table) if _plain(name)}
     near = " or ".join(f"`{known[name]}`" for name in nearest(_plain(word), list(known)))
-    remedy = f"did you mean {near}?" if near else "`yieldbot help` lists the tables"
+    remedy = f"did you mean {near}?" if near else "`yieldbot help` lists tables and pages"
     raise ConfigError(f"no figure or word is named {word}: {remedy}")
+
+
+def _pages() -> dict[str, Path]:
+    """The pages of docs/ by their names, as ``risk`` and ``decisions/0001-adapters-do-no-io``."""
+    top = folder("docs")
+    return {file.relative_to(top).with_suffix("").as_posix(): file for file in sorted(top.rglob(f"*{END}"))}
+
+
+def _stem(word: str) -> str:
+    """A page's name in what a message or another page writes, as docs/risk.md or docs/risk.md#exit."""
+    return word.partition("#")[0].removeprefix("./").removeprefix("docs/").removesuffix(END).lower()
 
 
 def _named(word: str) -> tuple[FigureHelp, ...]:

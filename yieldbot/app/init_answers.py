@@ -124,7 +124,7 @@ def answers_of(request: InitRequest, chains: Mapping[str, Path], context: Contex
     )
     style = _style(asks)
     given, usual = request.max_share, f"{STYLES[style].max_share:g}"
-    if given is None and request.ask is None and request.style is not None:
+    if given is None and request.ask is None:
         given = usual
     question = f"6. The most that one market may hold, as a fraction above 0, up to 1 (0.5 is half)? [{usual}] "
     share = _answer(asks, given, "--max-share", question, usual, _share)

@@ -14,6 +14,7 @@ from yieldbot.config.load import chain_names, read_toml
 from yieldbot.execution.halt import halted
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
+from yieldbot.resources import in_checkout
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -43,9 +44,10 @@ def _document(file: Path, state: str, steps: list[NextStep]) -> NextDocument:
 
 
 def _begin(context: Context) -> list[NextStep]:
+    demo = NextStep(command="yieldbot demo", why="shows the whole job on a local market, without money")
     return [
         NextStep(command=f"{context.program} init", why="asks six questions and writes the configuration"),
-        NextStep(command="yieldbot demo", why="shows the whole job on a local market, without money"),
+        *([demo] if in_checkout() else []),
         NextStep(command="yieldbot --help", why="lists every command; another configuration is named by --config"),
     ]
 

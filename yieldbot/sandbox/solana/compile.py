@@ -57,7 +57,7 @@ def _key(source: Path, flags: tuple[str, ...]) -> str:
 
 def _compile(source: Path, out: Path, label: str, flags: tuple[str, ...]) -> None:
     if importlib.util.find_spec("ziglang") is None:
-        raise ConfigError("ziglang is missing: the sandbox runs from a checkout; run scripts/demo once to install it")
+        raise ConfigError("ziglang is missing: run ./scripts/demo in the checkout, which installs it")
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         made = Path(folder) / "program.o"
         zig = {"ZIG_GLOBAL_CACHE_DIR": str(CACHE / "zig"), "ZIG_LOCAL_CACHE_DIR": str(CACHE / "zig")}

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from yieldbot.errors import ConfigError, TransientError
-from yieldbot.resources import CHECKOUT
+from yieldbot.resources import CHECKOUT, in_checkout
 
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
@@ -48,7 +48,8 @@ def find_anvil(setting: Path | None = None) -> Path:
         program = root / "node_modules" / "@foundry-rs" / package / "bin" / "anvil"
         if os.access(program, os.X_OK):
             return program
-    raise ConfigError("anvil is not found: run `npm ci` in the checkout, or put Foundry's (foundryup) on PATH")
+    here = "run `npm ci` in the checkout" if in_checkout() else "run `npm install @foundry-rs/anvil` in this folder"
+    raise ConfigError(f"anvil is not found: {here}, or install Foundry (https://getfoundry.sh), so that it is on PATH")
 
 
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
