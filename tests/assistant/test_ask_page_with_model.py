@@ -17,7 +17,7 @@ def test_a_question_on_the_page_is_answered_with_sources_and_without_others_acco
     service = asked.served.service
     service.assistant = asked.answers
     row = max(service.newest("markets").rows, key=lambda one: one["total_apy_after_deposit"])
-    name, pays = row["name"], f"{row['total_apy_after_deposit'] * 100:.2f} % a year"
+    name, pays = row["name"], f"{row['total_apy_after_deposit'] * 100:.2f} % APY"
     browsing = Browsing(asked.served)
     browsing.sign_in("read", "approve", name="ben")
     assert 'href="/ask"' in browsing.get("/").text

@@ -17,7 +17,7 @@ CITES = "{{S5r1.total_apy_after_deposit}}"
 def _shown(asked: Asked) -> str:
     """The same as it is shown."""
     row = max(asked.served.service.newest("markets").rows, key=lambda one: one["total_apy_after_deposit"])
-    return f"{row['name']}: yield after our deposit {row['total_apy_after_deposit'] * 100:.2f}\u00a0% a year."
+    return f"{row['name']}: yield after our deposit {row['total_apy_after_deposit'] * 100:.2f}\u00a0% APY."
 
 
 async def test_an_answer_is_streamed_and_each_number_has_its_source(asked: Asked) -> None:

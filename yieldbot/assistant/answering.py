@@ -313,8 +313,8 @@ class _Run:
                 "content": data_block("error", name[:60], error),
                 "is_error": True,
             }  # no source: it may quote
-        markets = visible(self._of._service.newest("markets").rows, self._caller)
-        self._question.know({row["id"]: row["name"] for row in markets if row["id"].casefold() in _ids(found.document)})
+        markets, named = visible(self._of._service.newest("markets").rows, self._caller), _ids(found.document)
+        self._question.know({row["id"]: row["name"] for row in markets if row["id"].casefold() in named})
         what = f"{name} {json.dumps(given, ensure_ascii=False)}"
         return head | {"content": self._question.give("tool", what, found.document)}
 

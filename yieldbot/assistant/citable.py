@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from yieldbot.assistant.labels import WORDS, label, word
+from yieldbot.assistant.links import without_links
+from yieldbot.assistant.pages import pieces
 from yieldbot.assistant.units import shown, value_of
 from yieldbot.assistant.wording import Kind, Value, name, quoted
 
@@ -29,6 +31,13 @@ MOST_LISTED = 12
 _MARKETS = ("market_id", "target", "market", "key", "id")
 _PLAN = re.compile(r"[0-9a-f]{12,64}|id-[a-z]+")
 _TOOL = re.compile(r"[a-z]+(?:_[a-z]+)+|quote|rehearse|decode")
+_SWAP = re.compile(r'\{"given": "([^"]*)", "wanted": "([^"]*)", "amount": "([\d.]+)"')
+_BACK = re.compile(
+    r"…|\W*(?:(?:beyond|without|with|after|before|in|of|for|by) )?(?:such|its?|they|them|their|this|these|that|those"
+    r"|then|there|so|both|neither|either|others?|otherwise|also|but|and|or|here)\b",
+    re.IGNORECASE,
+)
+"""How pieces of a page begin that may point back to the one before."""
 _CITE = re.compile(r"(S\d+(?:r\d+)?)((?:\.[A-Za-z0-9_]+)*)")
 
 
@@ -110,7 +119,7 @@ class Facts:
         """What ``S3r2.earned`` stands for. Raises NoSuch."""
         row, names = self._place(text)
         if not names:
-            some = "text.1, one of its sentences" if "place" in row.value else _some_field(row.value)
+            some = "text.1, one of its paragraphs" if "place" in row.value else _some_field(row.value)
             raise NoSuch(f"{text}: cite one of its fields, as {text}.{some}")
         value, holder, path = self._walked(row, names, text)
         key = names[-1] if not names[-1].isdigit() else names[-2]
@@ -118,6 +127,9 @@ class Facts:
         if key in FOREIGN:
             raise NoSuch(f"{text}: a text that strangers wrote cannot be cited")
         above = (*row.above, row.value, *holder)
+        if "place" in row.value and key == "text" and isinstance(row.value["text"], list):
+            quote = _in_context(row.value["text"], int(names[-1]) - 1 if names[-1].isdigit() else None)
+            return Cited(row.source, path, key, Value(Kind.PAGE, text=quote), row.owners)
         owners = row.owners
         for one in holder:
             owners = self._with(one, owners)
@@ -257,32 +269,23 @@ def _home(above: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:
     return "" if ":" in chain else chain, asset, wallet
 
 
+def _in_context(there: Sequence[str], at: int | None) -> str:
+    """A piece of a page, with those before it that it points back to, and "…" where others stand before or behind it.
+    at: None: all of it."""
+    first, last = (0, len(there) - 1) if at is None else (at, at)
+    while first and _BACK.match(there[first]) is not None:
+        first -= 1
+    return f"{'… ' if first else ''}{' '.join(there[first : last + 1])}{' …' if last < len(there) - 1 else ''}"
+
+
 def _in_pieces(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document whose pages of ours have their text as a list of sentences and lines, each of which can be cited."""
+    """A document whose pages of ours have their text as a list of paragraphs and lines, each of which can be cited."""
     found = dict(document)
     if "place" in found and isinstance(found.get("text"), str):
         found["text"] = pieces(found["text"])
     for key in ("pages", "rows"):
         if isinstance(rows := found.get(key), list):
             found[key] = [_in_pieces(one) if isinstance(one, Mapping) else one for one in rows]
-    return found
-
-
-def pieces(text: str) -> list[str]:
-    """The sentences and lines of a page; each row of a table with the names of its columns."""
-    found, heads = list[str](), list[str]()
-    for block in re.split(r"\n(?=\s*(?:[-*|]|\d+\.)\s?)|\n\s*\n", text):
-        line = re.sub(r"\*\*|`", "", " ".join(block.split()))
-        if not line or set(line) <= set("|-: "):
-            continue
-        if line.startswith("|"):
-            cells = [one.strip() for one in line.strip("|").split("|")]
-            heads, cells = (cells, []) if not heads else (heads, cells)
-            named = (f"{head}: {cell}" if head else cell for head, cell in zip(heads, cells, strict=False) if cell)
-            found += ["; ".join(named)] if cells else []
-            continue
-        heads = []
-        found += [one for one in re.split(r"(?<=[.!?])\s+(?=[A-Z„“\"(])", line) if one]
     return found
 
 
@@ -300,11 +303,11 @@ def owner(facts: Facts, cited: Cited, language: str) -> str:
 def _owner(kind: str, text: str, language: str) -> str:
     match kind:
         case "plan" | "alarm":
-            return word(kind, language).format(text)
+            return word(kind, language).format(without_links(text))
         case "over":
             return word("over", language).format(f"{text} {word('day' if text == '1' else 'days', language)}")
         case "words":
-            return quoted(text, language)
+            return quoted(without_links(text), language)
         case "name":
             return name(text, language)
         case "tool":
@@ -313,12 +316,14 @@ def _owner(kind: str, text: str, language: str) -> str:
             key, _, at = text.partition(" ")
             return f"{label(key, language)} {at}"
         case _:
-            return text
+            return without_links(text)
 
 
 def narrowed(tool: str) -> str:
     """The input of a tool, which narrowed what it gave."""
     given = tool.partition(" ")[2].strip()
+    if (swap := _SWAP.match(given)) is not None and tool.startswith("quote "):
+        return f" ({swap[3]} {without_links(swap[1])} → {without_links(swap[2])})"
     found = re.findall(r'"(\w+)": ("[^"]*"|[\w.]+)', given)
     named = [f"{key}: {value.strip(chr(34))}" for key, value in found if key != "limit"]
     return f" ({', '.join(named)})" if named else ""

@@ -94,7 +94,7 @@ class Question:
     def say(self, text: str) -> Said:
         """What is shown of a text of the model."""
         said = Speaker(self._facts, language_of(self.text), bool(self.proposals)).say(text)
-        said.text = self.names.text_in(without_links(said.text))
+        said.text = self.names.text_in(said.text)
         return said
 
     def took(self, tokens: Tokens, nanodollars: int) -> None:

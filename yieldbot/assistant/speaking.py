@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from yieldbot.assistant.citable import Cited, Facts, NoSuch, narrowed, nouns, owner
+from yieldbot.assistant.citable import MOST_LISTED, SUPPOSING, Cited, Facts, NoSuch, narrowed, nouns, owner
 from yieldbot.assistant.labels import SAYINGS, colon, label, word
+from yieldbot.assistant.links import without_links
 from yieldbot.assistant.small_talk import is_small_talk
-from yieldbot.assistant.wording import Kind, Value, written
+from yieldbot.assistant.wording import MOST_DECIMALS, Kind, Value, written
 
 PLAIN = ("market", "plan", "block")
 """Fields that hold others, of which the owner says enough."""
@@ -27,7 +28,7 @@ _COMPARE = re.compile(r"compare\s+(\S+)\s+(?:with\s+|and\s+|to\s+)?(\S+)")
 _ROUNDED = re.compile(r"(.+?)\s*\|\s*(\d{1,2})")
 _NUMERIC = (Kind.FRACTION, Kind.YIELD, Kind.BP, Kind.NUMBER, Kind.TIME, Kind.SPAN)
 _ABOVE = {False: {1: "above", -1: "below", 0: "equal"}, True: {1: "later", -1: "earlier", 0: "equal"}}
-_ENDED = re.compile(r"[.!?][\s”“»]*$")
+_ENDED = re.compile(r"[.!?…][\s”“»]*$")
 _FIGURES = re.compile(r"\d")
 
 
@@ -115,7 +116,7 @@ class Speaker:
         elif not cites:
             own = bare[len(head.strip()) :].strip()
             if is_small_talk(own):
-                found.text += f"{head}{own}{behind}"
+                found.text += f"{head}{without_links(own)}{behind}"
                 return
             found.left_out += 1
             if _FIGURES.search(own) is not None:
@@ -159,13 +160,15 @@ class Speaker:
         """The field's name and value."""
         values = [self._written(one, decimals) for one in cited.parts or (cited.value,)]
         figures = tuple(Figure(one, cited) for one in values)
-        if cited.value.kind is Kind.TEXT and (
+        if cited.value.kind in (Kind.TEXT, Kind.PAGE) and (
             cited.key in ("text", "lines") or (cited.key == "value" and cited.owners)
         ):
             return values[0], figures
         wide = cited.parts or cited.value.kind in (Kind.TEXT, Kind.NONE, Kind.FLAG)
         above = "".join(cited.path.split(".")[-2:-1])
-        row = "[" in above or above in PLAIN
+        if not above and (tool := self._facts.tools[cited.source].partition(" ")[0]) in SUPPOSING:
+            above = tool
+        row = "[" in above or above in (*PLAIN, *SUPPOSING)
         named = label(cited.key, self._language, above.partition("[")[0], named=not row)
         return f"{named}{colon(self._language) if wide else ''} {', '.join(values)}", figures
 
@@ -180,9 +183,12 @@ class Speaker:
         _comparable([one.value, other.value])
         if one.value.unit == "*" and one.owners != other.owners:
             raise NoSuch(f"{one.path}, {other.path}: their assets are not known to be the same")
-        first, second = self._described(one), self._described(other)
-        mine, theirs = self._owner(one), self._owner(other)
         order = (one.value.number > other.value.number) - (one.value.number < other.value.number)
+        for decimals in (None, *range(3, MOST_DECIMALS)):  # as many as show that they are not the same
+            first, second = self._described(one, decimals), self._described(other, decimals)
+            if not order or first[1][0].text != second[1][0].text:
+                break
+        mine, theirs = self._owner(one), self._owner(other)
         pattern = word(_ABOVE[one.value.kind is Kind.TIME][order], self._language)
         if mine == theirs:
             return _Phrase(mine, pattern.format(first[0], second[0]), (*first[1], *second[1]))
@@ -207,8 +213,12 @@ class Speaker:
         noun = nouns(self._facts.tools[source], self._language) if key == "items" else label(key, self._language)
         noun += narrowed(self._facts.tools[source]) if key == "items" else ""
         if where is not None:
-            rows = [row for row in rows if _holds(row, where, value) is not bool(negated)]
-            state = value or word("none" if negated else "some", self._language)
+            matched = [row for row in rows if _holds(row, where, value)]
+            if value is not None and not matched:
+                there = ", ".join(sorted({str(row[where]) for row in rows if where in row})[:MOST_LISTED])
+                raise NoSuch(f"where {where} = {value}: no row has that; there are {there[:200]}")
+            rows = [row for row in rows if (row in matched) is not bool(negated)]
+            state = str(matched[0][where]) if value else word("none" if negated else "some", self._language)
             noun += f"{' (' if what == 'count' else '; '}{label(where, self._language)}: "
             noun += f"{'≠ ' if negated and value else ''}{state}{')' if what == 'count' else ''}"
         of = owner(self._facts, Cited(source, "", "", Value(Kind.NONE), above.owners), self._language)
@@ -275,10 +285,8 @@ def _joined(phrases: list[_Phrase], mark: str) -> tuple[str, list[Figure]]:
 
 def _holds(row: Mapping[str, Any], where: str, value: str | None) -> bool:
     """Whether a row has this value in a field, or any."""
-    found: Any = row
-    for part in where.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    if where.partition(".")[0] not in row:
+    found = row.get(where)
+    if "." in where or where not in row:
         raise NoSuch(f"where {where}: the rows have no such field")
     if value is not None:
         if isinstance(found, list | Mapping):

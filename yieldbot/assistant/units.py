@@ -65,6 +65,8 @@ def value_of(value: Any, key: str, above: Sequence[Mapping[str, Any]]) -> Value:
             return Value(Kind.NUMBER, Decimal(value))
         if not value:
             return Value(Kind.NONE, text="none")
+        if key == "text" and "place" in own:
+            return Value(Kind.PAGE, text=value)
         return Value(Kind.CODE if key in CODES and re.fullmatch(r"[\w:.-]{1,40}", value) else Kind.TEXT, text=value)
     try:
         number = Decimal(str(value))
@@ -76,8 +78,10 @@ def value_of(value: Any, key: str, above: Sequence[Mapping[str, Any]]) -> Value:
         return Value(Kind.TIME, number)
     if _BP.search(key):
         return Value(Kind.BP, number)
-    if _YIELD.search(key) or (key in _INTERVAL and own.keys() & {"horizon_days", "forecaster", "quoted", "apy"}):
-        return Value(Kind.YIELD, number)
+    if _YIELD.search(key):
+        return Value(Kind.YIELD, number, "APY" if "apy" in key else "APR")
+    if key in _INTERVAL and own.keys() & {"horizon_days", "forecaster", "quoted", "apy"}:
+        return Value(Kind.YIELD, number, "APY" if "apy" in own else "APR")
     if _FRACTION.search(key) and abs(number) <= 10:
         return Value(Kind.FRACTION, number)
     for pattern, seconds in _UNITS:

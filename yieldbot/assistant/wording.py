@@ -19,7 +19,7 @@ _LOOSE_NUMBER = re.compile(r"(?<![A-Za-z])\d")
 _DATES = {"en": "%Y-%m-%d", "de": "%d.%m.%Y", "fr": "%d/%m/%Y", "es": "%d/%m/%Y"}
 _MARKS = {"en": (",", "."), "de": (".", ","), "fr": ("\u00a0", ","), "es": (".", ",")}
 _QUOTES = {"en": "“{}”", "de": "„{}“", "fr": "«\u00a0{}\u00a0»", "es": "«{}»"}
-LONGEST_QUOTE = 600
+LONGEST_QUOTE = 1200
 
 
 class Kind(StrEnum):
@@ -28,7 +28,7 @@ class Kind(StrEnum):
     FRACTION = "fraction"
     """A fraction that is shown as a percentage."""
     YIELD = "yield"
-    """A fraction a year, shown as a percentage."""
+    """A fraction a year, shown as a percentage: its unit says whether it is simple (APR) or compounded (APY)."""
     BP = "bp"
     """Basis points."""
     NUMBER = "number"
@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """A word of yieldbot's own, as a status."""
     TEXT = "text"
     """A text, which is quoted."""
+    PAGE = "page"
+    """A text of yieldbot's documentation, which is quoted as it stands."""
     FLAG = "flag"
     """Yes or no."""
     NONE = "none"
@@ -66,12 +68,12 @@ def written(value: Value, language: str, now: int, decimals: int | None = None) 
     match value.kind:
         case Kind.FRACTION | Kind.YIELD:
             found = f"{number(value.number * 100, language, _fewer(decimals, 2))}\u00a0%"
-            return f"{found} {word('a_year', language)}" if value.kind is Kind.YIELD else found
+            return f"{found} {value.unit}" if value.unit else found
         case Kind.BP:
             return f"{number(value.number, language, _fewer(decimals, 0))}\u00a0bp"
         case Kind.NUMBER:
             found = number(value.number, language, decimals)
-            return f"{found}\u00a0{value.unit}" if value.unit else found
+            return f"{found}\u00a0{without_links(value.unit)}" if value.unit else found
         case Kind.TIME:
             return moment(int(value.number), language, now)
         case Kind.SPAN:
@@ -81,8 +83,10 @@ def written(value: Value, language: str, now: int, decimals: int | None = None) 
         case Kind.NONE:
             return word(value.text or "unstated", language)
         case Kind.CODE:
-            return value.text
+            return without_links(value.text)
         case Kind.TEXT:
+            return quoted(without_links(value.text), language)
+        case Kind.PAGE:
             return quoted(value.text, language)
 
 
@@ -127,8 +131,8 @@ def span(seconds: Decimal, language: str, whole: bool = False) -> str:
 
 
 def quoted(text: str, language: str) -> str:
-    """A text of a source in quotation marks, none of which is its own, and without links."""
-    text = re.sub(r"[“”„«»\"]", "'", " ".join(without_links(text).split()))
+    """A text of a source in quotation marks, none of which is its own."""
+    text = re.sub(r"[“”„«»\"]", "'", " ".join(text.split()))
     return _QUOTES[language].format(text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]} …")
 
 

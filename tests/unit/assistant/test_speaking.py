@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from yieldbot.assistant.citable import FOREIGN, Facts, pieces
+from yieldbot.assistant.citable import FOREIGN, Facts
 from yieldbot.assistant.labels import FIELDS, LANGUAGES, WORDS
+from yieldbot.assistant.pages import pieces
 from yieldbot.assistant.small_talk import is_small_talk
 from yieldbot.assistant.speaking import Said, Speaker, sentences
 from yieldbot.assistant.tongues import language_of
@@ -95,7 +96,7 @@ def test_a_model_is_sent_identifiers_and_units_and_no_base_units() -> None:
     sent = Facts(now=NOW).add("S2", POSITIONS, "list_positions {}")
     first, second = sent["items"]
     assert sent["@"] == "S2" and first["@"] == "S2r1" and second["@"] == "S2r2" and second["alarms"][0]["@"] == "S2r3"
-    assert first["held"] == "50170.768837 USDC" and first["apy_realised"] == "6.77 % a year"
+    assert first["held"] == "50170.768837 USDC" and first["apy_realised"] == "6.77 % APY"
     assert first["since"].endswith(" UTC") and "raw" not in json.dumps(sent)
     assert POSITIONS["items"][0]["held"]["raw"], "the document itself stays"
     calls = Facts().add("S9", PLANS, "")["items"][0]["calls"]
@@ -105,10 +106,10 @@ def test_a_model_is_sent_identifiers_and_units_and_no_base_units() -> None:
 @pytest.mark.parametrize(
     ("language", "line"),
     [
-        ("en", "Aave v3: held 50,170.77 USDC; realised yield 6.77 % a year; since 2026-10-04, 12:20 UTC (57 days ago); stuck: none; alarms: none."),  # noqa: E501
-        ("de", "Aave v3: gehalten 50.170,77 USDC; realisierter Ertrag 6,77 % im Jahr; seit 04.10.2026, 12:20 UTC (vor 57 Tagen); steckt fest: keine; Alarme: keine."),  # noqa: E501
-        ("fr", "Aave v3 : détenu 50 170,77 USDC; rendement réalisé 6,77 % par an; depuis 04/10/2026 à 12:20 UTC (il y a 57 jours); bloqué : néant; alertes : néant."),  # noqa: E501
-        ("es", "Aave v3: mantenido 50.170,77 USDC; rendimiento realizado 6,77 % al año; desde 04/10/2026 a las 12:20 UTC (hace 57 días); atascado: ninguna; alarmas: ninguna."),  # noqa: E501
+        ("en", "Aave v3: held 50,170.77 USDC; realised yield 6.77 % APY; since 2026-10-04, 12:20 UTC (57 days ago); stuck: none; alarms: none."),  # noqa: E501
+        ("de", "Aave v3: gehalten 50.170,77 USDC; realisierter Ertrag 6,77 % APY; seit 04.10.2026, 12:20 UTC (vor 57 Tagen); steckt fest: keine; Alarme: keine."),  # noqa: E501
+        ("fr", "Aave v3 : détenu 50 170,77 USDC; rendement réalisé 6,77 % APY; depuis 04/10/2026 à 12:20 UTC (il y a 57 jours); bloqué : néant; alertes : néant."),  # noqa: E501
+        ("es", "Aave v3: mantenido 50.170,77 USDC; rendimiento realizado 6,77 % APY; desde 04/10/2026 a las 12:20 UTC (hace 57 días); atascado: ninguna; alarmas: ninguna."),  # noqa: E501
     ],
 )  # fmt: skip
 def test_a_citation_is_written_with_its_owner_its_field_and_its_unit(language: str, line: str) -> None:
@@ -128,7 +129,7 @@ def test_words_beside_a_citation_are_not_shown_whatever_they_say() -> None:
 
 def test_what_a_figure_is_of_stands_beside_it() -> None:
     assert shown("{{S3r2.mean, low}}") == (
-        "Aave v3, over 30 days: mean forecast 3.29 % a year; lower end of the 80 % interval 2.89 % a year."
+        "Aave v3, over 30 days: mean forecast 3.29 % APR; lower end of the 80 % interval 2.89 % APR."
     )
     assert shown("{{S4r1.gain_per_year, cost, loss_bps, status}}") == (
         "Plan 190b6e38223c3098: expected gain a year 4,315.54 (in the asset of its job); "
@@ -154,8 +155,13 @@ def test_a_name_that_others_have_too_is_told_apart() -> None:
 
 def test_yieldbot_computes_what_a_model_asks_for() -> None:
     assert shown("{{compare S2r1.apy_realised S2r1.apy_predicted}}") == (
-        "Aave v3: realised yield 6.77 % a year is higher than predicted yield 5.00 % a year."
+        "Aave v3: realised yield 6.77 % APY is higher than predicted yield 5.00 % APY."
     )
+    near = Facts(now=NOW)
+    near.add("S2", {"name": "A", "apy_realised": 0.034641, "apy_predicted": 0.034639}, "")
+    assert " 3.4641\u00a0% APY is higher than predicted yield 3.4639\u00a0% " in (
+        Speaker(near, "en").say("{{compare S2.apy_realised S2.apy_predicted}}").text
+    ), "so many decimals that they differ"
     assert shown("{{compare S2r1.earned S2r2.earned}}") == (
         "Earned −12.50 USDC (Aave v3) is lower than earned 0 USDC (“Vault 99 %: earned 7 USDC”)."
     )
@@ -163,11 +169,11 @@ def test_yieldbot_computes_what_a_model_asks_for() -> None:
     assert " is later than since " in shown("{{compare S4r1.at S2r1.since}}")
     assert shown("{{highest S2.items.held}}") == "Highest held (of 2 positions): Aave v3, 50,170.77 USDC."
     assert shown("{{lowest S3.horizons.mean}}") == (
-        "Aave v3: lowest mean forecast (of 2 horizons): Aave v3, over 30 days, 3.29 % a year."
+        "Aave v3: lowest mean forecast (of 2 horizons): Aave v3, over 30 days, 3.29 % APR."
     )
     assert shown("{{sum S2.items.held}}") == "Held, in all (2 positions): 50,171.77 USDC."
     assert shown("{{count S2.items}}\n{{count S2.items where alarms}}\n{{count S2.items where name = aave V3}}") == (
-        "Number of positions: 2.\nNumber of positions (alarms: some): 1.\nNumber of positions (name: aave V3): 1."
+        "Number of positions: 2.\nNumber of positions (alarms: some): 1.\nNumber of positions (name: Aave v3): 1."
     )
     assert shown("{{count S2.items where not alarms}}") == "Number of positions (alarms: none): 1."
 
@@ -187,7 +193,12 @@ def test_yieldbot_computes_what_a_model_asks_for() -> None:
             "S1.text",
         ),
         *("sum S2.items.apy_predicted", "sum S2.items.since", "sum S4.items.cost", "highest S2.items.name"),
-        *("highest S4.items.cost", "highest S2.items.held where name = Aave v3", "count S2.items where size = 5"),
+        *(
+            "highest S4.items.cost",
+            "highest S2.items.held where name = Aave v3",
+            "count S2.items where size = 5",
+            "count S2.items where name = x",
+        ),
         *("count S2.items where alarms = []", "compare S2r1.held S2r1.since", "compare S2r1.held S2r2.apy_predicted"),
         *("compare S2r1.name S2r2.name", "say.anything", "say.proposed", "99 %", "S2r1.held|", "S2r1.apy_realised * 2"),
         *("S3.horizons.1.mean", "S2r1.held + S2r2.held", "compare S2r1.held", "highest S2r1", "S2r1.held S2r2.held"),
@@ -212,9 +223,29 @@ def test_numbers_are_rounded_where_the_citation_says_so_and_never_to_nothing() -
 
 
 def test_a_page_is_quoted_sentence_by_sentence_and_its_tables_with_their_heads() -> None:
-    assert pieces(PAGE["text"]) == ["An alarm is a sign.", "STOP: no new money.", "Alarm: UTILISATION; From: 95 %"]
-    assert shown("{{S5.text.3}}") == "docs/risk.md, Alarms: “Alarm: UTILISATION; From: 95 %”."
-    assert shown("{{S5.text.1}}", "de") == "docs/risk.md, Alarms: „An alarm is a sign.“"
+    assert pieces(PAGE["text"]) == ["An alarm is a sign. STOP: no new money.", "Alarm: UTILISATION; From: 95 %"]
+    made = Facts(now=NOW)
+    made.add("S2", {"place": "p", "text": "One waits.\n\nIt ends.\n\nTwo comes.\n\nBeyond them it stops."}, "page")
+    quotes = [Speaker(made, "en").say(f"{{{{S2.text.{at}}}}}").text for at in (1, 2, 3, 4)]
+    assert quotes == [
+        "p: “One waits. …”",
+        "p: “One waits. It ends. …”",
+        "p: “… Two comes. …”",
+        "p: “… Two comes. Beyond them it stops.”",
+    ], "what points back stands behind what it points to"
+    quote = {
+        "given": {"symbol": "WETH", "raw": "1", "text": "0.5"},
+        "taken": {"symbol": "USDC", "raw": "1", "text": "9"},
+    }
+    made.add("S3", quote, 'quote {"given": "USDC", "wanted": "WETH", "amount": "9"}')
+    assert Speaker(made, "en").say("{{S3.given, taken}}").text.replace("\u00a0", " ") == (
+        "Quote (9 USDC → WETH): you get 0.5 WETH; you give 9 USDC."
+    )
+    assert [one[:1] for one in pieces("It is so, and so on. " * 60)] == ["I", "…", "…"], "a part says that it is one"
+    assert pieces("| a | [b](c.md) |  |\n| d | e | f |") == ["a; b", "d; e; f"], "a passage that begins within a table"
+    assert pieces("| `[policy.alarms]` | thresholds ([all](#x)) |") == ["[policy.alarms]; thresholds (all)"]
+    assert shown("{{S5.text.2}}") == "docs/risk.md, Alarms: “… Alarm: UTILISATION; From: 95 %”."
+    assert shown("{{S5.text.1}}", "de") == "docs/risk.md, Alarms: „An alarm is a sign. STOP: no new money. …“"
 
 
 @pytest.mark.parametrize(
@@ -294,7 +325,12 @@ def test_sentences_end_where_no_citation_is_open() -> None:
     [
         *(("What do we hold?", "en"), ("Was haben wir?", "de"), ("Qu'est-ce que nous avons ?", "fr"), ("USDC?", "en")),
         *(("Wie hoch ist die Rendite von Aave?", "de"), ("Pourquoi avons-nous quitté ce marché ?", "fr")),
-        *(("¿Qué tenemos?", "es"), ("¿Por qué salimos de ese mercado?", "es"), ("¿Cuál es la nota?", "es")),
+        *(
+            ("¿Qué tenemos?", "es"),
+            ("¿Por qué salimos de ese mercado?", "es"),
+            ("¿Cuántos mercados están congelados?", "es"),
+            ("Märkte?", "de"),
+        ),
     ],
 )
 def test_the_answer_is_in_the_language_of_the_question(text: str, language: str) -> None:
