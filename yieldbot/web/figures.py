@@ -4,6 +4,7 @@ viewer's own locale and time zone."""
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,9 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 NONE = Markup('<span class="none" title="not known">&ndash;</span>')
 DAY = 86_400
+NEAR_DAYS = 300
+"""Days around now within which a day needs no year."""
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LEAST_DAYS = 1e-3
 """A shorter time counts as this one."""
 _OF_PLACE = re.compile(
@@ -140,7 +144,10 @@ def moment(seconds: int | None, form: str = "both") -> Markup:
     if not seconds:
         return NONE
     at = datetime.fromtimestamp(seconds, UTC)
-    shown = at.strftime("%Y-%m-%d" if form == "day" else "%Y-%m-%d %H:%M UTC")
+    shown = f"{at:%Y-%m-%d %H:%M} UTC"
+    if form == "day":  # as short as the script writes it
+        near = abs(time.time() - seconds) < NEAR_DAYS * DAY
+        shown = f"{MONTHS[at.month - 1]} {at.day}" + ("" if near else f", {at.year}")
     return Markup('<time datetime="{}" data-form="{}">{}</time>').format(at.isoformat(), form, shown)
 
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from yieldbot.app import proposal_decisions
+from yieldbot.app import exit_orders, proposal_decisions
 from yieldbot.app.plan_view import headlines
 from yieldbot.app.service import visible
 from yieldbot.errors import ConfigError
@@ -35,7 +35,8 @@ async def overview(request: Request) -> Response:
     names = {row["id"]: row["name"] for row in service.newest("markets").rows}
     waiting = [row["id"] for row in shown.waiting]
     heads = await asyncio.to_thread(headlines, waiting, names, service.context)
-    return page(request, "overview.html", title="Overview", shown=shown, heads=heads, inline=False)
+    ordered = list(dict.fromkeys(one.name for one in await exit_orders.standing(service, caller)))
+    return page(request, "overview.html", title="Overview", shown=shown, heads=heads, ordered=ordered, inline=False)
 
 
 def _proposed(request: Request) -> int:

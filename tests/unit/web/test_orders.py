@@ -59,6 +59,7 @@ def test_a_person_lifts_an_order_where_they_see_it(browsing: Browsing, context: 
         text = browsing.get(path).text
         assert BUTTON in text and "ordered by anna" in text and f"{row['held']['text']} " in text, path
         assert dangers(text) == []
+    assert 'href="/positions#orders"' in browsing.get("/").text
     action = browsing.get("/positions").text.split('action="/exits/')[1].split('"')[0]
     assert browsing.post(f"/exits/{action}", {"token": "x"}, token=False).status_code == 403
     with run_lock(context.settings.data_dir, "run"):

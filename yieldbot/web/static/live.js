@@ -21,7 +21,7 @@ function busy() {
 
 // What tells something that may have the focus from all else in the content; null: it is not in it.
 function named(one) {
-  if (!one.closest("#content")) return null;
+  if (!one?.closest("#content")) return null;
   return one.id || [one.tagName, one.getAttribute("href") || one.form?.action || one.getAttribute("aria-label"), one.textContent.trim().slice(0, 60)].join(" ");
 }
 
