@@ -21,5 +21,7 @@ class InitDocument(Document):
     style: str = Field(description="how careful the policy is: `safe`, `balanced` or `high`")
     rpc_env: str = Field(description="the environment variable that holds the RPC URL")
     address: str = Field(description="the wallet's address")
-    fees_to_begin_with: str = Field(description="how much of the native token to send for fees: about ten plans' fees")
+    fees_to_begin_with: str = Field(
+        description="how much of the native token to send for fees: an estimate for ten plans, from typical gas"
+    )
     keystore: str = Field(description="where its keystore is, or is expected")

@@ -40,7 +40,9 @@ def funds(job: Job, held: Sequence[Amount], fees: Amount, payer: Address) -> Fin
         remedies.append(f"send {names} to {job.wallet.address} on {job.chain.name}, unless all of it is invested")
     if not fees:
         lacking.append(f"{payer} has no {fees.token.symbol} for fees")
-        remedies.append(f"send it about {fees_to_begin_with(job.chain.chain)} {fees.token.symbol}")
+        remedies.append(
+            f"send it about {fees_to_begin_with(job.chain.chain)} {fees.token.symbol} (an estimate for ten plans)"
+        )
     if lacking:
         return Finding(what, ", and ".join(lacking), "; ".join(remedies), warns=True)
     return Finding(what, f"{', '.join(map(str, held))}; {fees} for fees")

@@ -71,7 +71,8 @@ def _lines(found: InitAnswer) -> str:
         env = Path(document.config).parent / ".env"
         lines.append(f"put the RPC URL into {env} or the environment as {document.rpc_env}")
     lines.append(
-        f"fund it: {document.asset} to put to work, and about {document.fees_to_begin_with} for fees, sent to "
+        f"fund it: {document.asset} to put to work, and about {document.fees_to_begin_with} for fees (an estimate for "
+        "ten plans), sent to "
         f"{document.address} on {document.chain}"
     )
     return "\n".join([*lines, f"next: yieldbot --config {document.config} check"])

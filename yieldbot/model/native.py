@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from yieldbot.model.amounts import Token
-from yieldbot.model.families import native_of
+from yieldbot.model.families import EVM, family_of, native_of
+from yieldbot.model.gas import USUAL
 from yieldbot.model.ids import ChainId
 from yieldbot.model.settings import ChainSettings
+from yieldbot.model.units import GWEI
 
-_BEGIN_WITH = {
-    "eip155:1": "0.02",
-    "eip155:100": "1",
-    "eip155:137": "5",
-    "eip155:43114": "0.1",
-    "eip155:56": "0.01",
-    "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp": "0.05",
-}
-"""By chain, native tokens that pay for some ten plans at usual fees; other chains are rollups with ETH."""
+PLANS = 10
+"""Plans that a new wallet should be able to pay for, each of one withdrawal and one deposit."""
+_ASSUMED_GWEI = {"eip155:1": 4.0, "eip155:100": 5.0, "eip155:137": 100.0, "eip155:43114": 20.0, "eip155:56": 1.0}
+"""By chain, a price of gas that is assumed, since nobody has read the chain yet; other chains are rollups."""
+_ROLLUP_GWEI = 0.2
+"""The assumed price on rollups, with what they take for data on L1."""
+_SOL = 0.05
+"""On Solana: fees, and the rent of the accounts that a wallet needs."""
 
 
 def fees_to_begin_with(chain: ChainId) -> str:
-    """How much of the native token a new wallet should have for fees, in whole tokens: about ten plans at usual
-    fees."""
-    return _BEGIN_WITH.get(chain, "0.002")
+    """How much of the native token a new wallet should have for fees, in whole tokens: an estimate from typical gas
+    (``model/gas.py``) and an assumed price of it."""
+    if family_of(chain) is not EVM:
+        return f"{_SOL:g}"
+    return f"{PLANS * (USUAL.deposit + USUAL.withdraw) * _ASSUMED_GWEI.get(chain, _ROLLUP_GWEI) / GWEI:g}"
 
 
 def native_token(settings: ChainSettings) -> Token:

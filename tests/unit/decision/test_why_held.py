@@ -39,9 +39,8 @@ def test_a_move_that_pays_too_late_is_told_with_its_days() -> None:
 
 
 def test_what_is_far_from_paying_or_held_for_another_reason_is_left_as_it_was() -> None:
-    for view in (snapshot(0, HERE, THERE, gwei=500), snapshot(0, HERE, market("there", ConstantCurve(0.03)))):
-        found, said = held(view)
-        assert said is found
+    found, said = held(snapshot(0, HERE, market("there", ConstantCurve(0.03))))
+    assert said is found
     found, said = held(snapshot(500, market("a", ConstantCurve(0.04))), loose(idle_buffer="1000"))
     assert said is found and isinstance(found.outcome, Hold) and "idle_buffer" in found.outcome.reason
     plan = decide(snapshot(0, HERE, THERE), loose(), JOB, 0)
@@ -69,3 +68,22 @@ def test_a_swap_that_loses_too_much_is_told_where_gas_costs_nothing() -> None:
 def test_an_empty_wallet_is_called_empty() -> None:
     found, _ = held(snapshot(0, market("there", ConstantCurve(0.05))))
     assert isinstance(found.outcome, Hold) and found.outcome.reason.startswith("the wallet is empty: it has no USDC")
+
+
+def test_limits_and_vetoes_that_keep_money_out_are_named_with_their_number() -> None:
+    best, full = market("best", ConstantCurve(0.06)), market("full", ConstantCurve(0.05), held=5_000)
+    view = snapshot(5_000, best, full)
+    _, said = held(view, loose(exclude=("best",), max_share_market=0.5))
+    assert isinstance(said.outcome, Hold)
+    assert said.outcome.reason.startswith("no market that pays more may get any of it: best: ")
+    assert "full: at most 5,000 USDC (policy's share of a market)" in said.outcome.reason
+    assert "exclude" in said.outcome.reason
+    assert isinstance(decide(view, loose(exclude=("best",)), JOB, 0).outcome, Plan), "without the limit one may"
+
+
+def test_gas_above_the_ceiling_is_named_where_nothing_pays() -> None:
+    job = replace(JOB, chain=replace(JOB.chain, max_fee_gwei=100.0))
+    view = snapshot(0, HERE, THERE, gwei=500)
+    said = explained(decide(view, loose(), job, 0), view, loose(), job, 0).outcome
+    assert isinstance(said, Hold)
+    assert said.reason.endswith("with gas at 500 gwei, above the ceiling of 100 (max_fee_gwei of the chain)")
