@@ -182,7 +182,7 @@ class PtPrices:
 
     def nearness(self, raw: int) -> int:
         """How near the router must come to what ``raw`` buys; 10^18 is one."""
-        return NEARNESS + ROUNDING_RAW * ONE // max(1, raw * ONE // self.rate)
+        return NEARNESS + ROUNDING_RAW * ONE // max(1, raw)  # PT and asset count alike; shares may count finer
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ SLACK = 10**6
 digits where shares have 18 decimals and the asset six) and two base units."""
 FULL = 1000
 """Of a market in which less than one part in this of all PT can be bought, none is."""
+UNSEEN = 100
+"""Where less than one part in this of what all PT are worth is seen as cash, the cash is not known."""
 LATEST_EXPIRY = 2**40
 """Unix seconds that no expiry is after."""
 CALLS = ("swapExactTokenForPt", "swapExactPtForToken", "redeemPyToToken")
@@ -148,7 +150,9 @@ class Pendle:
         whole = int(codec.one("totalSupply", supply.data) * mid)
         payable = sum(erc20.one("balanceOf", one.data) for one in cash)
         saleable = prices.redeemed(whole) if prices.expired else prices.sold(prices.most_sold)
-        liquidity, room = min(payable, saleable, whole), prices.room()
+        unseen = payable < whole // UNSEEN  # it lies in vaults below
+        liquidity, room = 0 if unseen else min(payable, saleable, whole), prices.room()
+        seen = None if unseen else Amount(token, payable)
         room = room if room > whole // FULL else 0
         flags = {
             str(status): status is not Status.ACTIVE,
@@ -176,8 +180,9 @@ class Pendle:
             gas_withdraw=gas.withdraw,
             flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
             doubts=tuple(doubts),
-            exit=Exit(cash=Amount(token, payable)) if prices.expired else _until(left, Amount(token, payable)),
-            offered=Amount(token, min(held, prices.sold(shares), payable)),
+            exit=Exit(cash=seen) if prices.expired else _until(left, seen),
+            opaque=unseen,
+            offered=Amount(token, min(held, prices.sold(shares))),
             prices=prices,
         )
 
@@ -240,7 +245,7 @@ def _day(time: int) -> str:
     return datetime.fromtimestamp(time, UTC).date().isoformat()
 
 
-def _until(seconds: int, cash: Amount) -> Exit:
+def _until(seconds: int, cash: Amount | None) -> Exit:
     words = "sold to the market's pool at a price before its expiry"
     return Exit(kind=ExitKind.MATURITY, seconds=seconds, cash=cash, limit=words)
 
