@@ -1,4 +1,5 @@
-"""One browser for all tests of a worker, and a server over the double of a chain's session."""
+"""One browser for all tests of a worker, a server over the double of a chain's session, and a person at its pages who
+needs no browser."""
 
 from __future__ import annotations
 
@@ -10,9 +11,10 @@ import pytest
 from tests.kit.api.served import Served
 from tests.kit.web.browser import chromium, messages, serving
 from tests.unit.api.conftest import context, served
+from tests.unit.web.conftest import browsing
 from yieldbot.web.server import pages
 
-__all__ = ["context", "served"]
+__all__ = ["browsing", "context", "served"]
 
 
 @pytest.fixture(scope="session")
