@@ -24,7 +24,7 @@ ROUNDS = 31
 MOST = 5.0
 """The ratio of ``yieldbot --help`` to a bare Python that must not be passed."""
 NO_CHAIN = ("history", "wallet list", "alert list", "halt --help")
-CHAIN = ("markets", "positions", "plan", "check")
+CHAIN = ("markets", "positions", "plan")
 COMMAND_ROUNDS = 7
 ENTRY = "import sys; from yieldbot.cli.start import main; sys.exit(main())"
 

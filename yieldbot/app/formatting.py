@@ -14,9 +14,21 @@ MOST_SHARE = 10.0
 """Above this, the ratio to foresight's gain only says that foresight gained almost nothing, and is not shown as a
 number."""
 
+MOST_APART_SECONDS = 3600
+"""How far a chain's clock may be from ours without a word."""
+
 
 def when(unix_seconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(unix_seconds)) + " UTC"
+
+
+def valid_until(expires_at: int, chain_seconds: int, now: float | None = None) -> str:
+    """Until when a plan may be carried out, by this machine's clock. Where the chain's differs by more than an hour, as
+    in a sandbox whose time was moved, both are named. chain_seconds: the block's time; now: None: the present."""
+    found = f"valid until {when(expires_at)}"
+    if abs((time.time() if now is None else now) - chain_seconds) <= MOST_APART_SECONDS:
+        return found
+    return f"{found} by this machine's clock (the chain's says {when(chain_seconds)})"
 
 
 def share_words(row: BacktestRow) -> str:

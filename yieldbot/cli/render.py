@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.app.formatting import short_hash, when
+from yieldbot.app.formatting import short_hash, valid_until
 from yieldbot.app.results import swap_id
 from yieldbot.app.still_in import still_in as still_in_of
 from yieldbot.app.yields import apy_after, probe_of
@@ -126,7 +126,9 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         return Group(
             Text(f"Plan {found.id}. {head(job, snapshot)}", style="bold"),
             *(Text(f"because {line}") for line in found.why),
-            Text(f"{what} for {cost}; {len(found.legs)} legs; valid until {when(found.expires_at)}"),
+            Text(
+                f"{what} for {cost}; {len(found.legs)} legs; {valid_until(found.expires_at, snapshot.block.timestamp)}"
+            ),
             *([] if found.why else [certificate(found.allocation, symbol, snapshot)]),
         )
     names = names_of(snapshot)
@@ -158,7 +160,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         made,
         *(Text(f"swaps {s.given} for {s.gets}, at least {s.least}") for s in found.allocation.swaps),
         *(Text(line) for line in _ways_out(snapshot, found)),
-        Text(f"{whole}{len(found.legs)} legs; valid until {when(found.expires_at)}"),
+        Text(f"{whole}{len(found.legs)} legs; {valid_until(found.expires_at, snapshot.block.timestamp)}"),
         certificate(found.allocation, symbol, snapshot),
     )
 

@@ -16,7 +16,7 @@ from yieldbot.app import run as app
 from yieldbot.app.api_keys import seconds_of
 from yieldbot.app.approve_signed import approve_all, approve_signed, latest
 from yieldbot.app.call_descriptions import descriptions
-from yieldbot.app.formatting import when
+from yieldbot.app.formatting import valid_until, when
 from yieldbot.app.reject import RejectRequest
 from yieldbot.app.reject import reject as app_reject
 from yieldbot.app.run import ApproveRequest, DryRunRequest, RunRequest
@@ -215,10 +215,10 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
     On stderr, since stdout is only for the result.
     """
     plan, symbol = proposal.plan, proposal.plan.asset.symbol
-    until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))
+    until = valid_until(plan.expires_at, plan.block.timestamp)
     chain = next(job.chain for job in context.settings.jobs if job.chain.chain == plan.block.chain)
     described = descriptions(context, chain, plan.owner)
-    context.say(f"Plan {plan.id} of {plan.owner} on {chain.name}, valid until {until} UTC")
+    context.say(f"Plan {plan.id} of {plan.owner} on {chain.name}, {until}")
     for move in plan.moves:
         source, target = (proposal.names.get(at, at) for at in (move.source, move.target))
         days = move.break_even_days

@@ -80,7 +80,8 @@ def compiled(
         with _alone(say):  # test workers may all find the cache empty: one compiles, the others wait
             missing = {unit: file for unit, file in files.items() if not file.is_file()}
             if missing:
-                say(f"compiling contracts ({', '.join(missing)}): about half a minute, once")
+                names = ", ".join(missing)
+                say(f"compiling contracts ({names}), once: half a minute on a quick machine, minutes on a slow one")
             groups = [{unit: missing[unit] for unit in group if unit in missing} for group in TOGETHER]
             with ThreadPoolExecutor(2) as pool:
                 list(pool.map(lambda group: _compile(group, modules, say), filter(None, groups)))
