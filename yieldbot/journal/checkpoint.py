@@ -60,6 +60,16 @@ def load(fetch: Fetch) -> Checkpoint | None:
     return None
 
 
+def place(fetch: Fetch) -> tuple[int, int]:
+    """(number of the last row, ``whole_at``) of the checkpoint of this program's version, without reading all of it;
+    (0, 0): there is none."""
+    if not fetch("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'checkpoint'", ()):
+        return 0, 0
+    for seq, whole_at in fetch("SELECT seq, whole_at FROM checkpoint WHERE version = ?", (VERSION,)):
+        return int(seq), int(whole_at)
+    return 0, 0
+
+
 def statements(found: Checkpoint) -> list[tuple[str, tuple[Any, ...]]]:
     """What writes a checkpoint, in one transaction."""
     values = (VERSION, found.seq, found.hash, found.whole_at, found.state, _digest(found))

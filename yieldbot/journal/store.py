@@ -220,9 +220,8 @@ class Journal(Queries):
         if isinstance(self._way, ReadOnly):
             return
         try:
-            before = checkpoint.load(self._fetch)
-            known = 0 if before is None else before.seq
-            newer = self._whole_at is not None and before is not None and self._whole_at > before.whole_at
+            known, verified_at = checkpoint.place(self._fetch)
+            newer = self._whole_at is not None and 0 < verified_at < self._whole_at
             if self.head()[0] - known < checkpoint.AGAIN_ROWS and not newer:
                 return
             relevant = self.relevant()
