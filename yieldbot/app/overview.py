@@ -140,11 +140,15 @@ def decide(
 
 def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[UnreadHolding, ...]]:
     """For each job the markets that could not be read, with our last known holding there."""
-    records, policy = journalled(context), context.settings.policy
+    policy = context.settings.policy
     return [
         ()
         if isinstance(s, str)
-        else tuple(lost for one, part in by_asset(job, s) for lost in holdings.unread(records, part, one.asset, policy))
+        else tuple(
+            lost
+            for one, part in by_asset(job, s)
+            for lost in holdings.unread(journalled(context, one), part, one.asset, policy)
+        )
         for job, s in observed
     ]
 
