@@ -36,6 +36,8 @@ class InitAnswer:
     """For ``--json``."""
     needs_rpc: bool
     """Whether the RPC URL must still be put into .env or the environment."""
+    needs_key: bool
+    """Whether the wallet's key must still be imported before anything can be signed."""
 
 
 def init(request: InitRequest, context: Context) -> InitAnswer:
@@ -78,7 +80,8 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
         fees_to_begin_with=f"{fees_to_begin_with(chain_id)} {described['native']['symbol']}",
         keystore=str(keystore),
     )
-    return InitAnswer(document=document, needs_rpc="://" not in answers.rpc)
+    needs_rpc = "://" not in answers.rpc and not context.gives(name)
+    return InitAnswer(document=document, needs_rpc=needs_rpc, needs_key=not keystore.exists())
 
 
 def _writable(folder: Path) -> None:

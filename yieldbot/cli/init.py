@@ -59,11 +59,11 @@ def init(args: argparse.Namespace, context: Screen) -> int:
         piped=sys.stdin.readline,
     )
     found = use.init(request, context)
-    context.show(found.document.as_json(), lambda: _lines(found))
+    context.show(found.document.as_json(), lambda: _lines(found, context.program))
     return 0
 
 
-def _lines(found: InitAnswer) -> str:
+def _lines(found: InitAnswer, program: str) -> str:
     document = found.document
     *files, _ = document.written
     lines = [f"wrote {', '.join(files)} and .env.example; the wallet is {document.address}"]
@@ -75,4 +75,6 @@ def _lines(found: InitAnswer) -> str:
         "ten plans), sent to "
         f"{document.address} on {document.chain}"
     )
-    return "\n".join([*lines, f"next: yieldbot --config {document.config} check"])
+    if found.needs_key:
+        lines.append(f"its key is not here: `{program} wallet import main`; looking and planning work without")
+    return "\n".join([*lines, f"next: {program} check"])

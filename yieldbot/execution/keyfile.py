@@ -15,10 +15,11 @@ from yieldbot.resources import create_whole, read_text, refuse_if_others_change,
 
 SHORTEST = 8
 """Least characters of a new keystore's passphrase: a shorter one can be found by trial, however slow each trial is."""
+MISSING = "correct yieldbot.toml, or make it: `yieldbot wallet import` for a key you have, `wallet new` for another"
 AGAIN = "restore it from your copy, or make it again with `yieldbot wallet import`"
 
 
-def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.toml, or `yieldbot wallet new`") -> None:
+def check_private(path: Path, what: str = "", missing: str = MISSING) -> None:
     """Raise ConfigError unless the file exists and no other user can read or change it.
 
     what: the key in yieldbot.toml that names the file, for messages. missing: the remedy to name when it is not there.

@@ -32,6 +32,7 @@ def test_a_person_is_asked_for_what_is_not_answered_beforehand(tmp_path: Path) -
     assert [question.split(".")[0] for question in asked] == ["1", "2", "3", "3", "4", "5", "6"]
     document = found.document
     assert (document.chain, document.asset, document.rpc_env, document.address) == ("base", "USDC", "OWN_URL", ADDRESS)
+    assert found.needs_key, "an address alone signs nothing"
     assert found.needs_rpc and load(tmp_path / "yieldbot.toml").wallets["main"].address == ADDRESS
     assert document.written[1] == str(tmp_path / "chains" / "base.toml")
     assert document.style == "balanced" and load(tmp_path / "yieldbot.toml").policy.max_share_market == 0.4
