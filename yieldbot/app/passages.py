@@ -72,16 +72,31 @@ def pages() -> tuple[Passage, ...]:
     for file in sorted(folder("docs").rglob("*.md")):
         if file.name in LEFT_OUT:
             continue
-        heading, lines = "", list[str]()
+        heading, lines, is_code = "", list[str](), False
         for line in [*read_text(file).splitlines(), "# end"]:
-            if re.match(r"#{1,4} ", line):
-                text = "\n".join(lines).strip()
+            is_code ^= line.lstrip().startswith("```")
+            if not is_code and re.match(r"#{1,4} ", line):
                 place = f"docs/{file.name}" + (f", {heading}" if heading else "")
-                found += [Passage("page", place, text[at : at + LONGEST]) for at in range(0, len(text), LONGEST)]
+                found += [Passage("page", place, part) for part in _parts("\n".join(lines).strip())]
                 heading, lines = line.lstrip("# "), []
             else:
                 lines.append(line)
     return tuple(found)
+
+
+def _parts(text: str) -> list[str]:
+    """A section in parts of whole lines; a part that begins within a table begins with its head."""
+    found, head = [""], ""
+    lines = text.splitlines()
+    for at, line in enumerate(lines):
+        if not line.startswith("|"):
+            head = ""
+        elif not head and at + 1 < len(lines):
+            head = f"{line}\n{lines[at + 1]}\n"
+        if found[-1] and len(found[-1]) + len(line) > LONGEST:
+            found.append(head)
+        found[-1] += f"{line}\n"
+    return [one.strip() for one in found if one.strip()]
 
 
 def findings_of(service: Service, job: Job) -> list[Passage]:

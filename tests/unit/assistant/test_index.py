@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from yieldbot.app.passages import Passage, pages
+from yieldbot.app.passages import Passage, _parts, pages
 from yieldbot.assistant.index import FullText
 from yieldbot.assistant.searching import Searcher
 from yieldbot.errors import ConfigError
@@ -44,6 +44,14 @@ def test_odd_queries_are_no_syntax_and_find_nothing_or_something(index: FullText
         assert isinstance(index.search(query, 3), list)
     assert FullText([]).search("halt", 3) == []
     assert FullText([Passage("page", "p", "the halt")]).search("halt", 3)[0].place == "p"
+
+
+def test_a_section_is_cut_between_lines_and_a_tables_head_goes_with_each_part() -> None:
+    rows = [f"| row {at} | {'x' * 300} |" for at in range(12)]
+    parts = _parts("\n".join(["Before.", "", "| a | b |", "|---|---|", *rows]))
+    assert len(parts) > 1 and all(part.startswith("| a | b |\n|---|---|\n| row") for part in parts[1:])
+    assert [line for part in parts for line in part.splitlines() if "row" in line] == rows
+    assert not [one.place for one in pages() if one.place.endswith("npm packages")], "a comment in code is no heading"
 
 
 class Last:
