@@ -30,7 +30,7 @@ MOST_DEPTH = 40
 MOST_LISTED = 12
 _MARKETS = ("market_id", "target", "market", "key", "id")
 _PLAN = re.compile(r"[0-9a-f]{12,64}|id-[a-z]+")
-_TOOL = re.compile(r"[a-z]+(?:_[a-z]+)+|quote|rehearse|decode")
+_TOOL = re.compile(r"[a-z]+(?:_[a-z]+)+|quote|rehearse|decode|search")
 _SWAP = re.compile(r'\{"given": "([^"]*)", "wanted": "([^"]*)", "amount": "([\d.]+)"')
 _BACK = re.compile(
     r"…|\W*(?:(?:beyond|without|with|after|before|in|of|for|by) )?(?:such|its?|they|them|their|this|these|that|those"
@@ -325,7 +325,7 @@ def narrowed(tool: str) -> str:
     if (swap := _SWAP.match(given)) is not None and tool.startswith("quote "):
         return f" ({swap[3]} {without_links(swap[1])} → {without_links(swap[2])})"
     found = re.findall(r'"(\w+)": ("[^"]*"|[\w.]+)', given)
-    named = [f"{key}: {value.strip(chr(34))}" for key, value in found if key != "limit"]
+    named = [f"{key}: {value.strip(chr(34))}" for key, value in found if key not in ("limit", "key", "plan_id")]
     return f" ({', '.join(named)})" if named else ""
 
 

@@ -13,8 +13,11 @@ def pieces(text: str) -> list[str]:
     """The paragraphs and lines of a page; each row of a table with the names of its columns."""
     found, heads = list[str](), list[str]()
     blocks = re.split(r"\n(?=\s*(?:[-*|]|\d+\.)\s?)|\n\s*\n", text)
+    is_code = False
     for at, block in enumerate(blocks):
-        line = re.sub(r"\*\*|`", "", _LINK.sub(r"\1", " ".join(block.split())))
+        is_example = is_code or "```" in block
+        is_code ^= block.count("```") % 2 == 1
+        line = re.sub(r"```\w*|\*\*|`", "", _LINK.sub(r"\1", " ".join(block.split())))
         if not line or set(line) <= set("|-: "):
             continue
         if line.startswith("|"):
@@ -27,7 +30,7 @@ def pieces(text: str) -> list[str]:
             found.append("; ".join(f"{head}: {cell}" if head else cell for head, cell in pairs))
             continue
         heads = []
-        found += _chunks(line)
+        found += [f"Example: {one}" if is_example else one for one in _chunks(line)]
     return found
 
 

@@ -6,6 +6,7 @@ name of the field, the value and its unit. Of other sentences only those are sho
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from yieldbot.assistant.wording import MOST_DECIMALS, Kind, Value, written
 
 PLAIN = ("market", "plan", "block")
 """Fields that hold others, of which the owner says enough."""
+COUNTS = ("attempts", "gas", "readings")
+"""Numbers without a unit that add up to one."""
 MOST_ALIKE = 3
 _CITATION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _ITEM = re.compile(r"\s*(?:(?:[-*•]|\d{1,2}[.)])\s+)?")
@@ -102,18 +105,20 @@ class Speaker:
         behind = re.sub(r"\n\s+$", "\n", sentence[len(sentence.rstrip()) :])
         item = _ITEM.match(sentence)
         head = item[0] if item is not None else ""
-        cites = [one.strip() for inner in _CITATION.findall(sentence) for one in _apart(inner)]
+        cites = [one for inner in _CITATION.findall(sentence) for one in _apart(inner)]
         phrases = list[_Phrase]()
         for cite in cites:
             try:
-                phrases.append(self._phrase(cite))
+                phrases += self._phrase_of(cite)
             except NoSuch as fault:
                 found.faults.append(str(fault))
         if phrases:
             text, figures = _joined(phrases, colon(self._language))
             found.text += f"{head}{text}{behind}"
             found.figures += figures
-        elif not cites:
+        elif cites:
+            found.left_out += not found.faults
+        else:
             own = bare[len(head.strip()) :].strip()
             if is_small_talk(own):
                 found.text += f"{head}{without_links(own)}{behind}"
@@ -121,6 +126,20 @@ class Speaker:
             found.left_out += 1
             if _FIGURES.search(own) is not None:
                 found.faults.append(f"a figure without a citation: {own[:80]}")
+
+    def _phrase_of(self, cites: tuple[str, ...]) -> list[_Phrase]:
+        """The first of several readings of a citation that names something; nothing where it names a name alone, which
+        stands before the other fields anyway. Raises NoSuch."""
+        for at, cite in enumerate(cites):
+            try:
+                made = self._phrase(cite)
+            except NoSuch:
+                if at == len(cites) - 1:
+                    raise
+                continue
+            named = made.figures[0].cited if len(made.figures) == 1 else None
+            return [] if named is not None and named.key == "name" else [made]
+        return []
 
     def _phrase(self, cite: str) -> _Phrase:
         """One citation in words. Raises NoSuch."""
@@ -139,6 +158,10 @@ class Speaker:
             return self._of_list(of_list)
         cited = self._facts.cited(cite)
         text, figures = self._described(cited, decimals)
+        if cited.key == "expires_at":  # it says nothing of a plan that is no longer open
+            with contextlib.suppress(NoSuch):
+                status = self._described(self._facts.cited(f"{cite.removesuffix('expires_at')}status"))
+                text, figures = f"{text} ({status[0]})", (*figures, *status[1])
         return _Phrase(self._owner(cited), text, figures)
 
     def _owner(self, cited: Cited) -> str:
@@ -222,6 +245,8 @@ class Speaker:
             noun += f"{' (' if what == 'count' else '; '}{label(where, self._language)}: "
             noun += f"{'≠ ' if negated and value else ''}{state}{')' if what == 'count' else ''}"
         of = owner(self._facts, Cited(source, "", "", Value(Kind.NONE), above.owners), self._language)
+        if key != "items":
+            of = f"{of}{narrowed(self._facts.tools[source])}" if of else self._source(source)
         if what == "count":
             cited = Cited(source, f"count({place})", key, Value(Kind.NUMBER, Decimal(len(rows))), above.owners)
             text = str(len(rows))
@@ -232,8 +257,8 @@ class Speaker:
         _comparable([one.value for one in found])
         head = label(names[-1], self._language, (names[-2:-1] or [key])[0], named=len(names) > 1)
         if what == "sum":
-            if found[0].value.kind in (Kind.TIME, Kind.YIELD) or found[0].value.unit == "*":
-                raise NoSuch(f"{path}: such figures cannot be added")
+            if not _adds_up(found[0]):
+                raise NoSuch(f"{path}: such figures do not add up to one")
             total = sum((one.value.number for one in found), Decimal(0))
             made = Value(found[0].value.kind, total, found[0].value.unit)
             text = self._written(made)
@@ -257,17 +282,18 @@ class Speaker:
         return None if cited.value.kind is Kind.NONE else cited
 
 
-def _apart(inner: str) -> Iterator[str]:
-    """The citations between one pair of braces; a name alone is a field of the row before it."""
-    row = ""
+def _apart(inner: str) -> Iterator[tuple[str, ...]]:
+    """The citations between one pair of braces. A name alone is a field beside the one before it, or of its row."""
+    row = beside = ""
     for part in inner.split(","):
         part = part.strip()
         if (found := re.match(r"S\d+(?:r\d+)?", part)) is not None:
-            row = found[0]
+            row, beside = found[0], part.partition("|")[0].strip().rpartition(".")[0]
+            yield (part,)
         elif row and re.fullmatch(r"[a-z_][\w.]*(?:\s*\|\s*\d+)?", part) and not part.startswith("say."):
-            part = f"{row}.{part}"
-        if part:
-            yield part
+            yield tuple(dict.fromkeys((f"{beside or row}.{part}", f"{row}.{part}")))
+        elif part:
+            yield (part,)
 
 
 def _joined(phrases: list[_Phrase], mark: str) -> tuple[str, list[Figure]]:
@@ -295,6 +321,12 @@ def _holds(row: Mapping[str, Any], where: str, value: str | None) -> bool:
     if isinstance(found, Mapping) and "text" in found:
         return bool(str(found["text"]).strip("0."))
     return bool(found)
+
+
+def _adds_up(cited: Cited) -> bool:
+    """Whether figures of this kind add up to one: amounts of one token, and counts."""
+    value = cited.value
+    return value.kind is Kind.NUMBER and (value.unit not in ("", "*") or cited.key in COUNTS)
 
 
 def _comparable(values: list[Value]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _WORDS = {
-    "en": "the and is are of it was has have with what why how did does do we our my which when where who for in a",
+    "en": "the and is are of it has have with what why how did does do we our my which when where who for a",
     "de": "der die das und ist sind hat haben mit was warum wie wir unser unsere mein welche welcher wann wo wer für im"
-    " zu ein eine nicht von auf wird wurde viel gibt habe ich es den dem viele wieviel",
+    " zu ein eine nicht von auf wird wurde viel gibt habe ich es den dem viele wieviel zahlt bringt kostet tage tagen",
     "fr": "le la les et est sont des du avec que quoi pourquoi comment nous notre nos mon mes quel quelle quels quand"
     " où qui pour dans un une ne pas sur a combien ce cette est-ce je de",
     "es": "el la los las y es son del con qué por cómo nosotros nuestro nuestra mi mis cuál cuáles cuándo dónde quién"

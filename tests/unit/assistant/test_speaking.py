@@ -209,6 +209,37 @@ def test_what_names_nothing_or_cannot_be_computed_is_a_fault(cite: str) -> None:
     assert found.faults and not found.text.strip()
 
 
+def test_only_amounts_and_counts_are_added() -> None:
+    """Every numeric field of the rows here is in one list or the other."""
+    made = Facts(now=NOW)
+    row = {"name": "A", "asset": "USDC", "held": {"symbol": "USDC", "raw": "1", "text": "5"}, "attempts": 1, "gas": 2,
+           "gain_per_year": 3.0, "readings": 4, "safety": 40, "score": 12.5, "short": 5, "long": 6, "weight": 0.2,
+           "loss_bps": 12.0, "apy": 0.05, "apr_after": 0.04, "utilisation": 0.9, "share": 0.5, "since": SINCE,
+           "break_even_days": 3.0, "hours": 2.0, "rate": 1.5, "block": 286, "grade": 77, "height": 9}  # fmt: skip
+    made.add("S2", {"items": [row, row | {"name": "B"}]}, "list_markets {}")
+    adds = {one for one in row if not Speaker(made, "en").say(f"{{{{sum S2.items.{one}}}}}").faults}
+    assert adds == {"held", "attempts", "gas", "gain_per_year", "readings"}
+
+
+def test_a_count_says_of_what_and_a_field_is_beside_the_one_before_it() -> None:
+    made = Facts(now=NOW)
+    made.add(
+        "S2", {"pages": [], "journal": [{"place": "entry 3", "at": NOW, "words": "run"}]}, 'search {"query": "a b"}'
+    )
+    assert Speaker(made, "en").say("{{count S2.journal}} {{S2.pages}}").text == (
+        "Search (query: a b): number of hits in the journal: 1; hits in the documentation: none."
+    )
+    assert shown("{{S2r1.pnl.total, gas, held}}") == (
+        "Aave v3: gain in all −12.50 USD; gas spent 0.00003277 ETH; held 50,170.77 USDC."
+    )
+    plan = {"id": "190b6e38223c3098", "gain_per_year": 1.0, "status": "executed", "expires_at": NOW + 60}
+    made.add("S3", {"items": [plan]}, "list_plans {}")
+    assert Speaker(made, "en").say("{{S3r1.expires_at}}").text.endswith("(in 1 minute) (status executed).")
+    found = Speaker(made, "en").say("{{S3r1.status}}\n{{S9.x}}")
+    assert found.faults
+    assert said("{{S2r1.name}}").left_out == 1 and shown("{{S2r1.name, held}}") == "Aave v3: held 50,170.77 USDC."
+
+
 def test_a_part_of_a_list_is_not_counted() -> None:
     for more in ({"next": "abc"}, {"total": 9}, {"items": [*POSITIONS["items"], "more rows are left out here"]}):
         made = Facts(now=NOW)
@@ -242,6 +273,7 @@ def test_a_page_is_quoted_sentence_by_sentence_and_its_tables_with_their_heads()
         "Quote (9 USDC → WETH): you get 0.5 WETH; you give 9 USDC."
     )
     assert [one[:1] for one in pieces("It is so, and so on. " * 60)] == ["I", "…", "…"], "a part says that it is one"
+    assert pieces("So.\n\n```toml\na = 5\n\nb = 6\n```\n\nAnd.") == ["So.", "Example: a = 5", "Example: b = 6", "And."]
     assert pieces("| a | [b](c.md) |  |\n| d | e | f |") == ["a; b", "d; e; f"], "a passage that begins within a table"
     assert pieces("| `[policy.alarms]` | thresholds ([all](#x)) |") == ["[policy.alarms]; thresholds (all)"]
     assert shown("{{S5.text.2}}") == "docs/risk.md, Alarms: “… Alarm: UTILISATION; From: 95 %”."
@@ -330,6 +362,7 @@ def test_sentences_end_where_no_citation_is_open() -> None:
             ("¿Por qué salimos de ese mercado?", "es"),
             ("¿Cuántos mercados están congelados?", "es"),
             ("Märkte?", "de"),
+            ("Was zahlt Aave v3 in 30 Tagen?", "de"),
         ),
     ],
 )
