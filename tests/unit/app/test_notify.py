@@ -344,7 +344,7 @@ STEPS = st.lists(
     st.tuples(
         st.lists(ENTRIES, max_size=4),
         st.sampled_from(["works", "telegram", "both", "killed"]),
-        st.integers(0, 7200),
+        st.integers(1, 7200),  # an alarm that is lifted and raised again is told again, by another time
     ),
     min_size=1,
     max_size=6,
