@@ -21,6 +21,13 @@ from yieldbot.assistant.wording import MOST_DECIMALS, Kind, Value, written
 
 PLAIN = ("market", "plan", "block")
 """Fields that hold others, of which the owner says enough."""
+AMOUNTS = frozenset(
+    (
+        *("held", "withdrawable", "earned", "put_in", "taken_out", "realised", "unrealised", "total"),
+        *("gain_per_year", "cost", "gas", "gas_base"),
+    )
+)
+"""Amounts of ours, which rows have each for itself; the cash of two markets may be the same cash."""
 COUNTS = ("attempts", "gas", "readings")
 """Numbers without a unit that add up to one."""
 MOST_ALIKE = 3
@@ -326,7 +333,7 @@ def _holds(row: Mapping[str, Any], where: str, value: str | None) -> bool:
 def _adds_up(cited: Cited) -> bool:
     """Whether figures of this kind add up to one: amounts of one token, and counts."""
     value = cited.value
-    return value.kind is Kind.NUMBER and (value.unit not in ("", "*") or cited.key in COUNTS)
+    return value.kind is Kind.NUMBER and (cited.key in (AMOUNTS if value.unit not in ("", "*") else COUNTS))
 
 
 def _comparable(values: list[Value]) -> None:
