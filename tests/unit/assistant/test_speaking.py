@@ -213,7 +213,9 @@ def test_only_amounts_and_counts_are_added() -> None:
     """Every numeric field of the rows here is in one list or the other."""
     made = Facts(now=NOW)
     row = {"name": "A", "asset": "USDC", "held": {"symbol": "USDC", "raw": "1", "text": "5"}, "attempts": 1, "gas": 2,
-           "gain_per_year": 3.0, "readings": 4, "cash": {"symbol": "USDC", "raw": "1", "text": "5"}, "safety": 40, "score": 12.5, "short": 5, "long": 6, "weight": 0.2,
+           "gain_per_year": 3.0, "readings": 4,
+           "cash": {"symbol": "USDC", "raw": "1", "text": "5"}, "safety": 40,
+           "score": 12.5, "short": 5, "long": 6, "weight": 0.2,
            "loss_bps": 12.0, "apy": 0.05, "apr_after": 0.04, "utilisation": 0.9, "share": 0.5, "since": SINCE,
            "break_even_days": 3.0, "hours": 2.0, "rate": 1.5, "block": 286, "grade": 77, "height": 9}  # fmt: skip
     made.add("S2", {"items": [row, row | {"name": "B"}]}, "list_markets {}")
