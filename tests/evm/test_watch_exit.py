@@ -73,7 +73,7 @@ def test_cash_is_taken_as_it_appears(home: Home, tmp_path: Path) -> None:
     said = (tmp_path / "out").read_text()
     assert said.count("OUT: ") >= 2 and "UTILISATION" in said, said
     assert number_after("STILL IN: ", said) == pytest.approx(30_000, abs=20)
-    assert said.splitlines()[-1] == "yieldbot: interrupted; whatever was sent is settled by the next run"
+    assert said.splitlines()[-1] == "yieldbot: interrupted; if anything was sent, the next run settles it"
     assert "Traceback" not in said
 
 

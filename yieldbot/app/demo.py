@@ -150,7 +150,7 @@ def _job(report: Report, later: Snapshot, held: tuple[MeasuredPosition, ...], po
     horizon = policy.horizon_seconds
     holdings = Holdings.of(later, held, horizon, policy)
     return DemoJob(
-        **dict(job_reports.report(report, horizon)),
+        **dict(job_reports.report(report, policy)),
         markets=_markets(report, horizon, policy),
         later=LaterHoldings(block=Block.of(later.block), **dict(holdings)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.exits import to_be_left
@@ -17,7 +17,7 @@ from yieldbot.app.run_log import RunLog
 from yieldbot.app.safe_proposals import deliver
 from yieldbot.app.thinking import NOT_ANSWERED
 from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, named_jobs
-from yieldbot.decision.orders import ALL, all_of, order_of, proceeds
+from yieldbot.decision.orders import ALL, all_of, order_of, proceeds, with_orders, without_orders
 from yieldbot.errors import ConfigError
 from yieldbot.execution.approvals import Queue
 from yieldbot.execution.lock import run_lock
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.world import SignerOf, Wiring
     from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Snapshot
+    from yieldbot.model.policy import Policy
     from yieldbot.model.settings import Job, Wallet
 
 BY = "terminal"
@@ -119,7 +120,14 @@ def _left(
             more.append(await run_job(world, job, lambda snapshot, unread, pools=pools: ((), pools)))  # type: ignore[misc]
         if report.declined is not None and report.declined.code in ("HUMAN_REJECTED", *NOT_ANSWERED) and made:
             world.journal.append(*(_lifted(order, BY) for order in made))
-            world.say("the order is lifted again: nothing is taken out")
+            kept = world.journal.records(job.chain.chain, job.wallet.address)
+            assert report.snapshot is not None  # of what the person was shown
+            reason = f"{report.declined.reason}; the order is lifted again, nothing is taken out"
+            report = replace(
+                report,
+                snapshot=with_orders(without_orders(report.snapshot), kept),
+                declined=replace(report.declined, reason=reason),
+            )
         return report
 
     ended = cycles(jobs, context, approver, signer_of, asks, opens, one, RunLog(context, "exit"), settles)
@@ -131,11 +139,11 @@ def _left(
             context.complain(f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}: {failure}")
         elif each.proposed is not None:
             deliver(context, each)
-    horizon = context.settings.policy.horizon_seconds
+    policy = context.settings.policy
     rows = tuple(
         job_reports.failure(*each)
         if isinstance(each, tuple)
-        else _row(each, further.get(id(each.job), []), horizon, _orders(context, [each.job]))
+        else _row(each, further.get(id(each.job), []), policy, _orders(context, [each.job]))
         for each in ended
     )
     code = job_reports.worst([row.exit_code for row in rows])
@@ -221,10 +229,10 @@ def _ordering(
     return ordering
 
 
-def _row(found: Report, more: Sequence[Report], horizon_seconds: float, orders: Sequence[ExitOrdered]) -> ExitJob:
-    row = job_reports.report(found, horizon_seconds)
+def _row(found: Report, more: Sequence[Report], policy: Policy, orders: Sequence[ExitOrdered]) -> ExitJob:
+    row = job_reports.report(found, policy)
     fields = {name: getattr(row, name) for name in type(row).model_fields}
-    rows = [row, *(job_reports.report(one, horizon_seconds) for one in more)]
+    rows = [row, *(job_reports.report(one, policy) for one in more)]
     fields |= {"exit_code": job_reports.worst([one.exit_code for one in rows])}
     fields |= {"still_in": rows[-1].still_in, "holdings": rows[-1].holdings}
     return ExitJob(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import Proposed
     from yieldbot.model import plan as model
+    from yieldbot.model.policy import Policy
     from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
@@ -81,7 +82,7 @@ def rehearsal(found: Rehearsed) -> PlanRehearsal:
     return _REHEARSAL.validate_python(common | dict(found.fee_terms))
 
 
-def report(found: Report, horizon_seconds: float) -> JobReport:
+def report(found: Report, policy: Policy) -> JobReport:
     """The part for one job's cycle. Stages that were not reached are null or empty."""
     decision, snapshot = found.decision, found.snapshot
     return JobReport(
@@ -96,7 +97,7 @@ def report(found: Report, horizon_seconds: float) -> JobReport:
         stuck=_stuck(found),
         transactions=tuple(_of_leg(leg, outcome) for leg, outcome in found.outcomes),
         proposed=_proposed(found.proposed) if found.proposed else None,
-        holdings=holdings(found, horizon_seconds),
+        holdings=holdings(found, policy),
         exit_code=exit_code(found),
         contradicted=snapshot.contradicted if snapshot else (),
         still_in=still_in(found),
@@ -129,7 +130,7 @@ def _proposed(found: Proposed) -> ProposedTransaction:
     )
 
 
-def holdings(found: Report, horizon_seconds: float) -> tuple[Holding, ...]:
+def holdings(found: Report, policy: Policy) -> tuple[Holding, ...]:
     """Holdings after the cycle, the wallet included, with their yields."""
     snapshot = found.after or found.snapshot
     if snapshot is None:
@@ -139,7 +140,7 @@ def holdings(found: Report, horizon_seconds: float) -> tuple[Holding, ...]:
             id=state.market.id,
             name=state.market.name,
             held=Money.of(state.held),
-            apy=number(apy_after(state, state.held, horizon_seconds).value),
+            apy=number(apy_after(state, state.held, policy.horizon_seconds, policy).value),
         )
         for state in snapshot.states.values()
         if state.held

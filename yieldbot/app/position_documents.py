@@ -87,7 +87,10 @@ class Position(Part):
         description="earned since then, entry and exit fees deducted; equals `pnl.earned` where that is known; "
         "null: the entry was not recorded"
     )
-    apy_now: float | None = Field(description="what it earns from now on, an effective annual fraction")
+    apy_now: float | None = Field(
+        description="what it is expected to earn from now on, as `apy_after_deposit` of `markets`, an effective "
+        "annual fraction"
+    )
     apy_predicted: float | None = Field(
         description="the prediction recorded when the position was last changed; null: none was"
     )
@@ -102,7 +105,9 @@ class Position(Part):
     alarms: tuple[StandingAlarm, ...] = Field(default=(), description="alarms in force in the market")
 
     @classmethod
-    def of(cls, found: holdings.MeasuredPosition, horizon_seconds: float, gain: Earned | None) -> Position:
+    def of(
+        cls, found: holdings.MeasuredPosition, horizon_seconds: float, policy: Policy, gain: Earned | None
+    ) -> Position:
         state = found.state
         return cls(
             id=state.market.id,
@@ -113,7 +118,7 @@ class Position(Part):
             leaving=Leaving.of(state),
             since=found.since,
             earned=Money.or_none(found.earned),
-            apy_now=number(apy_after(state, state.held, horizon_seconds).value),
+            apy_now=number(apy_after(state, state.held, horizon_seconds, policy).value),
             apy_predicted=number(found.predicted.value) if found.predicted else None,
             apy_realised=number(found.realised.value) if found.realised else None,
             pnl=ProfitAndLoss.of(gain),
@@ -154,7 +159,7 @@ class Holdings(Part):
         by_id = {gain.market_id: gain for gain in gains}
         idle = [state for state in snapshot.states.values() if state.market.kind is Kind.IDLE]
         return cls(
-            positions=tuple(Position.of(row, horizon_seconds, by_id.get(row.state.market.id)) for row in found),
+            positions=tuple(Position.of(row, horizon_seconds, policy, by_id.get(row.state.market.id)) for row in found),
             closed=tuple(
                 ClosedPosition(id=row.market_id, name=row.name, pnl=ProfitAndLoss.of(row), pnl_unknown=pnl_unknown(row))
                 for row in gains

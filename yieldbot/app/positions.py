@@ -98,7 +98,7 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
     document = PositionsDocument(
         horizon_seconds=horizon,
         jobs=tuple(rows),
-        totals=totals(jobs, horizon),
+        totals=totals(jobs, horizon, policy),
         liquidity=pools.parts,
         ever_held=_ever_held(context, accounting, observed),
         exposures=over_all(whole),

@@ -136,7 +136,8 @@ def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:
         else:
             found = route_for(read.states, given, exact, read.unit_cost(given), read.way_cost(given))
     except Unswappable as bad:
-        raise MarketError(f"{exact} for {wanted.symbol} on {chain.name}: {bad}") from None
+        what = f"{exact} for {wanted.symbol}" if request.out is None else f"{exact} out of {given.symbol}"
+        raise MarketError(f"{what} on {chain.name}: {bad}: name a smaller amount") from None
     judged = _judged(chain, context.settings.policy, found, read, request.slippage_bps)
     other = None if request.aggregator is None else _aggregated(request, context, chain, found.taken, wanted)
     most = None

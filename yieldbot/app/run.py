@@ -274,9 +274,9 @@ def answer(document: type[RunDocument], context: Context, ended: Sequence[Ended]
     for report in found:
         if report.proposed is not None:
             deliver(context, report)
-    horizon = context.settings.policy.horizon_seconds
+    policy = context.settings.policy
     rows = tuple(
-        job_reports.failure(*one) if isinstance(one, tuple) else job_reports.report(one, horizon) for one in ended
+        job_reports.failure(*one) if isinstance(one, tuple) else job_reports.report(one, policy) for one in ended
     )
     between = _across(context, found)
     code = job_reports.worst([row.exit_code for row in rows])

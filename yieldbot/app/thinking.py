@@ -15,6 +15,7 @@ HARMLESS = ("access.noted", "run.ended")
 """Kinds of journal entries that change nothing of what was shown."""
 MOST_ROWS = 1_000
 NO_ANSWER, MEANWHILE = "NO_ANSWER", "RUN_MEANWHILE"
+UNANSWERED = "nobody answered in time: nothing is signed; run it again, or let plans wait by --approve queue"
 NOT_ANSWERED = (NO_ANSWER, MEANWHILE)
 """Codes of refusals where a person did not say no."""
 
@@ -36,4 +37,10 @@ def consent(journal: Journal, lock: Held | None, ask: Callable[[], bool | None])
         rows = journal.rows_after(before, MOST_ROWS)
         if any(row[2] not in HARMLESS for row in rows):
             return Declined(MEANWHILE, "another command changed something while you were thinking: run it again")
-    return Declined(NO_ANSWER, "nobody answered in time: nothing is signed") if yes is None else yes
+    return (
+        Declined(
+            NO_ANSWER, "nobody answered in time: nothing is signed; run it again, or let plans wait by --approve queue"
+        )
+        if yes is None
+        else yes
+    )

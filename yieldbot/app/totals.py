@@ -21,6 +21,7 @@ from yieldbot.model.market import Kind
 if TYPE_CHECKING:
     from yieldbot.app.positions import HeldByJob
     from yieldbot.history.holdings import MeasuredPosition
+    from yieldbot.model.policy import Policy
 
 
 class AssetTotals(Part):
@@ -55,18 +56,19 @@ class AssetTotals(Part):
     net: str | None = Field(description="`profit` less `gas`; null: one of them is")
 
 
-def totals(jobs: Sequence[HeldByJob], horizon_seconds: float) -> tuple[AssetTotals, ...]:
+def totals(jobs: Sequence[HeldByJob], horizon_seconds: float, policy: Policy) -> tuple[AssetTotals, ...]:
     """A row for each asset, in the order of the jobs; jobs whose chain could not be served count nowhere."""
     served = [one for one in jobs if one.snapshot is not None]
     symbols = dict.fromkeys(one.job.asset.symbol for one in served)
     with localcontext() as context:
         context.prec = 100
         return tuple(
-            _of([one for one in served if one.job.asset.symbol == symbol], horizon_seconds) for symbol in symbols
+            _of([one for one in served if one.job.asset.symbol == symbol], horizon_seconds, policy)
+            for symbol in symbols
         )
 
 
-def _of(jobs: Sequence[HeldByJob], horizon_seconds: float) -> AssetTotals:
+def _of(jobs: Sequence[HeldByJob], horizon_seconds: float, policy: Policy) -> AssetTotals:
     held = [row for one in jobs for row in one.positions]
     idle = _idle(jobs)
     invested = sum((row.state.held.decimal for row in held), Decimal(0))
@@ -84,7 +86,9 @@ def _of(jobs: Sequence[HeldByJob], horizon_seconds: float) -> AssetTotals:
         idle=None if idle is None else f"{idle:f}",
         earned=f"{sum(known, Decimal(0)):f}",
         unknown=len(held) - len(known),
-        apy_now=_mean((float(row.state.held), apy_after(row.state, row.state.held, horizon_seconds)) for row in held),
+        apy_now=_mean(
+            (float(row.state.held), apy_after(row.state, row.state.held, horizon_seconds, policy)) for row in held
+        ),
         apy_predicted=_mean((weight, row.predicted) for weight, row in _measured(held)),
         apy_realised=_mean((weight, row.realised) for weight, row in _measured(held)),
         base=unit,

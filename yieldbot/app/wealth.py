@@ -22,6 +22,7 @@ from yieldbot.model.market import Kind
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.model.market import MarketState, Snapshot
+    from yieldbot.model.policy import Policy
     from yieldbot.model.settings import Job
 
 DAYS = 30
@@ -47,11 +48,12 @@ def wealth(request: WealthRequest, context: Context) -> WealthDocument:
         if isinstance(snapshot, str):
             continue
         for one, part in overview.by_asset(job, snapshot):
-            rows.append(_row(one, part, records, overview.horizon_seconds(context.settings.policy)))
+            rows.append(_row(one, part, records, context.settings.policy))
     return WealthDocument(accounts=tuple(rows))
 
 
-def _row(job: Job, snapshot: Snapshot, records: Sequence[Record], horizon_seconds: float) -> AccountWealth:
+def _row(job: Job, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> AccountWealth:
+    horizon_seconds = overview.horizon_seconds(policy)
     token, at = job.asset, snapshot.block.timestamp
     since = at - DAYS * DAY
     own = [state for state in snapshot.states.values() if state.market.asset == token]
@@ -83,7 +85,7 @@ def _row(job: Job, snapshot: Snapshot, records: Sequence[Record], horizon_second
         invested=Money.of(total),
         idle=Money.or_none(there),
         usd=number(snapshot.asset_usd),
-        apy_now=_mean_apy(invested, horizon_seconds),
+        apy_now=_mean_apy(invested, horizon_seconds, policy),
         days=DAYS,
         earned=brought.earned / token.one if measured else None,
         predicted=brought.predicted / token.one if measured else None,
@@ -93,12 +95,14 @@ def _row(job: Job, snapshot: Snapshot, records: Sequence[Record], horizon_second
     )
 
 
-def _mean_apy(states: Sequence[MarketState], horizon_seconds: float) -> float | None:
+def _mean_apy(states: Sequence[MarketState], horizon_seconds: float, policy: Policy) -> float | None:
     """The yield of all of these holdings together, weighted by money; None: there are none."""
     total = sum(float(state.held) for state in states)
     if not total:
         return None
-    return number(sum(float(one.held) * apy_after(one, one.held, horizon_seconds).value for one in states) / total)
+    return number(
+        sum(float(one.held) * apy_after(one, one.held, horizon_seconds, policy).value for one in states) / total
+    )
 
 
 def _thinned(points: Sequence[WealthPoint]) -> list[WealthPoint]:

@@ -12,15 +12,14 @@ from yieldbot.model.settings import Job
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 
-def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, policy: Policy | None = None) -> Apy:
+def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, policy: Policy) -> Apy:
     """The APY when we hold ``holding``, if nobody else acts over the horizon.
 
-    The curve gives the average simple rate over the horizon; it is taken as reinvested at the end of each horizon.
-    ``policy``: compute the yield as plans do: at most the rate at the kink while utilisation is above it, and no gain
-    from our own withdrawal.
+    The curve gives the average simple rate over the horizon; it is taken as reinvested at the end of each horizon. It
+    is computed as plans do (``policy``): by the forecast if there is one, else at most the rate at the kink while
+    utilisation is above it, and no gain from our own withdrawal. So every screen shows the same figure.
     """
-    curve = sustainable_curve(state, policy) if policy else state.curve
-    mean = curve.apr(float(holding), horizon_seconds)
+    mean = sustainable_curve(state, policy).apr(float(holding), horizon_seconds)
     return Apy.from_growth(mean * horizon_seconds / SECONDS_PER_YEAR, horizon_seconds)
 
 

@@ -91,7 +91,11 @@ def _print(console: Console, results: tuple[JobResult, ...], settings: Settings,
         for part in render.report(report):
             console.print(part)
     held = [(report.job, later, held) for report, later, held in results]
-    sums = totals([HeldByJob(job=job, snapshot=later, positions=tuple(rows)) for job, later, rows in held], horizon)
+    sums = totals(
+        [HeldByJob(job=job, snapshot=later, positions=tuple(rows)) for job, later, rows in held],
+        horizon,
+        settings.policy,
+    )
     console.print(listings.positions(held, sums, horizon, settings.policy))
     chains = {report.job.chain.chain: report.job.chain.name for report, _, _ in results}
     if between := across([later for _, later, _ in results], settings.policy):

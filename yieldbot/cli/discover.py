@@ -17,6 +17,7 @@ from yieldbot.cli.flags import add_job_flags, decimal, filter_of, natural
 from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
+from yieldbot.model.amounts import Apr
 from yieldbot.model.text import clipped
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _chain(chain: DiscoveredChain) -> Any:
     parts = list[Any]()
     if chain.markets:
         title = f"{chain.chain}, block {chain.block:,}: {len(chain.markets)} markets"
-        sheet = TextTable(title, "Market", ">Supplied", ">Quoted", ">Safety", ">Age", "Collateral", "State")
+        sheet = TextTable(title, "Market", ">Supplied", ">Quoted APY", ">Safety", ">Age", "Collateral", "State")
         for one in chain.markets:
             sheet.add_row(*_row(one))
         parts.append(sheet)
@@ -164,12 +165,19 @@ def _row(one: DiscoveredMarket) -> tuple[str, ...]:
     return (
         f"{clipped(f'{one.registry} {one.name}'.strip(), MOST_NAME)}\n{one.key}",
         f"{one.supplied:z,.0f} {one.asset}",
-        "-" if one.quoted is None else f"{one.quoted:z.2%}",
+        _apy(one),
         "-" if one.safety is None else f"{one.safety} {one.letter}",
         "-" if one.age_days is None else f"{one.age_days:z,.0f} d",
         f"{one.collateral_symbol or one.collateral[:10]}{limit}" if one.collateral else "-",
         "; ".join(state),
     )
+
+
+def _apy(one: DiscoveredMarket) -> str:
+    """Its rate as APY, as `markets` shows it; a fixed rate is simple until its expiry, and stays so."""
+    if one.quoted is None:
+        return "-"
+    return f"{one.quoted if one.expiry is not None else Apr(one.quoted).compounded().value:z.2%}"
 
 
 def _fixed(one: DiscoveredMarket) -> list[str]:

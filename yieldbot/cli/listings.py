@@ -148,7 +148,7 @@ def positions(
                 percent(row.predicted),
                 percent(row.realised),
                 "-" if off is None else f"{off * 10_000:+z.4f} bp",
-                percent(yields.apy_after(state, state.held, horizon_seconds)),
+                percent(yields.apy_after(state, state.held, horizon_seconds, policy)),
             )
     for one in totals:
         if sum(len(held) for _, _, held in found) > 1:

@@ -218,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         _say_no_more()
         sends = not SENDING.isdisjoint(words)
-        context.complain("interrupted" + ("; whatever was sent is settled by the next run" if sends else ""))
+        context.complain("interrupted" + ("; if anything was sent, the next run settles it" if sends else ""))
         return INTERRUPTED
     return code
 

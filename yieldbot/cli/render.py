@@ -21,6 +21,7 @@ from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, RateForecast, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
+from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act
 from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
@@ -58,7 +59,10 @@ def at(block: BlockRef) -> str:
 
 
 def skipped(job: Job, reason: str) -> Text:
-    return Text(f"{job.wallet.name}: {job.title} on {job.chain.name} skipped: {reason}", style="yellow")
+    return Text(
+        f"{job.wallet.name}: {job.title} on {job.chain.name} skipped: {reason}; `yieldbot check` says more",
+        style="yellow",
+    )
 
 
 def names_of(snapshot: Snapshot) -> dict[MarketId, str]:
@@ -197,7 +201,7 @@ def contradicted(snapshot: Snapshot) -> list[RenderableType]:
     return [Text(f"contradicted: {line}", style="yellow") for line in snapshot.contradicted]
 
 
-def explained(job: Job, snapshot: Snapshot, found: Plan | Hold, horizon_seconds: float) -> RenderableType:
+def explained(job: Job, snapshot: Snapshot, found: Plan | Hold, policy: Policy) -> RenderableType:
     """The plan, and why each market has its target: the yield that ``markets`` shows, and with forecasts what is
     expected in its place."""
     if found.allocation is None:
@@ -206,10 +210,10 @@ def explained(job: Job, snapshot: Snapshot, found: Plan | Hold, horizon_seconds:
     symbol = job.asset.symbol if job.base is None else ""
     said = {state.market.id: state.forecast for state in snapshot.markets if state.forecast is not None}
     days = "/".join(f"{one:g}" for one in sorted({forecast.days for forecast in said.values()}))
-    horizon_days = horizon_seconds / DAY_SECONDS
+    horizon_days = policy.horizon_seconds / DAY_SECONDS
     now = {
         state.market.id: apy_after(
-            state, probe_of(state, allocation, snapshot.wealth(state.market.asset)), horizon_seconds
+            state, probe_of(state, allocation, snapshot.wealth(state.market.asset)), policy.horizon_seconds, policy
         )
         for state in snapshot.states.values()
         if state.market.id in allocation.targets
@@ -247,7 +251,7 @@ def _stands_on(said: Collection[RateForecast]) -> str:
     if not said:
         return "Decided on today's rates: memory spans less than three days, or the policy decides on quotes."
     by = ", ".join(sorted({one.by or "a forecaster" for one in said}))
-    return f"Decided on forecasts by {by} (`yieldbot forecast` shows them); a market without one counts as it pays now."
+    return f"Decided on forecasts by {by} (`yieldbot forecast` shows others); one without counts as it pays now."
 
 
 def _interval(said: RateForecast) -> str:

@@ -122,13 +122,14 @@ def approve(args: argparse.Namespace, context: Screen) -> int:
     person = Person(context, args.timeout)
     ask = person.ask if sys.stdin.isatty() and not args.yes else None
     unnamed = args.all or args.plan_id == "latest"
+    named = latest(context) if args.plan_id == "latest" else args.plan_id  # or that none waits
     if unnamed and not sys.stdin.isatty() and not args.yes:
         raise ConfigError(
             "approve latest and --all ask on a terminal, and there is none: name the plan's id, or add --yes"
         )
     if args.all:
         return _reported(lambda: approve_all(context, show=person.show, ask=ask), context, False, person)
-    request = ApproveRequest(plan_id=latest(context) if unnamed else args.plan_id)
+    request = ApproveRequest(plan_id=named)
     return _reported(lambda: app.approve(request, context, show=person.show, ask=ask), context, False, person)
 
 

@@ -188,8 +188,7 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
 def plan(args: argparse.Namespace, context: Screen) -> int:
     what_if = whatif.from_flags(args.wealth, args.horizon, args.exclude, args.max_share)
     found = plan_use.plan(plan_use.PlanRequest(jobs=filter_of(args), what_if=what_if), context)
-    policy = context.settings.policy
-    horizon = (what_if.policy(policy) if what_if else policy).horizon_seconds
+    policy = what_if.policy(context.settings.policy) if what_if else context.settings.policy
     parts: list[Any] = [what_if.summary] if what_if else []
     for one in found.jobs:
         if one.snapshot is None:
@@ -201,7 +200,7 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
             parts.append(lambda one=one: Group(*render.alarms(one.snapshot)))
         if one.snapshot.contradicted:
             parts.append(lambda one=one: Group(*render.contradicted(one.snapshot)))
-        parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome, horizon))
+        parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome, policy))
     parts += [lambda: listings.bridging(found.across, found.chains)] if found.across else []
     context.show(found.document.as_json(), *parts)
     return found.exit_code

@@ -55,6 +55,16 @@ def with_orders(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
     return replace(snapshot, states=dict(snapshot.states) | changed)
 
 
+def without_orders(snapshot: Snapshot) -> Snapshot:
+    """The snapshot without what orders say of its markets."""
+    changed = {
+        key: replace(state, alarms=tuple(one for one in state.alarms if one.code != ORDERED))
+        for key, state in snapshot.states.items()
+        if any(one.code == ORDERED for one in state.alarms)
+    }
+    return replace(snapshot, states=dict(snapshot.states) | changed)
+
+
 def proceeds(snapshot: Snapshot, records: Sequence[Record]) -> list[Proceeds]:
     """What came out of markets whose orders name an asset to swap into, as far as it is in the wallet; one entry for
     each pair of assets."""

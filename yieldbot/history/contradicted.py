@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from yieldbot.history import query
 from yieldbot.history.observed import key_of
 from yieldbot.history.store import Store
+from yieldbot.model.amounts import Apr
 from yieldbot.model.market import MarketState, RateForecast, Snapshot, Status
+from yieldbot.model.units import DAY_SECONDS
 
 LOOK_BACK_SECONDS = 30 * 86_400
 """Older readings are not compared."""
@@ -87,11 +89,16 @@ def contradictions(
             refuted.add(market_id)
             lines.append(f"{state.market.name} ({market_id}): memory {why}: the chain counts, and nothing is forecast")
         elif (said := forecasts.get(market_id)) is not None and state.status is not Status.ACTIVE:
+            expected = f"memory forecasts {_apy(said):z.2%} APY over {said.days:g} days"
             lines.append(
-                f"{state.market.name} ({market_id}): memory forecasts {said.mean:z.2%} over {said.days:g} days, the "
+                f"{state.market.name} ({market_id}): {expected}, the "
                 f"chain says that it is {state.status.value}: the chain counts, and nothing goes in"
             )
     return frozenset(refuted), tuple(lines)
+
+
+def _apy(said: RateForecast) -> float:
+    return Apr(said.mean).compounded(said.days * DAY_SECONDS).value
 
 
 def _refuted(state: MarketState, row: Remembered) -> str | None:

@@ -18,6 +18,7 @@ from tests.kit.risk.protections import JOB
 from yieldbot.app import cycle, wiring
 from yieldbot.app.approve_signed import approve_all, latest, waiting_ids
 from yieldbot.app.context import Context
+from yieldbot.app.exit import ExitRequest, leave, standing
 from yieldbot.app.job_reports import rehearsal
 from yieldbot.app.reject import RejectRequest, reject
 from yieldbot.app.run import (
@@ -29,6 +30,7 @@ from yieldbot.app.run import (
     dry_run,
     run,
 )
+from yieldbot.app.still_in import still_in
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError, RunInProgress, SafetyError, TransientError
 from yieldbot.execution.approvals import Proposal
@@ -201,14 +203,25 @@ def test_a_plan_waits_is_asked_about_once_more_and_is_refused(context: Context, 
     assert said.not_before is None and said.until_gain is not None
     held = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0]["plan"]
     assert f"until it gains {said.until_gain:,.2f} " in held["reason"] and held["reason"] != gains
-    reject(RejectRequest(plan_id=plan_id, until_gain=f"{said.until_gain / 1.6}"), context)
-    again = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0]
-    assert again["declined"]["code"] == "QUEUED" and live.views[-1] is seen, "it gains more than what was named now"
     reject(RejectRequest(plan_id=plan_id, not_again_seconds=0), context)
     with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
         assert journal.plans()[0].reason == "not now", "the reason stays"
+    reject(RejectRequest(plan_id=plan_id, until_gain=f"{said.until_gain / 1.6}"), context)
+    again = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0]
+    assert again["declined"]["code"] == "QUEUED" and live.views[-1] is seen, "it gains more than what was named now"
     with pytest.raises(ConfigError, match="no plan nothing in the journal"):
         reject(RejectRequest(plan_id="nothing"), context)
+
+
+def test_an_exit_that_a_person_refuses_is_not_said_to_stand(context: Context, live: SessionDouble) -> None:
+    live.views = [IN_A]
+    (held,) = [state for state in IN_A.markets if state.held]
+    person = Person(False, live.did)
+    said = leave(ExitRequest(market=held.market.name, approve="ask"), context, show=person.show, ask=person.ask)
+    (job,) = said.document.as_json()["jobs"]
+    assert person.shown and job["declined"]["code"] == "HUMAN_REJECTED"
+    assert "the order is lifted again" in job["declined"]["reason"] and job["still_in"] == job["ordered"] == []
+    assert not still_in(said.reports[0][0]) and standing(JobFilter(), context).exits == ()
 
 
 def test_a_plan_that_waits_stays_until_something_material_changes(context: Context, live: SessionDouble) -> None:

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 
 from tests.kit.market_builder import BLOCK, CHAIN, USDC, market, snapshot
+from tests.kit.policies import loose
 from tests.unit.risk.test_protections import JOB
 from yieldbot.app.positions import HeldByJob
 from yieldbot.app.profit import Earned
@@ -49,7 +50,7 @@ def by_job(*rows: MeasuredPosition, idle: float = 0.0, earned: tuple[Earned, ...
 def test_amounts_add_up_and_yields_are_weighted_by_money_and_time() -> None:
     one, other = held("a", 3_000, 0.04, 30, 10.5), held("b", 1_000, 0.08, 10, 0.25)
     gains = (gained("a", 10.5, Fraction(21, 2), Fraction(1, 10)), gained("b", 0.25, Fraction(1, 4), Fraction(1, 5)))
-    (found,) = totals([by_job(one, other, idle=500, earned=gains)], 30.0 * DAY)
+    (found,) = totals([by_job(one, other, idle=500, earned=gains)], 30.0 * DAY, loose())
     assert [float(text or "nan") for text in (found.wealth, found.invested, found.idle)] == [4_500, 4_000, 500]
     assert (float(found.earned), found.unknown) == (10.75, 0)
     weight = (3_000 * 30, 1_000 * 10)
@@ -62,13 +63,13 @@ def test_amounts_add_up_and_yields_are_weighted_by_money_and_time() -> None:
 def test_what_is_not_known_is_said_and_not_counted_as_zero() -> None:
     unknown = held("b", 1_000, 0.08, None)
     gains = (gained("a", 10.5, None, Fraction(1, 10)),)
-    (found,) = totals([by_job(held("a", 3_000, 0.04, 30, 10.5), unknown, earned=gains)], 30.0 * DAY)
+    (found,) = totals([by_job(held("a", 3_000, 0.04, 30, 10.5), unknown, earned=gains)], 30.0 * DAY, loose())
     assert (float(found.earned), found.unknown) == (10.5, 1)
     assert found.profit is None and found.net is None and found.gas == "0.1"
     assert found.apy_realised == pytest.approx(0.041), "of the position whose yield is known"
     seen = snapshot(0, unknown.state)
     without = replace(seen, states={key: one for key, one in seen.states.items() if not key.startswith("idle/")})
-    (found,) = totals([HeldByJob(job=JOB, snapshot=without, positions=(unknown,))], 30.0 * DAY)
+    (found,) = totals([HeldByJob(job=JOB, snapshot=without, positions=(unknown,))], 30.0 * DAY, loose())
     assert found.wealth is None and found.idle is None and found.apy_realised is None and found.base is None
 
 
@@ -76,6 +77,6 @@ def test_an_asset_of_several_chains_and_wallets_is_one_row_and_no_wallet_counts_
     one = by_job(held("a", 3_000, 0.04, 30, 10.5), idle=500)
     there = ChainId("eip155:56")
     elsewhere = replace(one, job=replace(JOB, chain=replace(JOB.chain, chain=there)))
-    (found,) = totals([one, one, elsewhere, HeldByJob(job=JOB, skipped="no node")], 30.0 * DAY)
+    (found,) = totals([one, one, elsewhere, HeldByJob(job=JOB, skipped="no node")], 30.0 * DAY, loose())
     assert found.idle is not None and float(found.idle) == 1_000, "two accounts, one of which two jobs use"
-    assert totals([HeldByJob(job=JOB, skipped="no node")], 30.0 * DAY) == ()
+    assert totals([HeldByJob(job=JOB, skipped="no node")], 30.0 * DAY, loose()) == ()

@@ -28,14 +28,14 @@ def shown(view: Snapshot) -> str:
     assert isinstance(found, Plan)
     console = Console(width=250, file=None, force_terminal=False)
     with console.capture() as taken:
-        console.print(render.explained(JOB, view, found, loose().horizon_seconds))
+        console.print(render.explained(JOB, view, found, loose()))
     return taken.get()
 
 
 def test_quoted_forecast_and_why_stand_beside_each_other() -> None:
     view = snapshot(10_000, SPIKING, STEADY)
     text = shown(view)
-    (row,) = (line for line in text.splitlines() if "15.235 %" in line)
+    (row,) = (line for line in text.splitlines() if "spiking" in line and SPIKE in line)
     assert "4.184 % (3.0-6.4)" in row and SPIKE in row
     assert "APY after" in text and "Forecast APY, 7 d (80 %)" in text
     assert "no allocation exceeds" in text and "if markets pay what is forecast" in text
