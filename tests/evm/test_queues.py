@@ -17,7 +17,8 @@ from tests.evm.test_controls import DAY, KEY, NOBODY, OZ5, deploy
 from tests.evm.test_watch import alarms, looked, of
 from tests.kit.contracts import calldata, send
 from tests.kit.evm.home import Home
-from tests.unit.protocols.test_controls import head, noise, run, word
+from tests.property.test_control_answers import noise
+from tests.unit.protocols.test_controls import head, run, word
 from yieldbot.chains.evm.controls import look
 from yieldbot.config.load import load
 from yieldbot.errors import MarketError

@@ -26,7 +26,7 @@ def test_the_scripts_say_what_is_wrong(tmp_path: Path) -> None:
     unknown = script("bench", "nothing")
     assert (
         unknown.returncode == 2
-        and "accuracy, forecast, policy, history, signals, risk, api, clear-signing" in unknown.stderr
+        and "accuracy, forecast, policy, history, signals, risk, api, accounts, clear-signing" in unknown.stderr
     )
     empty = script("bench", "clear-signing", str(tmp_path))
     assert empty.returncode == 2 and "no test file" in empty.stderr and not empty.stdout

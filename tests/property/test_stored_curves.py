@@ -155,6 +155,11 @@ STORED = [
         '"entry_cost":0.0}',
         0.08,
     ),
+    (  # 100 buy a PT's so many that a * 1.0005 / (ln((50000 - a) / (60000 + a)) / 50 + 1.03) is 100
+        '{"kind":"fixed_term","held":0.0,"shares":0.0,"total_pt":50000.0,"total_asset":60000.0,"scalar":50.0,'
+        '"anchor":1.03,"fee":1.0005,"seconds_left":7776000.0}',
+        (102.57654503881525 / 100 - 1) * 365 / 90,
+    ),
 ]
 
 

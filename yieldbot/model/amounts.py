@@ -10,6 +10,9 @@ from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.numbers import base_units
 from yieldbot.model.units import SECONDS_PER_YEAR
 
+MOST_EXPONENT = 700.0
+"""e to the power of more is no float."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -105,9 +108,9 @@ class Apr:
     """The rate as a fraction: 0.05 is 5 %."""
 
     def compounded(self, period_seconds: float = 1.0) -> Apy:
-        """The Apy when growth at this rate is reinvested each ``period_seconds``: (1 + r*p/Y)^(Y/p) - 1."""
-        periods = SECONDS_PER_YEAR / period_seconds
-        return Apy(math.expm1(periods * math.log1p(self.value / periods)))
+        """The Apy when growth at this rate is reinvested each ``period_seconds``: (1 + r*p/Y)^(Y/p) - 1; -1 where a
+        period loses everything or more."""
+        return Apy.from_growth(self.value * period_seconds / SECONDS_PER_YEAR, period_seconds)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -119,8 +122,12 @@ class Apy:
 
     @classmethod
     def from_growth(cls, growth: float, seconds: float) -> Apy:
-        """Annualise a fractional growth over ``seconds``: (1 + g)^(Y/t) - 1."""
-        return cls(math.expm1(math.log1p(growth) * SECONDS_PER_YEAR / seconds))
+        """Annualise a fractional growth over ``seconds``: (1 + g)^(Y/t) - 1; -1 where everything or more is lost,
+        infinity beyond what a float holds."""
+        if growth <= -1.0:
+            return cls(-1.0)
+        exponent = math.log1p(growth) * SECONDS_PER_YEAR / seconds
+        return cls(math.expm1(exponent) if exponent < MOST_EXPONENT else math.inf)
 
     def __str__(self) -> str:
         return f"{self.value * 100:z.4f} %"
