@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.kit.app.watched import printed, watched
-from tests.kit.market_builder import BLOCK, CHAIN, USDC, kinked, market, snapshot
+from tests.kit.market_builder import BLOCK, CHAIN, USDC, kinked, market, snapshot, usdc
 from tests.kit.policies import loose
 from tests.unit.app.test_overview import Quiet, context
 from yieldbot.app.foretell import with_forecasts
+from yieldbot.app.market_documents import JobMarkets, Market, YieldsDocument
+from yieldbot.app.markets import MarketsRequest, markets
 from yieldbot.app.memory import FOLDER
 from yieldbot.cli import view
 from yieldbot.forecast import bias
@@ -109,3 +111,31 @@ def test_a_plan_says_what_it_stands_on(context: Quiet, monkeypatch: pytest.Monke
     remembered(context.settings.data_dir, 0, 0.0)
     known, _ = printed(context, monkeypatch, view.plan)
     assert "Decided on forecasts by paid-3d" in known and "if markets pay what is forecast" in known
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_plan_and_positions_show_the_yield_that_markets_shows(
+    learned: bool, context: Quiet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the same amount, beyond the kink too, with a forecast and without one."""
+    if learned:
+        remembered(context.settings.data_dir, 0, 0.0)
+    spike = market("spike", kinked(1e5, 9.5e4), borrowed=9.5e4)
+
+    def listed() -> list[Market]:
+        found = markets(MarketsRequest(), context).document
+        assert isinstance(found, YieldsDocument)
+        return [one for job in found.jobs if isinstance(job, JobMarkets) for one in job.markets]
+
+    watched(monkeypatch, snapshot(50_000, A, spike))
+    text, _ = printed(context, monkeypatch, view.plan)
+    table = text[text.index("\nWhy") :].splitlines()
+    for one in listed():
+        rows = [line for line in table if line.startswith(f" {one.name} ")]  # one for each job
+        assert rows and one.apy_after_deposit is not None
+        assert all(f" {one.apy_after_deposit * 100:.3f} % " in row for row in rows)
+    watched(monkeypatch, snapshot(0, replace(spike, held=usdc(20_000), shares=usdc(20_000).raw)))
+    _, document = printed(context, monkeypatch, view.positions)
+    (position,), own = document["jobs"][0]["positions"], listed()[0]
+    assert own.after_deposit_of.raw == position["held"]["raw"], "the same amount"
+    assert position["apy_now"] == own.apy_after_deposit
