@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -78,7 +78,18 @@ def markets(
             Text(f"not read: {bad.market.name}: {bad.reason}", style="yellow") for bad in one.snapshot.quarantined
         ]
         lines += _glanced(one, horizon_seconds)
-    return Group(*lines)
+    return Group(*lines, *not_looked(one.snapshot for one in found))
+
+
+UNSEEN = "who can change its contracts"
+"""The text by which a grade states that controllers are unknown, because no look has been taken yet."""
+NOT_LOOKED = "Who can change the contracts is not known yet and is graded as the worst: run `yieldbot watch`"
+
+
+def not_looked(snapshots: Iterable[Snapshot]) -> list[RenderableType]:
+    """The line about markets whose controllers are not known yet; nothing where there is none."""
+    grades = [state.grade for snapshot in snapshots for state in snapshot.markets if state.grade is not None]
+    return [Text(NOT_LOOKED)] if any(UNSEEN in grade.missing for grade in grades) else []
 
 
 MOST_GLANCED = 5

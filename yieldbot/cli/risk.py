@@ -14,6 +14,7 @@ from yieldbot.app.exposure_documents import exposure_line
 from yieldbot.app.risk_documents import JobRisk
 from yieldbot.cli import risk_record
 from yieldbot.cli.flags import add_job_flags, filter_of
+from yieldbot.cli.listings import NOT_LOOKED, UNSEEN
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.amounts import Apr
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 MOST_DETAILED = 3
 """Up to this many markets are shown with their evidence; more are shown as a table."""
-
-
-UNSEEN = "who can change its contracts"
-"""The text by which a grade states that controllers are unknown, because no look has been taken yet."""
 
 
 def register(listed: CommandList) -> None:
@@ -125,9 +122,7 @@ def _job(job: JobRisk | JobHead, least: int | None) -> list[Any]:
     if line := exposure_line(job.exposures):
         parts.append(Text(line))
     if any(UNSEEN in side.missing for one in job.markets for side in one.components):
-        parts.append(
-            Text("Who can change the contracts is not known yet and is graded as the worst: run `yieldbot watch`")
-        )
+        parts.append(Text(NOT_LOOKED))
     if len(job.markets) <= MOST_DETAILED:
         parts += [part for one in job.markets for part in _detail(one)]
     return parts

@@ -201,6 +201,8 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
         if one.snapshot.contradicted:
             parts.append(lambda one=one: Group(*render.contradicted(one.snapshot)))
         parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome, policy))
+    seen = [one.snapshot for one in found.jobs if one.snapshot is not None]
+    parts += [lambda line=line: line for line in listings.not_looked(seen)]
     parts += [lambda: listings.bridging(found.across, found.chains)] if found.across else []
     context.show(found.document.as_json(), *parts)
     return found.exit_code
