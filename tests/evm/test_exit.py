@@ -210,7 +210,10 @@ def test_what_is_not_understood_is_said_in_one_line(home: Home) -> None:
         ended = home.run(*words)
         assert ended.code == 2 and said in ended.line, ended.err
     assert home.run("exit", "--list").out.strip() == "no exit was ordered"
-    empty = home.json("exit", "Drip Vault")
+    several = home.run("exit", "morpho")
+    assert several.code == 2 and "known are: Aave v3 (" in several.err, "two names have it: neither is left"
+    assert home.run("exit", "--list").out.strip() == "no exit was ordered"
+    empty = home.json("exit", "drip")  # a part of one name alone
     assert job(empty)["plan"]["action"] == "hold" and job(empty)["still_in"] == []
     assert job(empty)["ordered"] == [], "what we do not hold is not ordered out"
     assert "Nothing is left in the markets that are to be left.\n" in home.run("exit").out

@@ -34,6 +34,8 @@ done
 def test_bash_completes_commands_flags_and_words(tmp_path: Path) -> None:
     made = yieldbot("completion", "bash", cwd=tmp_path)
     assert made.code == 0 and not made.err
+    first = made.out.splitlines()[0]
+    assert first.endswith("~/.local/share/bash-completion/completions/yieldbot") and "bash_completion/" not in made.out
     (tmp_path / "yieldbot.bash").write_text(made.out)
     lines = "".join(f"{line}\n" for line in CASES)
     done = subprocess.run(["bash", "-c", ASK], cwd=tmp_path, input=lines, capture_output=True, text=True, check=True)
@@ -45,6 +47,9 @@ def test_bash_completes_commands_flags_and_words(tmp_path: Path) -> None:
 def test_other_shells_can_read_theirs(shell: str, tmp_path: Path) -> None:
     made = yieldbot("completion", shell, "--json", cwd=tmp_path)
     assert made.document["shell"] == shell and "positions" in made.document["script"]
+    place = {"zsh": "a folder of $fpath, as _yieldbot", "fish": "~/.config/fish/completions/yieldbot.fish"}[shell]
+    assert made.document["script"].count(f"Its place: {place}\n") == 1 and "Copy this" not in made.document["script"]
+    assert made.document["script"].startswith("#compdef yieldbot\n" if shell == "zsh" else "# Completion of")
     if shutil.which(shell) is not None:
         (tmp_path / "script").write_text(made.document["script"])
         subprocess.run([shell, "-n", "script"], cwd=tmp_path, check=True, capture_output=True)

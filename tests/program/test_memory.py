@@ -183,7 +183,7 @@ def test_a_picture(tmp_path: Path, ending: str) -> None:
     [
         (("show",), 2, "name it by --history FOLDER"),
         (("verify", "--history", "none"), 2, "is not there"),
-        (("show", "pool", "--history", "h"), 2, "means 2 markets (pool a, pool b)"),
+        (("show", "pool", "--history", "h"), 2, "means 2 markets (pool a, pool b): name one"),
         (("show", "pool c", "--history", "h"), 2, "is no market"),
         (("show", "x", "--history", "none"), 2, "none is empty"),
         (("show", "--from", "soon", "--history", "h"), 2, "is no time"),
@@ -200,6 +200,7 @@ def test_bad_input_is_one_line(tmp_path: Path, words: tuple[str, ...], code: int
     table(tmp_path)
     yieldbot("history", "import", "some.csv.gz", "--history", "h", cwd=tmp_path)
     done = yieldbot("history", *words, cwd=tmp_path)
+    assert not done.err.rstrip().endswith("add --chain"), "all of this file is on one chain"
     assert done.code == code and says in (done.err if "--json" in words else done.line), done
 
 
@@ -237,7 +238,9 @@ def test_markets_of_one_name_are_told_apart_by_their_chains(tmp_path: Path) -> N
     (tmp_path / "a.csv").write_text("\n".join([",".join(COLUMNS), *rows]))
     yieldbot("history", "import", "a.csv", "--history", "h", cwd=tmp_path)
     done = yieldbot("history", "show", "usdc", "--history", "h", cwd=tmp_path)
-    assert done.code == 2 and "means 2 markets (eip155:1/usdc, eip155:8453/usdc)" in done.line
+    several = "means 2 markets (aave_v3 USDC ethereum, aave_v3 USDC base): name one, or add --chain"
+    assert done.code == 2 and several in done.line
+    assert yieldbot("history", "show", "aave_v3 USDC base", "--history", "h", cwd=tmp_path).code == 0
     assert yieldbot("history", "show", "eip155:1/usdc", "--history", "h", cwd=tmp_path).code == 0
 
 

@@ -22,6 +22,8 @@ from tests.kit.program import yieldbot
         (("history", "--limit", "-5"), "no whole number of 0 or more"),
         (("history", "--limit", "1_0"), "no whole number of 0 or more"),
         (("sandbox", "warp", "1e3"), "write 1000"),
+        (("markets", "--top", "abc"), "--top abc: write a whole number: see `yieldbot markets --help`"),
+        (("markets", "--exit-within", "a'b"), "--exit-within a'b: write a number, as 1.5"),
     ],
 )
 def test_flags_take_the_same_numbers(tmp_path: Path, words: tuple[str, ...], remedy: str) -> None:

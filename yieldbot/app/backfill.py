@@ -17,6 +17,7 @@ from yieldbot.app.wiring import JobFilter, jobs_of
 from yieldbot.chains.open import chain_of
 from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
 from yieldbot.history.store import Appended, Store
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -145,7 +146,7 @@ async def _read(
         newest = (await archive.newest()).timestamp
         left = [at for at in left if at <= newest]
         began, before = time.monotonic(), archive.round_trips
-        progress(0, len(left), f"{len(left)} times, some six requests each")
+        progress(0, len(left), f"{counted(len(left), 'time')}, some six requests each")
         for count, at in enumerate(left, start=1):
             done.failure = await _at(archive, at, slack, folder, done, context)
             if done.failure:

@@ -20,6 +20,7 @@ from yieldbot.app.formatting import when
 from yieldbot.app.notice_text import LONGEST
 from yieldbot.errors import YieldbotError
 from yieldbot.model.notices import MOST_LINKS
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     from yieldbot.app.service import Service
@@ -184,7 +185,7 @@ async def _status(service: Service, now: float) -> tuple[str, ...]:
         lines.append(f"last reading {max(0, int(now) - service.read_at)} s ago")
     lines += [f"{row['wallet']} on {row['chain']} is stopped: {row['stopped']}" for row in service.accounts().rows
               if row["stopped"]]  # fmt: skip
-    lines.append(f"{len(waiting)} plans wait: /plan" if waiting else "no plan waits")
+    lines.append(f"{counted(len(waiting), 'plan waits', 'plans wait')}: /plan" if waiting else "no plan waits")
     try:
         standing = [one for one in alerts.list_(service.context).alerts if one.stands]
         lines += [f"alert {one.id} stands: {one.condition}" for one in standing]

@@ -9,6 +9,7 @@ from yieldbot.chains.findings import Finding
 from yieldbot.errors import YieldbotError
 from yieldbot.journal.fold import fold_exits
 from yieldbot.journal.store import Journal
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -32,7 +33,11 @@ def no_way_out(context: Context) -> list[Finding]:
     if proofs:
         tried = {proof.market_id for proof in proofs if proof.on_chain}
         worked = {proof.market_id for proof in proofs}
-        found.append(Finding("exits", f"worked from {len(worked)} markets, from {len(tried)} of these with real money"))
+        found.append(
+            Finding(
+                "exits", f"worked from {counted(len(worked), 'market')}, from {len(tried)} of these with real money"
+            )
+        )
     for market_id, known in exits:
         for fingerprint, why in list(known.refusals.items())[-1:]:
             again = "exclude it, or wait until it changes: real money did not come out"

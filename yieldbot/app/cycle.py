@@ -45,6 +45,7 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job, SafeOwner, Settings
+from yieldbot.model.text import counted
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
 from yieldbot.risk.limits import loss_of
 
@@ -243,7 +244,7 @@ async def _propose(
     if (refused := beyond_limits(world, job, plan.legs)) is not None:
         return replace(report, declined=refused)
     await world.open_key(job.wallet)
-    world.say(f"rehearsing {len(plan.legs)} legs on a fork of {live.block_text(snapshot.block)}")
+    world.say(f"rehearsing {counted(len(plan.legs), 'leg')} on a fork of {live.block_text(snapshot.block)}")
     with telemetry.span("rehearse", legs=len(plan.legs)):
         rehearsal = await live.rehearse(plan, snapshot, skip)
     while gone is not None and (fails := failing(plan, rehearsal, skip)) is not None:
@@ -377,11 +378,9 @@ def _stuck(result: LegResult) -> str | None:
     return declined.reason if declined is not None and declined.code in ("WOULD_REVERT", "DELTA_NOT_PLANNED") else None
 
 
-def _unread(
-    records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Policy
-) -> tuple[forecast.UnreadHolding, ...]:
+def _unread(records: Sequence[Record], found: Snapshot, job: Job, policy: Policy) -> tuple[forecast.UnreadHolding, ...]:
     """Markets of the job's assets that the snapshot lacks, with our last known holdings there."""
-    parts = [forecast.unread(records, snapshot.of_asset(token), token, policy) for token in job.assets]
+    parts = [forecast.unread(records, found.of_asset(token), token, policy) for token in job.assets]
     return tuple(one for part in parts for one in part)
 
 

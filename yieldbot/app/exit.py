@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -28,12 +28,13 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.names import named
 from yieldbot.model.plan import OUT
-from yieldbot.model.spelling import did_you_mean, intended
+from yieldbot.model.spelling import did_you_mean, intended, with_part
 from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.cycle import Ordering, Report
+    from yieldbot.app.job_turns import Ended
     from yieldbot.app.results import Proposal, UnreadHolding
     from yieldbot.execution.approvals import Approver
     from yieldbot.execution.world import SignerOf, Wiring
@@ -52,7 +53,8 @@ class ExitRequest:
     """Leave markets."""
 
     market: str | None = None
-    """A market's name (``model/names``), or ``all``; None: continue every exit that is under way."""
+    """A market's name (``model/names``), a part that only one name has, or ``all``; None: continue every exit that is
+    under way."""
     jobs: JobFilter = field(default_factory=JobFilter)
     """The jobs whose markets are left."""
     approve: Literal["queue", "ask", "auto"] = "queue"
@@ -107,7 +109,7 @@ def _left(
 ) -> ExitAnswer:
     jobs = jobs_of(request.jobs, context)
     _can_be_swapped(request, jobs)
-    matched, seen = set[str](), dict[str, None]()
+    matched, seen = set[str](), dict[str, bool]()
     further: dict[int, list[Report]] = {}
 
     async def one(world: Wiring, job: Job) -> Report:
@@ -132,7 +134,11 @@ def _left(
 
     ended = cycles(jobs, context, approver, signer_of, asks, opens, one, RunLog(context, "exit"), settles)
     found = tuple(each for each in ended if not isinstance(each, tuple))
-    _nobody(request, found, matched, seen)
+    if (whole := _whole(request, ended, matched, seen)) is not None:
+        context.say(f"{request.market!r} stands for {whole}")
+        return _left(
+            replace(request, market=whole), context, approver, signer_of, asks=asks, opens=opens, settles=settles
+        )
     for each in ended:
         if isinstance(each, tuple):
             job, failure = each
@@ -176,31 +182,42 @@ def _goes_on(world: Wiring, report: Report, named: Collection[MarketId]) -> list
     return pools if pools or proceeds(report.after, records_of(world, report.job)) else None
 
 
-def _nobody(request: ExitRequest, found: Sequence[Report], matched: set[str], seen: Iterable[str]) -> None:
-    """Raises ConfigError if a name was given that no market has; but not if a chain was not served, since it may have
-    that market."""
+def _whole(request: ExitRequest, ended: Sequence[Ended], matched: set[str], seen: Mapping[str, bool]) -> str | None:
+    """The only name of which the requested one is a part, among markets where we hold something, else among all; None:
+    there is nothing to complete. Raises ConfigError if a name was given that no market has; but not if a chain was not
+    served, since it may have that market."""
+    found = [one for one in ended if not isinstance(one, tuple)]
     if request.market is None or matched or not found or any(one.skipped is not None for one in found):
-        return
-    hint = did_you_mean(request.market, seen) if seen else "we hold nothing in any"
+        return None
+    ours = [name for name, held in seen.items() if held]
+    whole = with_part(request.market, ours) or with_part(request.market, seen)
+    if whole not in (None, request.market) and len(found) == len(ended):
+        return whole
+    if not ours:
+        hint = did_you_mean(request.market, list(seen))
+        raise ConfigError(f"no market is called {request.market!r}: {hint} (we hold nothing in any)")
     raise ConfigError(
-        f"no market is called {request.market!r}: of those where we hold something: {hint} (`yieldbot markets` shows "
-        "every name, `yieldbot exit all` leaves all of them)"
+        f"no market is called {request.market!r}: of those where we hold something: "
+        f"{did_you_mean(request.market, ours)} (`yieldbot markets` shows every name, `yieldbot exit all` leaves all of "
+        "them)"
     )
 
 
 def _ordering(
-    request: ExitRequest, job: Job, world: Wiring, made: list[ExitOrdered], matched: set[str], seen: dict[str, None]
+    request: ExitRequest, job: Job, world: Wiring, made: list[ExitOrdered], matched: set[str], seen: dict[str, bool]
 ) -> Ordering:
     """The function that makes the request's orders for one job. made: collects orders that did not stand before;
-    matched: collects the markets that have the name; seen: collects the names of markets that hold money of ours."""
+    matched: collects the markets that have the name; seen: collects the names of markets, and whether one of that name
+    holds money of ours."""
     name, tokens = request.market, {token.symbol: token.address for token in job.assets}
     into = tokens.get(intended(request.into or "", tokens) or "", "")
 
     def ordering(
         snapshot: Snapshot, unread: Sequence[UnreadHolding]
     ) -> tuple[Sequence[ExitOrdered], Sequence[MarketId]]:
-        seen.update((state.market.name, None) for state in snapshot.markets if state.held)
-        seen.update((lost.name, None) for lost in unread if lost.held)
+        for state in snapshot.markets:
+            seen[state.market.name] = bool(state.held) or seen.get(state.market.name, False)
+        seen.update((lost.name, True) for lost in unread if lost.held)
         if name is None:
             return (), [state.market.id for state in snapshot.markets]
         chain, owner, time = snapshot.block.chain, snapshot.owner, snapshot.block.timestamp
@@ -285,7 +302,9 @@ def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
     ConfigError if no such order stands, and RunInProgress if a run is."""
     jobs = named_jobs(request.jobs, context)
     orders = _orders(context, jobs)
+    whole = with_part(request.market, (order.name for order in orders))
     meant = [order for order in orders if _means(request.market, order)]
+    meant = meant or [order for order in orders if order.name == whole]
     if not meant:
         ours = [ALL if one.market_id.startswith(f"{ALL}/") else one.name for one in orders]
         raise ConfigError(f"no exit of {request.market!r} was ordered: {did_you_mean(request.market, ours)}")

@@ -46,6 +46,7 @@ def explain(request: FigureHelpRequest) -> FigureHelpDocument:
     if (file := _pages().get(_stem(word))) is not None:
         return FigureHelpDocument(asked=word, figures=(), tables=(), page=read_text(file))
     known = {_plain(name): name for one in _page() for name in (*one.names, one.table) if _plain(name)}
+    known = {_plain(name): name for name in _pages()} | known
     near = " or ".join(f"`{known[name]}`" for name in nearest(_plain(word), list(known)))
     remedy = f"did you mean {near}?" if near else "`yieldbot help` lists tables and pages"
     raise ConfigError(f"no figure or word is named {word}: {remedy}")

@@ -36,7 +36,7 @@ from yieldbot.forecast.words import why
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
 from yieldbot.model.spelling import did_you_mean
-from yieldbot.model.text import one_line
+from yieldbot.model.text import counted, one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -86,7 +86,7 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
     if request.third_parties:
         entered = enter(source, panel, request.now, reserved())
     notes = [*entered.notes, *_notes(panel, faults, request)]
-    context.say(f"forecasting {len(panel.keys)} markets from {len(panel.times)} days")
+    context.say(f"forecasting {counted(len(panel.keys), 'market')} from {counted(len(panel.times), 'day')}")
     run = Tournament(panel, ours, entered.means)
     if request.skill:
         return _skill(request, source, run, notes, _ever_held(request, source, run, context))
@@ -102,8 +102,8 @@ def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> l
         notes.append("readings are from after this machine's time: see `yieldbot history verify`, or set its clock")
     if len(panel.times) < WARM_DAYS:
         notes.append(
-            f"{len(panel.times)} days of history: forecasters are weighed by their skill on recorded history, since "
-            "this one is too short"
+            f"{counted(len(panel.times), 'day')} of history: forecasters are weighed by their skill on recorded "
+            "history, since this one is too short"
         )
     return notes
 

@@ -21,7 +21,7 @@ from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.money_flows import Holders
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.model.text import one_line
+from yieldbot.model.text import counted, one_line
 from yieldbot.risk.audits import Audit
 from yieldbot.risk.audits import read as read_audits
 from yieldbot.risk.facts import Around, Facts, MarketStatistics
@@ -240,7 +240,7 @@ def risks_of(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
             continue
         parts = [f"safety {known.safety} ({known.letter})", f"expected loss {known.loss_bps:z.0f} bp a year"]
         parts += [f"capped: {known.limits[0]}"] if known.limits else []
-        parts += [f"{len(known.missing)} facts unknown, taken as bad"] if known.missing else []
+        parts += [f"{counted(len(known.missing), 'fact')} unknown, taken as bad"] if known.missing else []
         parts += [f"{alarm.code}: {alarm.saw}" for alarm in state.alarms]
         found[leg.market_id] = one_line(f"{state.market.name}: " + "; ".join(parts))
     return tuple(found.values())

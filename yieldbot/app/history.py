@@ -150,6 +150,10 @@ def _words(kind: str, body: dict[str, Any]) -> str:
             return f"{body['name']} ({body['market_id']}): to be left, ordered {_by(body)}"
         case "exit.lifted":
             return f"{body['market_id']}: the order to leave is lifted {_by(body)}"
+        case "alarm.raised":
+            return f"{body['code']} ({body['act']}) in {body['market_id']}: {body['saw']}"
+        case "alarm.lifted":
+            return f"{body['code']} ({body['act']}) in {body['market_id']}: no longer stands"
         case "account.cleared":
             return f"by {body['by']}"
         case "run.ended":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     from yieldbot.chains.ports import Session
@@ -49,9 +50,8 @@ def _mark(stored: StoredPlan, sent: list[StoredTx], by_signatures: bool, now: in
     plan_id, legs = stored.plan.id, len(stored.plan.legs)
     if sent:
         last = max(one.signed.leg for one in sent) + 1
-        reason = (
-            f"the process was ended at leg {last} of {legs}: {len(sent)} transactions are settled, the rest is left"
-        )
+        settled = counted(len(sent), "transaction is", "transactions are")
+        reason = f"the process was ended at leg {last} of {legs}: {settled} settled, the rest is left"
         return PlanMarked(plan_id, PlanStatus.INTERRUPTED, BY, reason)
     reason = "the process was ended before it signed a transaction"
     if not by_signatures:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.execution.rehearsed import Rehearsed
 from yieldbot.model.plan import OF_MARKET, Declined, Leg, LegFails, Plan
+from yieldbot.model.text import counted
 from yieldbot.model.tx import Reverted
 
 if TYPE_CHECKING:
@@ -36,4 +37,5 @@ def of_its_market(result: LegResult) -> Declined | None:
 def not_all(plan: Plan, undone: Sequence[tuple[Leg, Declined]]) -> str:
     """The journal's text about a plan some of whose legs were not carried out."""
     told = "; ".join(f"{leg.market_id}: {why.reason}" for leg, why in undone)
-    return f"{len(plan.legs) - len(undone)} of {len(plan.legs)} legs are done; {told}"
+    done = len(plan.legs) - len(undone)
+    return f"{done} of {counted(len(plan.legs), 'leg')} {'is' if len(plan.legs) == 1 else 'are'} done; {told}"

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.app.next_documents import NextDocument, NextStep
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.config.load import chain_names, read_toml
+from yieldbot.errors import ConfigError
 from yieldbot.execution.halt import halted
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
+from yieldbot.model.text import counted
 from yieldbot.resources import in_checkout
+from yieldbot.sandbox import FOLDER as DIRECTORY
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
+    from yieldbot.sandbox.local import Local
 
 MOST_OF_A_KIND = 3
 """Most plans or variables that are named."""
@@ -28,7 +32,12 @@ def next_steps(context: Context) -> NextDocument:
     others can change, InvariantError for a damaged journal."""
     file = context.config.expanduser().absolute()
     if not file.exists():
-        return _document(file, f"there is no {file.name} in {file.parent} yet", _begin(context))
+        state = f"there is no {file.name} in {file.parent} yet"
+        if (sandbox := _sandbox(file.parent)) is not None:
+            return _document(
+                file, f"{state}, but a sandbox runs from {DIRECTORY}", [*_of_sandbox(sandbox), *_begin(context)]
+            )
+        return _document(file, state, _begin(context))
     data_dir = context.halt_dir()
     lacking = _lacking(file, read_toml(file), context)
     if lacking:
@@ -41,6 +50,27 @@ def next_steps(context: Context) -> NextDocument:
 
 def _document(file: Path, state: str, steps: list[NextStep]) -> NextDocument:
     return NextDocument(config=str(file), state=state, steps=tuple(steps))
+
+
+def _sandbox(folder: Path) -> Local | None:
+    """The sandbox that runs from its usual folder; None: none does."""
+    directory = folder / DIRECTORY
+    if not directory.exists():
+        return None
+    from yieldbot.sandbox.local import Local  # here: most folders have none
+
+    try:
+        return Local.load(directory)
+    except ConfigError:
+        return None
+
+
+def _of_sandbox(sandbox: Local) -> list[NextStep]:
+    named = f"yieldbot --config {DIRECTORY / sandbox.config.name}"
+    return [
+        NextStep(command=f"{named} positions", why="what its wallet holds; other commands take the same --config"),
+        NextStep(command="yieldbot sandbox down", why="stops the sandbox; its files stay"),
+    ]
 
 
 def _begin(context: Context) -> list[NextStep]:
@@ -94,14 +124,14 @@ def _of_journal(file: Path, path: Path, context: Context) -> NextDocument:
         open_count = sum(tx.outcome is None for tx in journal.transactions())
     states, steps = list[str](), list[NextStep]()
     if open_count:
-        states.append(f"{open_count} transaction{'s are' if open_count > 1 else ' is'} still open")
+        states.append(f"{counted(open_count, 'transaction is', 'transactions are')} still open")
         steps.append(NextStep(command=f"{program} run --approve ask", why="settles what is open before anything else"))
     if stopped:
         (_, owner), reason = next(iter(stopped.items()))
         states.append(f"account {owner} is stopped ({reason})")
         steps.append(NextStep(command=f"{program} resume --clear", why="lets it sign again, after you have looked"))
     if waiting:
-        states.append(f"{len(waiting)} plan{'s wait' if len(waiting) > 1 else ' waits'} for you")
+        states.append(f"{counted(len(waiting), 'plan waits', 'plans wait')} for you")
         steps.append(NextStep(command=f"{program} history --waiting", why="lists every call of it"))
         steps += [
             NextStep(command=f"{program} approve {one}", why="rehearses it again, shows every call, signs and sends")

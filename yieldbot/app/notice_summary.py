@@ -20,6 +20,7 @@ from yieldbot.model.ids import ChainId, MarketId
 from yieldbot.model.notices import Finding, NoticeTimes, Severity, Topic, zone_of
 from yieldbot.model.plan import LegKind
 from yieldbot.model.settings import Job
+from yieldbot.model.text import counted
 from yieldbot.model.tx import Confirmed, Reverted
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -187,7 +188,7 @@ def _costs(records: Sequence[Record], natives: Mapping[str, Token], since: int, 
             if isinstance(outcome, Confirmed | Reverted):
                 paid.setdefault(entry.chain, []).append(outcome.fee_raw or 0)
     return tuple(
-        f"{len(fees)} transactions on {chain} cost {Amount(natives[chain], sum(fees))}"
+        f"{counted(len(fees), 'transaction')} on {chain} cost {Amount(natives[chain], sum(fees))}"
         for chain, fees in paid.items()
         if chain in natives
     )

@@ -25,6 +25,7 @@ from yieldbot.execution.slots import accounts_at_once
 from yieldbot.history import holdings, recorded
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import Kind
+from yieldbot.model.text import counted
 from yieldbot.rpc.together import together
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ async def _observation(job: Job, context: Context, chosen: Policy | None, wealth
     except TransientError as passing:
         telemetry.skipped(job, str(passing))
         return job, str(passing)
-    context.detail(f"{job.chain.name}: {len(snapshot.states)} markets in {live.round_trips} round trips")
+    context.detail(
+        f"{job.chain.name}: {counted(len(snapshot.states), 'market')} in {counted(live.round_trips, 'round trip')}"
+    )
     telemetry.observed(job, snapshot)
     for bad in snapshot.quarantined:
         telemetry.quarantined(job, bad)

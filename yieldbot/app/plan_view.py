@@ -17,6 +17,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import is_market
 from yieldbot.model.plan import LegKind, Plan
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -143,7 +144,7 @@ def headline(plan: Plan, names: Mapping[str, str]) -> str:
     match plan.moves:
         case ():
             kinds = dict.fromkeys(str(leg.kind.name).lower() for leg in plan.legs)
-            return f"{', '.join(kinds).capitalize()}: {len(plan.legs)} step{'s' if len(plan.legs) > 1 else ''}"
+            return f"{', '.join(kinds).capitalize()}: {counted(len(plan.legs), 'step')}"
         case (move,):
             return f"Move {float(move.amount):z,.2f} {move.amount.token.symbol} to {_name(move.target, names)}"
         case moves:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,11 +126,29 @@ def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
     if not found:
         hint = did_you_mean(text, {called for one in spans for called in (one.key.market, one.key.protocol)})
         raise ConfigError(f"{text!r} is no market that {folder} remembers: {hint} (`yieldbot history show` lists them)")
-    ids = [one.key.market for one in found]
-    apart = len(set(ids)) == len(ids)
-    names = ", ".join(one.key.market if apart else f"{one.key.chain}/{one.key.market}" for one in found[:MOST_NAMED])
+    several = len({one.key.chain for one in found}) > 1
+    names = ", ".join(_names(found[:MOST_NAMED], spans, several))
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    raise ConfigError(f"{text!r} means {len(found)} markets ({names}{more}): name one, or add --chain")
+    raise ConfigError(
+        f"{text!r} means {len(found)} markets ({names}{more}): name one{', or add --chain' if several else ''}"
+    )
+
+
+def _names(found: Sequence[Span], spans: Sequence[Span], with_chain: bool) -> list[str]:
+    """What a person can type for each of these markets: words that only it has, else its id."""
+    words = [_words(one, with_chain) for one in found]
+    if all(
+        sum(all(_fits(word, _called(one)) for word in said.lower().split()) for one in spans) == 1 for said in words
+    ):
+        return words
+    ids = [one.key.market for one in found]
+    return ids if len(set(ids)) == len(ids) else [f"{one.key.chain}/{one.key.market}" for one in found]
+
+
+def _words(one: Span, with_chain: bool) -> str:
+    """A market by its protocol and asset, and its chain where that is needed."""
+    chain = next((name for name, known in NETWORKS.items() if known == one.key.chain), one.key.chain)
+    return f"{one.key.protocol} {one.key.asset}" + (f" {chain}" if with_chain else "")
 
 
 def _fits(word: str, called: str) -> bool:

@@ -23,6 +23,7 @@ from yieldbot.history.grades import GradedDay, read
 from yieldbot.history.reading import Fault
 from yieldbot.history.store import Store
 from yieldbot.model.policy import alone
+from yieldbot.model.text import counted
 from yieldbot.risk.calibration import Calibration, MarketName, Moment, Track, calibrate, tracked
 from yieldbot.risk.loss import base_rate
 from yieldbot.risk.scales import scales
@@ -92,7 +93,9 @@ def signals(request: RecordRequest, context: Context) -> SignalsDocument:
     panel = panel_of(source, True, faults)
     if replay:
         groups = by_asset(panel)
-        context.say(f"replaying the signals of {len(panel.keys)} markets on {len(panel.times)} days")
+        context.say(
+            f"replaying the signals of {counted(len(panel.keys), 'market')} on {counted(len(panel.times), 'day')}"
+        )
         levels = levels_of(panel, {"": alone()})[""]
         said = replayed(panel, levels, groups, scales(), base_rate("lending").bps)
     else:

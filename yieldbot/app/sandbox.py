@@ -15,13 +15,15 @@ from yieldbot.app.sandbox_documents import (
     SolanaSandbox,
 )
 from yieldbot.errors import ConfigError
+from yieldbot.sandbox import FOLDER
 from yieldbot.sandbox.local import Local, known
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.sandbox.local import SvmSandbox
+    from yieldbot.sandbox import FOLDER
+from yieldbot.sandbox.local import SvmSandbox
 
-DIRECTORY = Path(".yieldbot/sandbox")
+DIRECTORY = FOLDER
 """Default folder of the sandbox."""
 MOST_DAYS = 3650
 

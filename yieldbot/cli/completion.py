@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ SHELLS = {
     "fish": "~/.config/fish/completions/yieldbot.fish",
 }
 """Shells, and where the script of each belongs."""
+_HEADER = re.compile(r"^(#(?!compdef).*\n)+", re.M)
+"""The first comment of a script, in which shtab names other places."""
 
 
 def register(listed: CommandList) -> None:
@@ -40,7 +43,8 @@ def completion(args: argparse.Namespace, context: Screen) -> int:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
         elif action.choices is None and (words := known.get(_what(action))):
             action.choices = words
-    script = shtab.complete(root, args.shell)
+    header = f"# Completion of yieldbot for {args.shell}. Its place: {SHELLS[args.shell]}\n"
+    script = _HEADER.sub(lambda _: header, shtab.complete(root, args.shell), count=1)
     context.show(CompletionDocument(shell=args.shell, script=script).as_json(), lambda: script)
     return 0
 

@@ -111,6 +111,8 @@ SENDING = frozenset(("run", "approve", "exit", "watch", "lp", "allowances", "dem
 INTERRUPTED = 130
 _WRONG_CHOICE = re.compile(r"argument (.+?): invalid choice: '(.*?)' \(choose from")
 _WRONG_FLAG = re.compile(r"unrecognized arguments: (--[a-z-]+)")
+_WRONG_NUMBER = re.compile(r"argument (.+?): invalid (int|float) value: (?:'(.*)'|\"(.*)\")$", re.S)
+_NUMBERS = {"int": "a whole number", "float": "a number, as 1.5"}
 FEW = 12
 """Most commands that are listed where none is similar to what was typed."""
 _NEGATIVE, _FLAG = re.compile(r"-[0-9.]"), re.compile(r"--[a-z][a-z-]*")
@@ -152,6 +154,8 @@ class Parser(argparse.ArgumentParser):
         if (wrong := _WRONG_FLAG.match(message)) is not None:
             flags = [flag for one in self._actions for flag in one.option_strings if flag.startswith("--")]
             return f"{message}: {did_you_mean(wrong[1], flags)}" if nearest(wrong[1], flags) else message
+        if (wrong := _WRONG_NUMBER.match(message)) is not None:
+            return f"{wrong[1].rpartition('/')[2]} {wrong[3] or wrong[4] or ''}: write {_NUMBERS[wrong[2]]}"
         return message
 
 

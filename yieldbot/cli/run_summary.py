@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yieldbot.app.run_documents import JobFailure
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -64,9 +65,9 @@ def _outcome(row: JobReport) -> str:
     elif row.plan is not None and row.plan.action == "hold":
         found.append(f"nothing to do: {row.plan.reason}")
     if row.quarantined:
-        found.append(f"{len(row.quarantined)} markets could not be read")
+        found.append(f"{counted(len(row.quarantined), 'market')} could not be read")
     if row.stuck:
-        found.append(f"{len(row.stuck)} holdings cannot be withdrawn now")
+        found.append(f"{counted(len(row.stuck), 'holding')} cannot be withdrawn now")
     if row.still_in:
         found.append(f"STILL IN {', '.join(one.name for one in row.still_in)}")
     return "; ".join(found) or "nothing was decided"

@@ -16,6 +16,7 @@ from yieldbot.cli.exit import carry_out
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.run import Person
 from yieldbot.errors import ConfigError, InvariantError, YieldbotError
+from yieldbot.model.text import counted
 from yieldbot.notify.sending import after
 
 if TYPE_CHECKING:
@@ -121,8 +122,11 @@ def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
     contracts = {one.address for market in job.markets for one in market.contracts}
     news = [alarm for alarm in job.alarms if alarm.new]
     if not quiet or job.messages or job.cut:
-        what = "first look, nothing to compare with" if job.first else f"{len(job.messages)} markets with news"
-        text.append(f"{head}, block {job.block:,}: {len(job.markets)} markets on {len(contracts)} contracts: {what}\n")
+        what = (
+            "first look, nothing to compare with" if job.first else f"{counted(len(job.messages), 'market')} with news"
+        )
+        markets, count = counted(len(job.markets), "market"), counted(len(contracts), "contract")
+        text.append(f"{head}, block {job.block:,}: {markets} on {count}: {what}\n")
     if job.cut:
         text.append(f"  events are missing: {job.cut}\n", style="yellow")
     for note in job.notes:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
 from yieldbot.history.series import when
+from yieldbot.model.text import counted
 
 LONG_DAYS = 3
 """Longest gap, in days, that is not reported."""
@@ -40,7 +41,7 @@ def holes(panel: Panel) -> tuple[Fault, ...]:
             gaps.append((int(wide.max()), f"{name} ({len(wide)}, the longest of {days:z.0f} days)"))
     found = [(ended, "end before the others", "ended"), (gaps, f"have gaps of more than {LONG_DAYS} days", "gap")]
     return tuple(
-        Fault("history", f"{len(rows)} markets {what}: {_listed(rows)}", True, kind)
+        Fault("history", f"{counted(len(rows), 'market')} {what}: {_listed(rows)}", True, kind)
         for rows, what, kind in found
         if rows
     )

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 
 MOST_SUGGESTED = 3
+LEAST_PART = 3
+"""Least characters of a part of a name that stands for the whole."""
 LONGEST = 100
 """Most characters of a typed word that are compared."""
 MOST_LISTED = 24
@@ -24,6 +26,14 @@ def intended(word: str, known: Iterable[str]) -> str | None:
         return word
     same = [name for name in names if name.casefold() == word.strip().casefold()]
     return same[0] if len(same) == 1 else None
+
+
+def with_part(word: str, known: Iterable[str]) -> str | None:
+    """The only known name with ``word`` in it, in any capitals; None: there is none, there are several, or the word is
+    too short to say."""
+    low = word.strip().casefold()
+    found = [name for name in dict.fromkeys(known) if low in name.casefold()] if len(low) >= LEAST_PART else []
+    return found[0] if len(found) == 1 else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

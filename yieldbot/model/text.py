@@ -34,6 +34,11 @@ def cell_text(text: str) -> str:
     return f"'{joined}" if joined.startswith(FORMULA) else joined
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """A count and of what, as ``1 leg``, ``2 legs`` and ``1,200 entries``. several: the plural, if no s makes it."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def clipped(text: str, longest: int) -> str:
     """The text as one line of at most this many characters; an ellipsis marks a cut-off end."""
     line = one_line(text)

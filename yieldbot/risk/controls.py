@@ -27,6 +27,7 @@ from yieldbot.model.controls import (
 )
 from yieldbot.model.ids import MarketId
 from yieldbot.model.risk import Act, Alarm, Evidence
+from yieldbot.model.text import counted
 
 WEAKER, PENDING = "CONTROL_WEAKER", "PENDING_CHANGE"
 FLOOD_SECONDS = 7 * 86_400
@@ -70,7 +71,7 @@ def _keys(one: Controller) -> str:
     last = list(one.chain)[-1].kind
     if last in (ControllerKind.NONE, ControllerKind.GOVERNOR):
         return "nobody" if last is ControllerKind.NONE else "a vote"
-    return f"{count} signature{'s' if count != 1 else ''}" if count else "nobody knows whose signatures"
+    return f"{counted(count, 'signature')}" if count else "nobody knows whose signatures"
 
 
 def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:

@@ -12,6 +12,7 @@ from yieldbot.model.controls import Part
 from yieldbot.model.look_through import Priced
 from yieldbot.model.market import Kind, MarketState
 from yieldbot.model.risk import Component, Evidence
+from yieldbot.model.text import counted
 from yieldbot.model.units import BPS
 from yieldbot.risk.facts import Facts
 from yieldbot.risk.issuance import grown, issued
@@ -172,7 +173,7 @@ def _rewards(state: MarketState, facts: Facts, scales: Scales, seen: list[Eviden
             found = min(found, float(of["reward_end_unknown"]))
             continue
         days = max(0.0, (reward.ends_at - state.block.timestamp) / 86_400)
-        seen.append(read_at(f"rewards in {symbol} end", f"in {days:z,.0f} days", where, state.block.height))
+        seen.append(read_at(f"rewards in {symbol} end", f"in {counted(round(days), 'day')}", where, state.block.height))
         found = min(found, score(of["reward_days"], days))
     return found
 
@@ -189,7 +190,7 @@ def _uncounted(
             found = min(found, float(of["reward_end_unknown"]))
             continue
         days = max(0.0, (at - state.block.timestamp) / 86_400)
-        value = f"in {days:z,.0f} days (not counted in the yield)"
+        value = f"in {counted(round(days), 'day')} (not counted in the yield)"
         seen.append(read_at(f"rewards in {token} end", value, str(state.market.address), state.block.height))
         found = min(found, score(of["reward_days"], days))
     return found

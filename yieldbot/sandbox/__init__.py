@@ -33,6 +33,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from yieldbot.sandbox.evm.node import Sandbox
 
+FOLDER = Path(".yieldbot/sandbox")
+"""Where the program's commands keep a sandbox unless a folder is named."""
+
 
 def _silent(line: str) -> None:
     """Ignore progress lines."""

@@ -43,6 +43,7 @@ def test_a_name_is_found_in_any_case_and_with_a_value_in_it(word: str, first: tu
     [
         ("safty", "did you mean `safety`?"),
         ("utilisaton", "did you mean `utilisation`"),
+        ("operation", "did you mean `operations`?"),
         ("xyzzy", "`yieldbot help` lists tables"),
         ("x" * 9999 + "\x1b[2J", "`yieldbot help` lists tables"),
     ],

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.kit.config.files import written
-from tests.kit.journal.store import plan, signed
+from tests.kit.journal.store import CHAIN, plan, signed
 from yieldbot.app.context import Context
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument, PlansDocument, VerifiedDocument
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
-from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import AlarmLifted, AlarmRaised, PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
+from yieldbot.model.ids import MarketId
+from yieldbot.model.risk import Act
 
 
 def test_nothing_is_there_before_anything_happened(tmp_path: Path) -> None:
@@ -50,3 +52,15 @@ def test_events_plans_and_the_chain_of_hashes(tmp_path: Path) -> None:
     assert isinstance(plans, PlansDocument) and [one.status for one in plans.plans] == ["queued", "failed"]
     sound = history(HistoryRequest(verify=True), context)
     assert isinstance(sound, VerifiedDocument) and (sound.rows, (sound.head_seq, sound.head_hash)) == (5, head)
+
+
+def test_an_alarm_says_of_what_and_what_it_asks_for(tmp_path: Path) -> None:
+    context = Context(written(tmp_path))
+    market = {"chain": CHAIN, "market_id": MarketId("aave_v3/x"), "code": "UTILISATION", "act": Act.LEAVE, "time": 7}
+    with Journal.open(context.settings.data_dir / JOURNAL) as journal:
+        journal.append(AlarmRaised(**market, saw="utilisation 95.01%", since=5), AlarmLifted(**market))
+    found = history(HistoryRequest(), context)
+    assert isinstance(found, EventsDocument)
+    raised, lifted = (event.text for event in found.events)
+    assert raised == "UTILISATION (leave) in aave_v3/x: utilisation 95.01%"
+    assert lifted == "UTILISATION (leave) in aave_v3/x: no longer stands"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution.halt import NAME
 from yieldbot.journal.journal_entries import AccountStopped, JournalEntry, PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
+from yieldbot.sandbox import FOLDER
+from yieldbot.sandbox.evm.node import Sandbox
 
 URL = "TESTNET_RPC_URL=http://127.0.0.1:9/\n"
 
@@ -38,6 +42,20 @@ def test_an_empty_folder_begins_with_init(tmp_path: Path) -> None:
     document = found(tmp_path / "yieldbot.toml")
     assert "there is no yieldbot.toml" in document.state and document.steps[0].command.endswith(" init")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sandbox_that_runs_here_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node's process is replaced by this one."""
+    folder = tmp_path / FOLDER
+    folder.mkdir(parents=True)
+    node = {"rpc_url": "", "pid": os.getpid(), "born": 0, "wallet": "", "transactions": 0, "addresses": {}}
+    assert found(tmp_path / "yieldbot.toml").steps[0].command.endswith(" init"), "none runs"
+    (folder / Sandbox.STATE).write_text(json.dumps(node))
+    monkeypatch.setattr(Sandbox, "alive", True)
+    document = found(tmp_path / "yieldbot.toml")
+    assert "but a sandbox runs from .yieldbot/sandbox" in document.state
+    assert document.steps[0].command == "yieldbot --config .yieldbot/sandbox/yieldbot.toml positions"
+    assert document.steps[2].command.endswith(" init")
 
 
 def test_a_configuration_that_lacks_something_names_it(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_a_summary_has_earned_beside_predicted_moved_and_costs() -> None:
     predicted = (10_000 * (DAY // 2) + 15_000 * (DAY // 2 - 60)) * 0.05 / 31_536_000
     assert lines == (
         f"USDC on {CHAIN}: earned 2.0000 USDC, predicted {predicted:.4f}; held 15,001.0000; moved 0.0000",
-        f"1 transactions on {CHAIN} cost 0.0005 ETH",
+        f"1 transaction on {CHAIN} cost 0.0005 ETH",
     )
     half = notice_summary.lines(rows[:2], tokens, natives, NOW + DAY // 4, NOW + DAY)
     assert "earned 0.5000 USDC, predicted 0.3425" in half[0], "of an interval that begins before, its part counts"

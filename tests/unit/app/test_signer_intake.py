@@ -239,7 +239,7 @@ def test_a_signer_that_was_killed_midway_knows_at_its_next_start_what_became_of_
     signer.journal.append(PlanMarked(midway.id, PlanStatus.APPROVED, "anna, ben"), tx)
     assert row(midway) == ("approved", ("anna", "ben"), "") and signer.intake.work_waits()
     signer.journal.append(TxSettled(CHAIN, tx.owner, Reverted(tx.hash, midway.block, 5, "no")))
-    reason = "the process was ended at leg 1 of 1: 1 transactions are settled, the rest is left"
+    reason = "the process was ended at leg 1 of 1: 1 transaction is settled, the rest is left"
     assert row(midway) == ("interrupted", ("anna", "ben"), reason) and not signer.intake.work_waits()
     assert signer.ask(handed(midway, **BOTH))["status"] == "interrupted", "and is not begun again"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from yieldbot.model.spelling import did_you_mean, intended
+from yieldbot.model.spelling import did_you_mean, intended, with_part
 
 TOKENS = ("USDC", "USDbC", "USDT", "WETH")
 MARKETS = ("Aave v3 USDC", "Morpho Steakhouse USDC", "Compound v3 USDC")
@@ -32,6 +32,13 @@ def test_a_name_is_found_in_other_capitals_unless_two_could_be_it() -> None:
 )
 def test_what_is_suggested(word: str, known: tuple[str, ...], said: str) -> None:
     assert did_you_mean(word, known) == said
+
+
+def test_a_part_stands_for_the_only_name_that_has_it() -> None:
+    assert with_part("steak", MARKETS) == "Morpho Steakhouse USDC" and with_part(" COMP", MARKETS) == MARKETS[2]
+    assert with_part("v3", MARKETS[:1]) is None, "too short"
+    assert with_part("USDC", MARKETS) is None and with_part("Fluid", MARKETS) is None
+    assert with_part("aave", (MARKETS[0], MARKETS[0])) == MARKETS[0]
 
 
 def test_a_long_word_costs_no_time() -> None:

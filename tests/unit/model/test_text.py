@@ -20,7 +20,7 @@ from yieldbot.cli.tables import Printable, TextTable
 from yieldbot.config.messages import config_error
 from yieldbot.errors import NodeRefused, SafetyError, SignerRefused, YieldbotError
 from yieldbot.execution.halt import NAME, halt, halted
-from yieldbot.model.text import as_fields, escaped, one_line, printable
+from yieldbot.model.text import as_fields, counted, escaped, one_line, printable
 
 NASTY = "gone\x1b]0;owned\x07\x1b[2J\x9b31m\r\nyieldbot: all is well\u202e\u2066evil\u200b\u2028more\x00\x85end"
 """A window title, a cleared screen, a C1 escape, a forged second line, bidi, zero width, other line ends."""
@@ -102,3 +102,8 @@ def test_a_halt_file_and_a_reason_are_one_printable_line(tmp_path: Path) -> None
 )
 def test_callers_who_send_fields_read_no_flags(line: str, fields: str) -> None:
     assert as_fields(line) == fields
+
+
+def test_one_of_a_kind_is_no_plural() -> None:
+    assert [counted(count, "leg") for count in (0, 1, 2)] == ["0 legs", "1 leg", "2 legs"]
+    assert counted(1200, "entry", "entries") == "1,200 entries" and counted(1, "entry", "entries") == "1 entry"

@@ -125,5 +125,5 @@ def test_an_end_that_the_yield_does_not_count_is_an_input_of_its_quality() -> No
         for end in (at + 86_400, at + 200 * 86_400, None)
     )
     assert soon.score < never.score < late.score and late.score >= plain.score
-    assert any(one.value.startswith("in 1 days (not counted") for one in soon.evidence)
+    assert any(one.value.startswith("in 1 day (not counted") for one in soon.evidence)
     assert "when rewards in JTO end" in never.missing

@@ -100,7 +100,7 @@ def test_a_reward_programme_that_ends_soon_lowers_the_quality_of_the_yield_by_it
     now = rewarded(None).block.timestamp
     soon, late = quality(rewarded(now + 86_400), 0.5), quality(rewarded(now + 200 * 86_400), 0.5)
     assert soon.score < late.score
-    assert any(one.what == "rewards in USDC end" and one.value == "in 1 days" for one in soon.evidence)
+    assert any(one.what == "rewards in USDC end" and one.value == "in 1 day" for one in soon.evidence)
     none = quality(rewarded(None), 0.5)
     assert soon.score < none.score < late.score and "when rewards in USDC end" in none.missing
     assert quality(rewarded(now + 86_400), 0.05).score > soon.score

@@ -18,6 +18,7 @@ from yieldbot.errors import MarketError, YieldbotError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.native import native_token
+from yieldbot.model.text import counted
 from yieldbot.protocols import adapters
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ async def _markets(node: Node, chain: ChainSettings, deployment: Deployment, blo
         if isinstance(answer, MarketError)
     ]
     if not bad:
-        return [Finding(what, "1 market" if len(markets) == 1 else f"{len(markets)} markets")]
+        return [Finding(what, counted(len(markets), "market"))]
     return [
         Finding(f"{chain.name} {market.name}", str(answer), f"it is left out until it answers: {remedy}", FAILED)
         for market, answer in bad

@@ -9,6 +9,7 @@ from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.discovery import Registry
 from yieldbot.model.settings import ChainSettings
+from yieldbot.model.text import counted
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.protocols.registries import registries
 
@@ -40,4 +41,4 @@ async def _registry(node: Node, chain: ChainSettings, registry: Registry, block:
     (listed,) = await node.run([reader.listing(registry)], block)
     if isinstance(listed, MarketError):
         return Finding(what, f"{registry.address} does not answer as {registry.kind} does", remedy, MISCONFIGURED)
-    return Finding(what, f"{registry.address} lists {len(listed)} markets")
+    return Finding(what, f"{registry.address} lists {counted(len(listed), 'market')}")

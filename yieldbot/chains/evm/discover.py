@@ -23,7 +23,7 @@ from yieldbot.chains.evm.swap_pools import pools_with
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.history.found_store import Entry, FoundStore, ReadEntry, gaps
 from yieldbot.model.discovery import FoundMarket, Listed, Registry
-from yieldbot.model.text import one_line
+from yieldbot.model.text import counted, one_line
 from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.registries.base import text_of
 from yieldbot.protocols.registries import registries
@@ -284,8 +284,8 @@ async def _known_ones(node: Quorum, chain: ChainSettings, work: _Work, store: Fo
     lost = [one for one in answers if isinstance(one, FoundMarket) and not one.denied]
     if lost:
         work.notes.append(
-            f"{len(lost)} markets of chains/{chain.name}.toml are in no event that {node.host} served, though the "
-            f"contract knows them (as {lost[0].key}): the node leaves events out, or from_block is too late"
+            f"{counted(len(lost), 'market')} of chains/{chain.name}.toml: in no event that {node.host} served, though "
+            f"the contract knows them (as {lost[0].key}): the node leaves events out, or from_block is too late"
         )
         store.add(work.registry.id, [Listed(one.key, one.asset) for one in lost], None)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app.formatting import share_words
 from yieldbot.cli.report.charts import allocation, colours, equity, forecasts, gains
 from yieldbot.cli.report.style import COLOURS, CSS
-from yieldbot.model.text import one_line
+from yieldbot.model.text import counted, one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.backtest import SimulatedMove, Trace
@@ -27,7 +27,7 @@ def page(found: BacktestDocument, traces: Sequence[Trace]) -> str:
     manifest = found.manifest
     universes = list(dict.fromkeys(one.universe for one in traces))
     span = f"{_day(manifest.first)} to {_day(manifest.last)}"
-    several = "1 universe" if len(universes) == 1 else f"{len(universes)} universes"
+    several = counted(len(universes), "universe")
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -136,7 +136,7 @@ def _steps(steps: Sequence[SimulatedMove], named: str) -> str:
         )  # fmt: skip
         last = step.time
     more = f'<p class="soft small">The first {MOST_STEPS} of {len(steps)}.</p>' if len(steps) > MOST_STEPS else ""
-    count = "1 move" if len(steps) == 1 else f"{len(steps)} moves"
+    count = counted(len(steps), "move")
     table = _table(heads, rows, left=(0, 1, 2), why=8)
     return f"<details><summary>{count}{named} <span>with reasons and costs</span></summary>{table}{more}</details>"
 

@@ -186,7 +186,7 @@ def test_a_node_that_leaves_out_events_of_listed_markets_is_named(tmp_path: Path
     source = Source([event(1, 101)], markets=[1, 2])
     reading = read(source, FoundStore(tmp_path), key(1), key(2), "0x" + "99" * 32)
     assert {one.listed.key for one in reading.entries} == {key(1), key(2)}, "a listed market that it knows counts"
-    assert any("1 markets of chains/test.toml are in no event" in note and key(2) in note for note in reading.notes)
+    assert any("1 market of chains/test.toml: in no event" in note and key(2) in note for note in reading.notes)
 
 
 def test_a_flood_ends_the_reading_and_is_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
