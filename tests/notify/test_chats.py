@@ -73,7 +73,7 @@ def test_a_user_who_is_allowed_gets_status_positions_and_plans_and_halts(served:
         api.write(text, number=number, at=NOW)
     rounds(chat(served, api, "https://bot.example/plans/{id}"))
     status, positions, plans, approve, halted, after, anything = said(api)
-    assert "not halted" in status and "reads its chains" in status and "1 plans wait" in status
+    assert "not halted" in status and "reads its chains" in status and "1 plan waits" in status
     assert "10000.000000 USDC" in positions and "testnet" in positions
     assert "p1 waits until" in plans and "queued by queue" in approve, "nothing is signed by chat: a page does"
     assert api.sent[2]["reply_markup"]["inline_keyboard"] == [
