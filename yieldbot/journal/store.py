@@ -177,7 +177,7 @@ class Journal(Queries):
             if stored is not None and seq == stored.seq:
                 differs = relevant.text() != stored.state
         self._refuse_damaged()
-        self._refuse_triggers()
+        self._refuse_strange()
         if relevant is not None:
             relevant.all_added()
         self._relevant, self._whole_at = relevant, int(self._clock())
@@ -243,7 +243,7 @@ class Journal(Queries):
         verified.forget(self.path)  # whatever fails, all of it is verified the next time
         if since is not None and since.seq and self._goes_on(since.seq, since.digest):
             seq, prev = self._verify_rows(since.seq, since.digest)
-            self._refuse_triggers()
+            self._refuse_strange()
             verified.note(self.path, seq, prev, since)
             return
         found = checkpoint.load(self._fetch)
@@ -257,7 +257,7 @@ class Journal(Queries):
         self._verify_rows(first, self._hash_of(first), min(found.seq, max(first, begin) + SOME_ROWS))
         if seq <= SOME_ROWS:
             self._refuse_damaged()
-        self._refuse_triggers()
+        self._refuse_strange()
         self._checkpoint = found
         verified.note(self.path, seq, prev, None)
 
@@ -301,8 +301,12 @@ class Journal(Queries):
         if self._top != 0 and self._fetch("PRAGMA integrity_check(1)")[0][0] != "ok":
             raise is_damaged(self.path)
 
-    def _refuse_triggers(self) -> None:
-        """A foreign trigger could drop every row that is written."""
+    def _refuse_strange(self) -> None:
+        """A foreign trigger could drop every row that is written; a row numbered below 1 was the last one perhaps, and
+        no chain of hashes ends in it."""
+        for (least,) in self._fetch("SELECT min(seq) FROM events"):
+            if least is not None and least < 1:
+                raise InvariantError(f"journal {self.path}: row {least} was changed: rows begin at 1; {RESTORE}")
         for name, statement in self._way.fetch("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"):
             if statement not in _SCHEMA:
                 raise InvariantError(f"journal {self.path}: somebody added the trigger {name!r}; {RESTORE}")

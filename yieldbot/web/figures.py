@@ -3,6 +3,7 @@ viewer's own locale and time zone."""
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -63,20 +64,18 @@ def apy_over(rate: float | None, days: float, digits: int = 2) -> Markup:
 
 def compounded(rate: float) -> float:
     """See ``apy``."""
-    try:
-        return Apr(rate).compounded().value
-    except (OverflowError, ValueError):  # no rate that anybody is paid
-        return rate
+    return _finite(Apr(rate).compounded().value, rate)
 
 
 def grown(rate: float, days: float) -> float:
     """See ``apy_over``; this is how documents state yields that are expected."""
     seconds = max(days, LEAST_DAYS) * DAY
-    growth = rate * seconds / SECONDS_PER_YEAR
-    try:
-        return Apy.from_growth(growth, seconds).value
-    except (OverflowError, ValueError):
-        return rate
+    return _finite(Apy.from_growth(rate * seconds / SECONDS_PER_YEAR, seconds).value, rate)
+
+
+def _finite(found: float, rate: float) -> float:
+    """The yield; the rate itself where no float holds the yield, since nobody is paid that."""
+    return found if math.isfinite(found) else rate
 
 
 def money(amount: Mapping[str, Any] | None, digits: int | None = None, unit: bool = False) -> Markup:

@@ -148,6 +148,8 @@ def test_rows_cannot_be_changed_or_deleted(path: Path) -> None:
         "UPDATE events SET owner = 'x' WHERE seq = 2",
         "DELETE FROM events WHERE seq = 2",
         "UPDATE events SET seq = 9 WHERE seq = 3",
+        "UPDATE events SET seq = 0 WHERE seq = 3",  # nothing is read before the first
+        "UPDATE events SET seq = -1 WHERE seq = 3",
     ],
 )
 def test_tampering_is_evident_even_without_the_triggers(path: Path, statement: str) -> None:
@@ -159,7 +161,7 @@ def test_tampering_is_evident_even_without_the_triggers(path: Path, statement: s
         database.execute(statement)
         database.commit()
         database.close()
-        with pytest.raises(InvariantError, match=r"row [23] was changed or is missing"):
+        with pytest.raises(InvariantError, match=r"row (2|3|0|-1) was changed"):
             journal.verify()
     with pytest.raises(InvariantError, match="was changed"):
         Journal.open(path)
