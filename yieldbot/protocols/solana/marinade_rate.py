@@ -19,10 +19,10 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
-from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.protocols.solana.layout import Clock, clock_read
 from yieldbot.protocols.solana.spl_stake_pool import StakePoolParams
+from yieldbot.protocols.solana.spl_stake_pool_rate import listed_pools
 
 STATE = bytes.fromhex("d8926b5e684bb6b1")
 """The first bytes of a state account: Anchor's discriminator of ``State``."""
@@ -80,16 +80,7 @@ class MarinadeRate:
     params: ClassVar[type[BaseModel]] = StakePoolParams
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        program = Address(deployment.params["program"])
-        addresses = [Address(a) for a in deployment.params["pools"]]
-        read = yield [SvmAccount(address, program) for address in addresses]
-        listed = {token.address: token for pair in pairs for token in pair}
-        wanted, found = {frozenset(pair) for pair in pairs}, []
-        for address, data in zip(addresses, read, strict=True):
-            msol, sol = listed.get(decode(address, data).mint), listed.get(WRAPPED_SOL)
-            if msol is not None and sol is not None and {msol, sol} in wanted:
-                found.append(Pool(self.protocol, deployment.name, address, msol, sol, {"program": program}))
-        return tuple(found)
+        return listed_pools(self.protocol, deployment, pairs, lambda address, data: decode(address, data).mint)
 
     def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
         worth = yield from _worth(pool)

@@ -3,7 +3,7 @@ its growth in the last epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -21,6 +21,26 @@ from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, Clock, clock_read
 from yieldbot.protocols.solana.spl_stake_pool import PoolAccount, StakePoolParams, decode
 
 
+def listed_pools(
+    protocol: str,
+    deployment: Deployment,
+    pairs: Sequence[tuple[Token, Token]],
+    mint_of: Callable[[Address, bytes], Address],
+) -> Flow[tuple[Pool, ...]]:
+    """The accounts of a deployment whose staked token makes one of the pairs with SOL. mint_of: the token's mint, by an
+    account's address and bytes; it raises MarketError for bytes of another kind."""
+    program = Address(deployment.params["program"])
+    addresses = [Address(a) for a in deployment.params["pools"]]
+    read = yield [SvmAccount(address, program) for address in addresses]
+    listed = {token.address: token for pair in pairs for token in pair}
+    wanted, found = {frozenset(pair) for pair in pairs}, []
+    for address, data in zip(addresses, read, strict=True):
+        staked, sol = listed.get(mint_of(address, data)), listed.get(WRAPPED_SOL)
+        if staked is not None and sol is not None and {staked, sol} in wanted:
+            found.append(Pool(protocol, deployment.name, address, staked, sol, {"program": program}))
+    return tuple(found)
+
+
 class StakePoolRate:
     """A pool token's price in SOL from the pool's own account: what redeeming pays, without its fee."""
 
@@ -28,16 +48,7 @@ class StakePoolRate:
     params: ClassVar[type[BaseModel]] = StakePoolParams
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        program = Address(deployment.params["program"])
-        addresses = [Address(a) for a in deployment.params["pools"]]
-        read = yield [SvmAccount(address, program) for address in addresses]
-        listed = {token.address: token for pair in pairs for token in pair}
-        wanted, found = {frozenset(pair) for pair in pairs}, []
-        for address, data in zip(addresses, read, strict=True):
-            staked, sol = listed.get(decode(address, data).pool_mint), listed.get(WRAPPED_SOL)
-            if staked is not None and sol is not None and {staked, sol} in wanted:
-                found.append(Pool(self.protocol, deployment.name, address, staked, sol, {"program": program}))
-        return tuple(found)
+        return listed_pools(self.protocol, deployment, pairs, lambda address, data: decode(address, data).pool_mint)
 
     def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
         data, clock_data = yield [SvmAccount(pool.address, pool.params["program"]), clock_read()]
