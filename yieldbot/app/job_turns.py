@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.app.cycle import run_job
-from yieldbot.errors import InvariantError, YieldbotError
+from yieldbot.errors import InvariantError, RunInProgress, YieldbotError
 from yieldbot.execution.slots import accounts_at_once
 from yieldbot.model.plan import Hold
 
@@ -44,8 +44,8 @@ async def every(
     work: Callable[[Wiring, Job], Awaitable[Report]] | None,
     log: RunLog,
 ) -> dict[int, Ended]:
-    """Each job's report or error, by its index. An error ends only its own job; after an InvariantError no further job
-    is started, and those under way are completed. work: what is done for each
+    """Each job's report or error, by its index. An error ends only its own job; after an InvariantError, or once
+    another run has the lock, no further job is started, and those under way are completed. work: what is done for each
     job; None: one cycle. log: keeps how each ended."""
     ended: dict[int, Ended] = {}
     broken = False
@@ -68,7 +68,7 @@ async def every(
                 report = await deadline.within(job, partial(work or run_job, world, job))
             except YieldbotError as failure:
                 telemetry.failed(job, failure)
-                broken = broken or isinstance(failure, InvariantError)
+                broken = broken or isinstance(failure, (InvariantError, RunInProgress))  # or the lock is another's
                 ended[index] = (job, failure)
             else:
                 record_telemetry(report)

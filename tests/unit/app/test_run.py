@@ -213,6 +213,26 @@ def test_a_plan_waits_is_asked_about_once_more_and_is_refused(context: Context, 
         reject(RejectRequest(plan_id="nothing"), context)
 
 
+def test_a_run_whose_lock_another_took_while_a_person_thought_begins_no_further_job(
+    context: Context, live: SessionDouble
+) -> None:
+    (job,) = context.settings.jobs
+    elsewhere = replace(job, wallet=replace(job.wallet, name="other"))
+    context._settings = replace(context.settings, jobs=(job, elsewhere))
+    other = run_lock(context.settings.data_dir, "other")
+
+    def ask() -> bool:
+        live.did.append("ask")
+        other.__enter__()
+        return True
+
+    person = Person(True, live.did)
+    done = run(RunRequest(approve="ask"), context, show=person.show, ask=ask)
+    assert live.did.count("ask") == len(person.shown) == 1 and ("execute", 0) not in live.did
+    assert done.document.exit_code == 6 and len(done.document.jobs) == 1
+    other.__exit__(None, None, None)
+
+
 def test_an_exit_that_a_person_refuses_is_not_said_to_stand(context: Context, live: SessionDouble) -> None:
     live.views = [IN_A]
     (held,) = [state for state in IN_A.markets if state.held]
