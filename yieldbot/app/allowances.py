@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app.allowances_documents import AccountAllowances, AllowanceGiven, AllowancesDocument, Unread
 from yieldbot.app.deadline import Deadline, run_within
 from yieldbot.app.parts import Refusal, Transaction, transaction
+from yieldbot.app.thinking import consent
 from yieldbot.app.wiring import JobFilter, jobs_of, world_of
 from yieldbot.chains.open import chain_of
 from yieldbot.errors import TransientError
@@ -93,12 +94,13 @@ class AllowancesAnswer:
 
 
 def allowances(
-    request: AllowancesRequest, context: Context, *, show: Callable[[Revocations], None], ask: Callable[[], bool]
+    request: AllowancesRequest, context: Context, *, show: Callable[[Revocations], None], ask: Callable[[], bool | None]
 ) -> AllowancesAnswer:
     """Lists every allowance of the jobs' accounts; with ``revoke`` also revokes them, under the run lock.
 
     ``show`` is called with an account's rehearsed revocations before any is signed, and then ``ask`` if any can be
-    made: nothing is signed unless it returns True. Raises ConfigError, and YieldbotError where a run is in progress.
+    made, while other runs may have the lock: nothing is signed unless it returns True. Raises ConfigError, and
+    RunInProgress where another run is.
     """
     jobs = jobs_of(request.jobs, context)
     each = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
@@ -108,7 +110,9 @@ def allowances(
         deadline = Deadline(world, held)
         for job in each:
             try:
-                work = partial(_account, request, context, deadline.world, job, show, ask)
+                work = partial(
+                    _account, request, context, deadline.world, job, show, partial(consent, world.journal, held, ask)
+                )
                 found, ended = run_within(deadline, job, work)
             except TransientError as passing:
                 accounts.append(ListedAccount(job=job, skipped=str(passing)))
@@ -125,7 +129,7 @@ async def _account(
     world: Wiring,
     job: Job,
     show: Callable[[Revocations], None],
-    ask: Callable[[], bool],
+    ask: Callable[[], bool | Declined],
 ) -> tuple[AllowanceList, list[tuple[GrantedAllowance, Ended]]]:
     """The account's allowances, each with the outcome of its revocation; None if none was requested."""
     wallets = context.settings.wallets.values()
@@ -145,19 +149,21 @@ async def _revoked(
     found: AllowanceList,
     chosen: list[GrantedAllowance],
     show: Callable[[Revocations], None],
-    ask: Callable[[], bool],
+    ask: Callable[[], bool | Declined],
 ) -> list[tuple[GrantedAllowance, Ended]]:
     """Rehearse the revocations, show them, ask, and carry out those that can be made."""
     tries = await rights.rehearse(chosen)
     rehearsed = list(zip(chosen, tries, strict=True))
     revocations = Revocations(job=job, tries=tuple(rehearsed), beside=tuple(rights.beside(tries)))
     show(revocations)
-    yes = revocations.able and ask()
+    answer = revocations.able and ask()
     ended: dict[int, Ended] = {}
     for index, (given, tried) in enumerate(rehearsed):
         if isinstance(tried, Declined):
             ended[id(given)] = tried
-        elif yes:
+        elif isinstance(answer, Declined):
+            ended[id(given)] = answer
+        elif answer:
             ended[id(given)] = await rights.revoke(given, index, tried)
     return [(given, ended.get(id(given))) for given in found.given]
 

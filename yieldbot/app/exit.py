@@ -18,7 +18,7 @@ from yieldbot.app.safe_proposals import deliver
 from yieldbot.app.thinking import NOT_ANSWERED
 from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, named_jobs
 from yieldbot.decision.orders import ALL, all_of, order_of, proceeds, with_orders, without_orders
-from yieldbot.errors import ConfigError
+from yieldbot.errors import ConfigError, RunInProgress
 from yieldbot.execution.approvals import Queue
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.world import records_of
@@ -115,7 +115,13 @@ def _left(
     async def one(world: Wiring, job: Job) -> Report:
         made = list[ExitOrdered]()
         ordering = _ordering(request, job, world, made, matched, seen)
-        report = await run_job(world, job, ordering)
+        try:
+            report = await run_job(world, job, ordering)
+        except RunInProgress as taken:  # another run has the lock when the person answers
+            if not made:
+                raise
+            world.journal.append(*(_lifted(order, BY) for order in made))
+            raise RunInProgress(f"{taken}; the order is lifted again, nothing is taken out") from None
         named = {state.market.id for state in to_be_left(report.snapshot)} if report.snapshot is not None else set()
         more = further.setdefault(id(job), [])
         while len(more) < MOST_FURTHER and (pools := _goes_on(world, [report, *more][-1], named)) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.liquidity_market import market_id
@@ -18,6 +19,7 @@ from yieldbot.app.liquidity import accounts
 from yieldbot.app.liquidity_orders import intended_order
 from yieldbot.app.move_liquidity_documents import LiquidityDocument, LiquidityRehearsal, RehearsedCall
 from yieldbot.app.parts import BalanceChange, Block, Refusal, transaction
+from yieldbot.app.thinking import consent
 from yieldbot.app.wiring import JobFilter, jobs_of, world_of
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.liquidity.execute import UNREADABLE, execute_order
@@ -87,13 +89,17 @@ class RehearsedOrder:
 
 
 def move_liquidity(
-    request: LiquidityRequest, context: Context, *, show: Callable[[RehearsedOrder], None], ask: Callable[[], bool]
+    request: LiquidityRequest,
+    context: Context,
+    *,
+    show: Callable[[RehearsedOrder], None],
+    ask: Callable[[], bool | None],
 ) -> LiquidityDocument:
     """Carries out an order under the run lock, or only rehearses it. Raises ConfigError for a request that names no
     single wallet and chain, pool, position, range or amount.
 
-    ``show`` is called with the rehearsed order before anything is signed, and then ``ask`` unless it is a dry run:
-    nothing is signed unless ``ask`` returns True.
+    ``show`` is called with the rehearsed order before anything is signed, and then ``ask`` unless it is a dry run,
+    while other runs may have the lock: nothing is signed unless ``ask`` returns True.
     """
     if not request.dry_run:
         alone(context.settings.policy)
@@ -102,8 +108,8 @@ def move_liquidity(
         raise ConfigError(f"--slippage-bps {request.slippage_bps:g}: name a number above 0 and below 1000")
     lock = nullcontext() if request.dry_run else run_lock(context.settings.data_dir, "lp")
     with lock as held, world_of(context, lambda journal: DeclineAll()) as world:
-        deadline = Deadline(world, held)
-        return run_within(deadline, job, lambda: _act(request, context, deadline.world, job, show, ask))
+        deadline, answer = Deadline(world, held), partial(consent, world.journal, held, ask)
+        return run_within(deadline, job, lambda: _act(request, context, deadline.world, job, show, answer))
 
 
 def _job(request: LiquidityRequest, context: Context) -> Job:
@@ -125,7 +131,7 @@ async def _act(
     world: Wiring,
     job: Job,
     show: Callable[[RehearsedOrder], None],
-    ask: Callable[[], bool],
+    ask: Callable[[], bool | Declined],
 ) -> LiquidityDocument:
     async with connect(job.chain) as node:
         await node.verify_chain()
@@ -149,8 +155,8 @@ async def _act(
         if request.dry_run:
             dry = Declined("DRY_RUN", "nothing is signed in a dry run")
             return _document(request, job, intended, rehearsed, refused=dry, code=DONE)
-        if not ask():
-            refusal = Declined("HUMAN_REJECTED", "you said no")
+        if (answer := ask()) is not True:
+            refusal = answer or Declined("HUMAN_REJECTED", "you said no")
             return _document(request, job, intended, rehearsed, refused=refusal, code=REFUSED)
         ended = await execute_order(account, intended.prepared.steps, rehearsed, tokens, market_id(pool), order)
         refused = next((one for one in ended if isinstance(one, Declined)), None)

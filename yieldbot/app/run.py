@@ -148,7 +148,8 @@ class Consent:
     def _approver(self, journal: Journal) -> Approver:
         async def shown(proposal: Proposal) -> bool | Declined:
             self.show(proposal)
-            return consent(journal, self.context.lock, self.ask)
+            remedy = "run it again, or let plans wait by --approve queue"
+            return consent(journal, self.context.lock, self.ask, remedy)
 
         match self.approve:
             case "ask":

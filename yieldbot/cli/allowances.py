@@ -11,8 +11,8 @@ from rich.text import Text
 
 from yieldbot.app import allowances as app
 from yieldbot.app.allowances import AllowancesRequest
-from yieldbot.cli.flags import add_job_flags, filter_of, natural
-from yieldbot.cli.prompts import SIGN, confirmed
+from yieldbot.cli.flags import add_job_flags, add_timeout_flag, filter_of, natural
+from yieldbot.cli.prompts import Patience
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.plan import Declined
@@ -36,6 +36,7 @@ def register(listed: CommandList) -> None:
     parser.add_argument(
         "--unlisted", action="store_true", help="with --revoke: also those of tokens that chains/*.toml does not list"
     )
+    add_timeout_flag(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask on the terminal")
     parser.set_defaults(command="allowances", handler=allowances)
 
@@ -46,7 +47,8 @@ def allowances(args: argparse.Namespace, context: Screen) -> int:
     request = AllowancesRequest(
         jobs=filter_of(args), from_block=args.from_block, revoke=args.revoke, unlisted=args.unlisted
     )
-    ask = (lambda: True) if args.yes else (lambda: confirmed(SIGN))
+    patience = Patience(args.timeout)
+    ask = (lambda: True) if args.yes else lambda: patience.ask(context.settings.policy.run_timeout_seconds)
     done = app.allowances(request, context, show=partial(_show_rehearsed, context), ask=ask)
     context.show(done.document.as_json(), *(partial(_table, account) for account in done.accounts))
     return done.document.exit_code

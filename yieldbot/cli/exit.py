@@ -17,8 +17,8 @@ from yieldbot.app.exit_documents import ExitJob
 from yieldbot.app.formatting import when
 from yieldbot.app.notice_runs import News
 from yieldbot.cli import render
-from yieldbot.cli.flags import add_job_flags, filter_of
-from yieldbot.cli.run import Person, add_timeout_flag
+from yieldbot.cli.flags import add_job_flags, add_timeout_flag, filter_of
+from yieldbot.cli.run import Person
 from yieldbot.errors import ConfigError
 from yieldbot.notify.sending import after
 

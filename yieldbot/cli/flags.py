@@ -14,6 +14,17 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar="NAME", help=f"only the jobs of this {name}")
 
 
+def add_timeout_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of how long a person is waited for."""
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="how long an answer is waited for; afterwards nothing is signed (default: until the plan expires, or the "
+        "run's time is over)",
+    )
+
+
 def natural(text: str) -> int:
     """Parse a flag's whole number of 0 or more."""
     if not (text.isascii() and text.isdigit()):

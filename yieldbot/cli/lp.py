@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from yieldbot.app.move_liquidity import LiquidityRequest, move_liquidity
-from yieldbot.cli.flags import decimal, filter_of, natural
-from yieldbot.cli.prompts import SIGN, confirmed
+from yieldbot.cli.flags import add_timeout_flag, decimal, filter_of, natural
+from yieldbot.cli.prompts import Patience
 from yieldbot.errors import ConfigError
 from yieldbot.model.amounts import Amount
 
@@ -73,6 +73,7 @@ def register(listed: CommandList) -> None:
         for flag in ("wallet", "chain"):
             parser.add_argument(f"--{flag}", metavar="NAME", help=f"the {flag}, if several have jobs")
         parser.add_argument("--dry-run", action="store_true", help="rehearse and show the order; nothing is signed")
+        add_timeout_flag(parser)
         parser.add_argument("-y", "--yes", action="store_true", help="do not ask on the terminal")
         parser.set_defaults(command="lp", action=name, handler=lp, asset=None)
 
@@ -80,7 +81,8 @@ def register(listed: CommandList) -> None:
 def lp(args: argparse.Namespace, context: Screen) -> int:
     if not args.yes and not args.dry_run and not sys.stdin.isatty():
         raise ConfigError("lp asks on a terminal, and there is none: add --yes where nobody can be asked")
-    ask = (lambda: True) if args.yes else (lambda: confirmed(SIGN))
+    patience = Patience(args.timeout)
+    ask = (lambda: True) if args.yes else lambda: patience.ask(context.settings.policy.run_timeout_seconds)
     done = move_liquidity(_request(args), context, show=partial(_show_rehearsed, context), ask=ask)
     context.show(done.as_json(), lambda: _result(done))
     return done.exit_code

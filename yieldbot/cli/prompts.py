@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import select
 import signal
 import sys
@@ -53,10 +54,25 @@ def confirmed(question: str) -> bool:
     return answered(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
-def agreed(seconds: float | None = None) -> bool | None:
+class Patience:
+    """How long a person at this terminal is waited for before anything is signed."""
+
+    def __init__(self, seconds: float | None) -> None:
+        """seconds: as ``--timeout``; None: until the run's time is over. Raises ConfigError for less than 1."""
+        if seconds is not None and not 1.0 <= seconds < math.inf:
+            raise ConfigError(f"--timeout {seconds:g}: write seconds, 1 or more")
+        self._seconds = math.inf if seconds is None else seconds
+        self._began = time.monotonic()
+
+    def ask(self, run_seconds: float, expires_at: float = math.inf) -> bool | None:
+        """Ask for consent; None: nobody answered in time. run_seconds: of the whole run; expires_at: when what is
+        asked for expires, in unix seconds."""
+        left = min(expires_at - time.time(), self._began + run_seconds - time.monotonic())
+        return agreed(min(max(1.0, left), self._seconds))
+
+
+def agreed(seconds: float) -> bool | None:
     """Ask for consent before anything is signed; None: nobody answered in so many seconds."""
-    if seconds is None:
-        return confirmed(SIGN)
     until = time.strftime("%H:%M:%S", time.gmtime(time.time() + seconds))
     try:
         return answered(f"{SIGN} [y/N, waits until {until} UTC] ", "", seconds).lower() in ("y", "yes")

@@ -22,8 +22,8 @@ from yieldbot.app.reject import reject as app_reject
 from yieldbot.app.run import ApproveRequest, DryRunRequest, RunRequest
 from yieldbot.cli import listings, render
 from yieldbot.cli.balance_changes import moved
-from yieldbot.cli.flags import add_job_flags, filter_of
-from yieldbot.cli.prompts import agreed
+from yieldbot.cli.flags import add_job_flags, add_timeout_flag, filter_of
+from yieldbot.cli.prompts import Patience
 from yieldbot.cli.run_summary import add_summary_flags, lines
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.model.plan import Plan
@@ -89,17 +89,6 @@ def register(listed: CommandList) -> None:
         "proposed again below it; with --for too, whichever comes first",
     )
     parser.set_defaults(command="reject", whole=False, handler=reject)
-
-
-def add_timeout_flag(parser: argparse.ArgumentParser) -> None:
-    """Add the flag of how long a person is waited for."""
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        metavar="SECONDS",
-        help="how long an answer is waited for; afterwards nothing is signed (default: until the plan expires, or the "
-        "run's time is over)",
-    )
 
 
 def dry_run(args: argparse.Namespace, context: Screen) -> int:
@@ -190,12 +179,9 @@ class Person:
     def __init__(self, context: Screen, seconds: float | None) -> None:
         """seconds: how long they are waited for; None: until the plan or the run's
         time ends. Raises ConfigError for less than 1."""
-        if seconds is not None and not 1.0 <= seconds < math.inf:
-            raise ConfigError(f"--timeout {seconds:g}: write seconds, 1 or more")
         self._context = context
-        self._seconds = math.inf if seconds is None else seconds
+        self._patience = Patience(seconds)
         self._expires_at = math.inf
-        self._began = time.monotonic()
         self.seen = set[str]()
         """Ids of the plans that were shown."""
 
@@ -205,9 +191,7 @@ class Person:
         self._expires_at = proposal.plan.expires_at
 
     def ask(self) -> bool | None:
-        run = self._began + self._context.settings.policy.run_timeout_seconds - time.monotonic()
-        left = min(self._expires_at - time.time(), run)
-        return agreed(min(max(1.0, left), self._seconds))
+        return self._patience.ask(self._context.settings.policy.run_timeout_seconds, self._expires_at)
 
 
 def show_proposal(context: Screen, proposal: Proposal) -> None:

@@ -142,6 +142,16 @@ def test_what_is_taken_back_was_rehearsed_shown_and_agreed_to(
     assert document["exit_code"] == 0
 
 
+def test_nobody_who_answers_takes_nothing_back_and_others_run_meanwhile(context: Context, chain: RightsDouble) -> None:
+    def ask() -> None:
+        with run_lock(context.settings.data_dir, "another"):
+            chain.did.append("ask")
+
+    done = allowances(AllowancesRequest(revoke=True), context, show=lambda _: None, ask=ask)
+    refused = done.document.as_json()["accounts"][0]["allowances"][0]["revoked"]
+    assert chain.did[-1] == "ask" and refused["code"] == "NO_ANSWER" and done.document.exit_code == 1
+
+
 def test_where_nothing_can_be_taken_back_nobody_is_asked(context: Context, chain: RightsDouble) -> None:
     chain.tries = {0: REFUSED}
     document, (shown,) = taken_back(context, chain, True, revoke=True)

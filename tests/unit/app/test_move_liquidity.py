@@ -18,6 +18,7 @@ from yieldbot.app.context import Context
 from yieldbot.app.liquidity_orders import _have, _part, _position, _wanted, pool_of
 from yieldbot.app.move_liquidity import LiquidityRequest, RehearsedOrder, exit_code, move_liquidity
 from yieldbot.errors import ConfigError
+from yieldbot.execution.lock import run_lock
 from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import full_range
 from yieldbot.model.plan import Declined
@@ -133,7 +134,7 @@ class NodeDouble:
     async def verify_chain(self) -> None: ...
 
 
-@pytest.mark.parametrize("end", ["dry run", "no", "yes", "the policy", "the fork"])
+@pytest.mark.parametrize("end", ["dry run", "no", "no answer", "yes", "the policy", "the fork"])
 def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
     end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,9 +172,10 @@ def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
         assert found.warnings == ("thin",) and found.rehearsal is rehearsed
         did.append("show")
 
-    def ask() -> bool:
+    def ask() -> bool | None:
         did.append("ask")
-        return end == "yes"
+        with run_lock(context.settings.data_dir, "another"):  # it is free while a person thinks
+            return None if end == "no answer" else end == "yes"
 
     monkeypatch.setattr(module, "connect", lambda chain: NodeDouble())
     monkeypatch.setattr(module, "account_of", lambda *_: Account)
@@ -187,6 +189,7 @@ def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
     left_out = {
         "dry run": {"settle", "ask", "carry out"},
         "no": {"carry out"},
+        "no answer": {"carry out"},
         "yes": set(),
         "the policy": {"rehearse", "show", "ask", "carry out"},
         "the fork": {"show", "ask", "carry out"},
@@ -196,7 +199,7 @@ def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
         *("schema", "exit_code", "action", "wallet", "owner", "chain_id"),
         *("pool", "rehearsal", "warnings", "declined", "transactions"),
     ]
-    codes = {"dry run": (0, "DRY_RUN"), "no": (4, "HUMAN_REJECTED"), "yes": (0, None)}
+    codes = {"dry run": (0, "DRY_RUN"), "no": (4, "HUMAN_REJECTED"), "no answer": (4, "NO_ANSWER"), "yes": (0, None)}
     code, why = codes.get(end, (4, NO.code))
     assert (done["exit_code"], done["declined"] and done["declined"]["code"]) == (code, why)
     assert len(done["transactions"]) == (end == "yes")

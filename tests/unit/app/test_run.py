@@ -244,6 +244,18 @@ def test_an_exit_that_a_person_refuses_is_not_said_to_stand(context: Context, li
     assert not still_in(said.reports[0][0]) and standing(JobFilter(), context).exits == ()
 
 
+def test_an_exit_whose_lock_another_run_took_meanwhile_leaves_no_order(context: Context, live: SessionDouble) -> None:
+    live.views = [IN_A]
+    (held,) = [state for state in IN_A.markets if state.held]
+    other = run_lock(context.settings.data_dir, "other")
+    ask = lambda: other.__enter__() is None  # noqa: E731 - a person who says no after another run has begun
+    said = leave(ExitRequest(market=held.market.name, approve="ask"), context, show=lambda _: None, ask=ask)
+    (job,) = said.document.as_json()["jobs"]
+    assert said.document.exit_code == 6 and "the order is lifted again" in job["error"]["message"]
+    assert standing(JobFilter(), context).exits == ()
+    other.__exit__(None, None, None)
+
+
 def test_a_plan_that_waits_stays_until_something_material_changes(context: Context, live: SessionDouble) -> None:
     live.views = [SEEN]
     person = Person(True, live.did)

@@ -29,9 +29,8 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
 
 @pytest.mark.parametrize(("text", "answer"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False)])
 def test_only_yes_is_consent(typed: Callable[[str], Any], text: str, answer: bool) -> None:
-    for seconds in (None, 60.0):
-        typed(text)
-        assert agreed(seconds) is answer
+    typed(text)
+    assert agreed(60.0) is answer
 
 
 def test_no_answer_in_time_is_none_and_the_question_says_how_long_it_waits(
@@ -45,7 +44,7 @@ def test_nobody_waits_longer_than_the_plan_the_run_or_the_flag(
     typed: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited = list[float]()
-    monkeypatch.setattr("yieldbot.cli.run.agreed", lambda seconds: waited.append(seconds))
+    monkeypatch.setattr("yieldbot.cli.prompts.agreed", lambda seconds: waited.append(seconds))
     monkeypatch.setattr("yieldbot.cli.run.show_proposal", lambda context, proposal: None)
     context: Any = SimpleNamespace(settings=SimpleNamespace(policy=loose(run_timeout_seconds=900.0)))
     for flag, left in ((None, 100.0), (30.0, 100.0), (None, 10_000.0), (None, -5.0)):
