@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
+from tests.kit.exchange_world import ExchangeWorld
 from tests.kit.pools import ask, own_sandbox
 from yieldbot.allocator.split import split, split_exact_out
-from yieldbot.errors import MarketError, NodeRefused
+from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
 from yieldbot.math.venues import VenuePath
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.deployment import Deployment
-from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.exchange import Pool
 from yieldbot.model.reads import EthCall
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import exchanges
@@ -37,22 +37,22 @@ CUSTOM_ZERO = 420
 """How the factory is told of a fee of nothing."""
 
 
-@dataclass
-class World:
+@dataclass(kw_only=True)
+class World(ExchangeWorld):
     """The factory, its router, and what else of the package's contracts they need."""
 
-    d: Deployer
+    protocol = "aerodrome"
     factory: Contract
     router: Contract
     pool_abi: list[dict[str, Any]]
-    token_abi: list[dict[str, Any]]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"factory": self.factory.address, "router": self.router.address}
 
     async def token(self, decimals: int, number: int) -> Token:
         made = await self.d.deploy(own()["TestToken"], f"T{number}", f"T{number}", decimals)
         return Token(self.d.node.chain, checksummed(made.address), f"T{number}", decimals)
-
-    def contract(self, token: Token) -> Contract:
-        return Contract(token.address, self.token_abi)
 
     async def pool(self, one: Token, other: Token, stable: bool, reserves: dict[Token, int]) -> str:
         """A pool with these reserves: what is sent to it counts once it is told to look."""
@@ -72,34 +72,6 @@ class World:
         await self.d.send(pool, "sync")
         return at
 
-    async def listed(self, pairs: list[tuple[Token, Token]]) -> tuple[Pool, ...]:
-        params = {"factory": self.factory.address, "router": self.router.address}
-        deployment = Deployment("aerodrome", self.d.node.chain, "Aerodrome", params, ())
-        (found,) = await self.d.node.run([AERODROME.pools(deployment, pairs)], await self.d.node.block())
-        assert isinstance(found, tuple), found
-        return found
-
-    async def state(self, pool: Pool) -> PoolState:
-        (state,) = await self.d.node.run([AERODROME.observe(pool)], await self.d.node.block())
-        assert isinstance(state, PoolState), state
-        return state
-
-    async def balance(self, token: Token) -> int:
-        return int.from_bytes(await self.d.read(self.contract(token), "balanceOf", self.d.me), "big")
-
-    async def send(self, call: EvmCall) -> int:
-        """The exact allowance, then the call; its gas."""
-        assert call.allowance is not None
-        await self.d.send(self.contract(call.allowance.token), "approve", call.allowance.spender, call.allowance.raw)
-        receipt = await self.d._send({"to": call.to, "data": "0x" + call.data.hex()}, call.description)
-        return int(receipt["gasUsed"], 16)
-
-    async def reverts(self, call: EvmCall) -> str:
-        fields = {"from": self.d.me, "to": call.to, "data": "0x" + call.data.hex()}
-        with pytest.raises(NodeRefused) as refusal:
-            await self.d.node.request("eth_call", [fields, "latest"])
-        return str(AERODROME.explain_revert(refusal.value.data))
-
 
 @pytest.fixture
 async def world(own_sandbox: Sandbox) -> AsyncIterator[World]:
@@ -108,7 +80,7 @@ async def world(own_sandbox: Sandbox) -> AsyncIterator[World]:
         snapshot = await node.request("evm_snapshot", [])
         d = Deployer(node, [checksummed(a) for a in await node.request("eth_accounts", [])])
         factory, router = await deploy_contracts(d)
-        yield World(d, factory, router, made["Pool"].abi, ours["TestToken"].abi)
+        yield World(d=d, token_abi=ours["TestToken"].abi, factory=factory, router=router, pool_abi=made["Pool"].abi)
         await node.request("evm_revert", [snapshot])
 
 

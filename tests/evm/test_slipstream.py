@@ -9,21 +9,20 @@ from typing import Any
 
 import pytest
 
+from tests.kit.exchange_world import ExchangeWorld
 from tests.kit.pools import own_sandbox
-from yieldbot.errors import NodeRefused
 from yieldbot.math.concentrated import MOST_TICK, V3Pool, sqrt_at
 from yieldbot.math.venues import V3Venue, VenuePath
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.deployment import Deployment
-from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.model.exchange import Pool
 from yieldbot.model.gas import SWAP_TX
 from yieldbot.model.gas import SWAPS as SWAPS_GAS
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols import exchanges
 from yieldbot.sandbox.evm.artifacts import own
-from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.deployer import Deployer
 from yieldbot.sandbox.evm.exchanges.slipstream import CAP, Contracts, deploy_contracts, new_pool
 from yieldbot.sandbox.evm.node import Sandbox
 
@@ -37,17 +36,17 @@ NEAR = sorted(range(-20, 21), key=abs)
 """By how much (1e-6) the fee may differ from the one that was read two blocks before."""
 
 
-@dataclass
-class World:
+@dataclass(kw_only=True)
+class World(ExchangeWorld):
     """The exchange and three tokens, in the order of their addresses."""
 
-    d: Deployer
+    protocol = "slipstream"
     made: Contracts
     tokens: tuple[Token, ...]
-    abi: list[dict[str, Any]]
 
-    def contract(self, token: Token) -> Contract:
-        return Contract(token.address, self.abi)
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"factory": self.made.factory.address, "router": self.made.router.address, "spacings": [*SPACINGS]}
 
     async def pool(self, pair: tuple[Token, Token], spacing: int, draw: random.Random) -> Pool:
         """A pool at a random price with liquidity in random ranges and, thin, everywhere."""
@@ -61,34 +60,6 @@ class World:
             await self.d.send(self.made.minter, "mint", at.address, low, low + 2 * width * spacing, liquidity)
         await self.d.send(at, "increaseObservationCardinalityNext", 400)
         return next(pool for pool in await self.listed([pair]) if pool.params["tick_spacing"] == spacing)
-
-    async def listed(self, pairs: list[tuple[Token, Token]]) -> tuple[Pool, ...]:
-        params = {"factory": self.made.factory.address, "router": self.made.router.address, "spacings": [*SPACINGS]}
-        deployment = Deployment("slipstream", self.d.node.chain, "Slipstream", params, ())
-        (found,) = await self.d.node.run([SLIPSTREAM.pools(deployment, pairs)], await self.d.node.block())
-        assert isinstance(found, tuple), found
-        return found
-
-    async def state(self, pool: Pool) -> PoolState:
-        (state,) = await self.d.node.run([SLIPSTREAM.observe(pool)], await self.d.node.block())
-        assert isinstance(state, PoolState), state
-        return state
-
-    async def balance(self, token: Token) -> int:
-        return int.from_bytes(await self.d.read(self.contract(token), "balanceOf", self.d.me), "big")
-
-    async def send(self, call: EvmCall) -> int:
-        """The exact allowance, then the call; its gas."""
-        assert call.allowance is not None
-        await self.d.send(self.contract(call.allowance.token), "approve", call.allowance.spender, call.allowance.raw)
-        receipt = await self.d._send({"to": call.to, "data": "0x" + call.data.hex()}, call.description)
-        return int(receipt["gasUsed"], 16)
-
-    async def reverts(self, call: EvmCall) -> str:
-        fields = {"from": self.d.me, "to": call.to, "data": "0x" + call.data.hex()}
-        with pytest.raises(NodeRefused) as refusal:
-            await self.d.node.request("eth_call", [fields, "latest"])
-        return str(SLIPSTREAM.explain_revert(refusal.value.data))
 
 
 @pytest.fixture
@@ -104,7 +75,7 @@ async def world(own_sandbox: Sandbox) -> AsyncIterator[World]:
             await d.send(token, "mint", d.me, 10**40)
             await d.send(token, "approve", made.minter.address, MAX_UINT256)
         listed = tuple(Token(node.chain, checksummed(t.address), f"T{k}", 18) for k, t in enumerate(tokens))
-        yield World(d, made, listed, artifact.abi)
+        yield World(d=d, token_abi=artifact.abi, made=made, tokens=listed)
         await node.request("anvil_removeBlockTimestampInterval", [])
         await node.request("evm_revert", [snapshot])
 

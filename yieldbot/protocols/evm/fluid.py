@@ -8,7 +8,7 @@ resolvers do. Rewards raise the price of a share; they stand in the curve until 
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,7 +40,7 @@ from yieldbot.model.reads import Flow
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 from yieldbot.protocols.doubts import backed
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, answers, share_market
+from yieldbot.protocols.evm.share_calls import ShareCalls, listed_markets
 from yieldbot.protocols.reads import Reads
 
 THIN = 20
@@ -76,9 +76,9 @@ def slot_of(mapping: int | bytes, key: str) -> bytes:
     return keccak(bytes.fromhex(key[2:]).rjust(32, b"\0") + place)
 
 
-def _parts(data: bytes, asset: Address) -> dict[str, Address]:
+def _parts(data: Mapping[str, bytes], asset: Address) -> dict[str, Address]:
     """The contracts that an fToken's ``getData`` names."""
-    layer, factory, rewards = abi("fluid").decode("getData", data)[:3]
+    layer, factory, rewards = abi("fluid").decode("getData", data["getData"])[:3]
     return {"layer": checksum(layer), "factory": checksum(factory), "rewards": checksum(rewards)}
 
 
@@ -89,27 +89,10 @@ class Fluid(ShareCalls):
     params: ClassVar[type[BaseModel]] = FluidParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        vault, listed = abi("erc4626"), [checksum(text) for text in deployment.params["f_tokens"]]
-        reads = Reads()
-        heads = {at: {name: reads.add(vault.read(at, name, optional=True)) for name in HEAD} for at in listed}
-        data = {at: reads.add(abi("fluid").read(at, "getData", optional=True)) for at in listed}
-        yield from reads.made()
-        found = []
-        for at in listed:
-            head, mine = {name: one.data for name, one in heads[at].items()}, data[at].data
-            fit = len(mine) >= 9 * 32 and answers(*head.values())
-            found.append(
-                share_market(
-                    self.protocol,
-                    Kind.LENDING,
-                    deployment,
-                    at,
-                    head,
-                    partial(_parts, mine) if fit else None,
-                    f"{at} does not answer as an fToken does",
-                )
-            )
-        return tuple(found)
+        listed = deployment.params["f_tokens"]
+        return listed_markets(
+            self.protocol, Kind.LENDING, deployment, listed, ("getData",), _parts, "as an fToken does"
+        )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         where, token, fluid, vault = market.params, market.asset, abi("fluid"), abi("erc4626")

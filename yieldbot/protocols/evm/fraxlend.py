@@ -6,7 +6,6 @@ Source: FraxFinance/fraxlend@2bed49d (FraxlendPair.sol, FraxlendPairCore.sol, Fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,8 +20,8 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import SECONDS_PER_YEAR, WAD
 from yieldbot.protocols.doubts import in_vault
-from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, answers, share_market
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.protocols.evm.share_calls import ShareCalls, listed_markets
 from yieldbot.protocols.reads import Reads
 
 FEE_SCALE = 100_000
@@ -71,28 +70,10 @@ class Fraxlend(ShareCalls):
     params: ClassVar[type[BaseModel]] = FraxlendParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        vault, pair = abi("erc4626"), abi("fraxlend")
-        listed = [checksum(text) for text in deployment.params["pairs"]]
-        reads = Reads()
-        heads = {at: {name: reads.add(vault.read(at, name, optional=True)) for name in HEAD} for at in listed}
-        own = {at: {name: reads.add(pair.read(at, name, optional=True)) for name in OWN} for at in listed}
-        yield from reads.made()
-        found = []
-        for at in listed:
-            head, mine = ({name: one.data for name, one in rows[at].items()} for rows in (heads, own))
-            fit = answers(*head.values(), *mine.values())
-            found.append(
-                share_market(
-                    self.protocol,
-                    Kind.LENDING,
-                    deployment,
-                    at,
-                    head,
-                    partial(_parts, mine) if fit else None,
-                    f"{at} does not answer as a pair of Fraxlend does",
-                )
-            )
-        return tuple(found)
+        listed = deployment.params["pairs"]
+        return listed_markets(
+            self.protocol, Kind.LENDING, deployment, listed, tuple(OWN), _parts, "as a pair of Fraxlend does"
+        )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         where, token, pair, at, one = market.params, market.asset, abi("fraxlend"), market.address, market.asset.one

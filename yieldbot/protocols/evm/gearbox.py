@@ -8,7 +8,6 @@ last use of the pool set, on the principal alone; quota revenue is a sum a year 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -26,8 +25,8 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import BPS
 from yieldbot.protocols.doubts import in_vault
-from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, answers, share_market
+from yieldbot.protocols.evm.abi import abi
+from yieldbot.protocols.evm.share_calls import ShareCalls, listed_markets
 from yieldbot.protocols.reads import Reads
 
 RAY = 10**27
@@ -63,28 +62,10 @@ class Gearbox(ShareCalls):
     params: ClassVar[type[BaseModel]] = GearboxParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        vault, gearbox = abi("erc4626"), abi("gearbox")
-        listed = [checksum(text) for text in deployment.params["pools"]]
-        reads = Reads()
-        heads = {at: {name: reads.add(vault.read(at, name, optional=True)) for name in HEAD} for at in listed}
-        own = {at: {name: reads.add(gearbox.read(at, name, optional=True)) for name in OWN} for at in listed}
-        yield from reads.made()
-        found = []
-        for at in listed:
-            head, mine = ({name: one.data for name, one in rows[at].items()} for rows in (heads, own))
-            fit = answers(*head.values(), *mine.values())
-            found.append(
-                share_market(
-                    self.protocol,
-                    Kind.LENDING,
-                    deployment,
-                    at,
-                    head,
-                    partial(_parts, mine) if fit else None,
-                    f"{at} does not answer as a pool of Gearbox v3 does",
-                )
-            )
-        return tuple(found)
+        listed = deployment.params["pools"]
+        return listed_markets(
+            self.protocol, Kind.LENDING, deployment, listed, tuple(OWN), _parts, "as a pool of Gearbox v3 does"
+        )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         where, token, gearbox, at = market.params, market.asset, abi("gearbox"), market.address

@@ -3,16 +3,19 @@ market, and its calls (deposit, withdraw, redeem)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from yieldbot.model.amounts import Amount
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Kind, Market, MarketState
+from yieldbot.model.reads import Flow
 from yieldbot.model.rewards import Reward
 from yieldbot.model.tx import Allowance, EvmCall
-from yieldbot.protocols.evm.abi import abi, explain, label, short
+from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
+from yieldbot.protocols.reads import Reads
 
 SHARE_VAULTS = (
     "erc4626",
@@ -34,9 +37,9 @@ HEAD = ("asset", "symbol", "decimals")
 """What a listed contract answers by EIP-4626 before it becomes a market."""
 
 
-def answers(*data: bytes) -> bool:
-    """Whether each read was answered with a word or more."""
-    return all(len(one) >= 32 for one in data)
+def answers(*data: bytes, words: int = 1) -> bool:
+    """Whether each read was answered with so many words or more."""
+    return all(len(one) >= 32 * words for one in data)
 
 
 def share_market(
@@ -73,6 +76,32 @@ def share_market(
         address=at,
         params=params,
     )
+
+
+def listed_markets(
+    protocol: str,
+    kind: Kind,
+    deployment: Deployment,
+    listed: Sequence[str],
+    asks: Sequence[str],
+    own: Callable[[Mapping[str, bytes], Address], Mapping[str, Any]],
+    fault: str,
+    words: int = 1,
+) -> Flow[tuple[Market, ...]]:
+    """The market of each listed contract, by one round of reads: HEAD, and the protocol's own functions (asks), each of
+    which answers with so many words or more. own: the parameters that those answers, by function, and the asset's
+    address make. fault: ``as a pool does``, of a contract that leaves one of them without an answer."""
+    vault, theirs, at_all = abi("erc4626"), abi(protocol), [checksum(text) for text in listed]
+    reads = Reads()
+    heads = {at: {name: reads.add(vault.read(at, name, optional=True)) for name in HEAD} for at in at_all}
+    rows = {at: {name: reads.add(theirs.read(at, name, optional=True)) for name in asks} for at in at_all}
+    yield from reads.made()
+    found = []
+    for at in at_all:
+        head, mine = ({name: one.data for name, one in kept[at].items()} for kept in (heads, rows))
+        parts = partial(own, mine) if answers(*head.values()) and answers(*mine.values(), words=words) else None
+        found.append(share_market(protocol, kind, deployment, at, head, parts, f"{at} does not answer {fault}"))
+    return tuple(found)
 
 
 class ShareCalls:
