@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app.account_entries import entries_of, journalled
+from yieldbot.app.chain_words import chain_words
 from yieldbot.app.days import day
 from yieldbot.app.expected import panel_of
 from yieldbot.app.forecast_documents import (
@@ -29,12 +30,16 @@ from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import missing
 from yieldbot.forecast.entrants import reserved, with_extras
 from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
+from yieldbot.forecast.outlook import QUOTE, of_series
 from yieldbot.forecast.registered import FiledForecast, parse
 from yieldbot.forecast.rules import PERSISTENCE
 from yieldbot.forecast.tournament import COMBINED, Standing, Tournament
 from yieldbot.forecast.words import why
+from yieldbot.history import market_names
+from yieldbot.history.market_names import Names
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
+from yieldbot.model.policy import FORECASTER
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import counted, one_line
 
@@ -77,6 +82,7 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
     """The forecasts, the skill, or the registration, as requested. Raises ConfigError if there is no history, or no
     market of that name in it."""
     source = folder_of(context, request.history)
+    known = market_names.names(source)
     if request.register is not None:
         return _register(request, source)
     faults: list[Fault] = []
@@ -85,13 +91,46 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
     entered = Entered({}, {}, ())
     if request.third_parties:
         entered = enter(source, panel, request.now, reserved())
-    notes = [*entered.notes, *_notes(panel, faults, request)]
+    notes = [*entered.notes, *(market_names.with_names(line, known) for line in _notes(panel, faults, request))]
     context.say(f"forecasting {counted(len(panel.keys), 'market')} from {counted(len(panel.times), 'day')}")
     run = Tournament(panel, ours, entered.means)
+    decides = context.settings.policy.forecaster if request.history is None else FORECASTER
+    asked = _Asked(request, source, run, known, decides, (_decided(decides), *notes))
     if request.skill:
-        return _skill(request, source, run, notes, _ever_held(request, source, run, context))
+        return _skill(asked, _ever_held(asked, context))
     says = {one.name: one.says for one in ours} | dict(entered.says)
-    return _forecasts(request, source, run, says, notes)
+    return _forecasts(asked, says, chain_words(context, request.history is None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request with what answers it."""
+
+    request: ForecastRequest
+    """The request."""
+    source: Path
+    """Memory's folder, or a file."""
+    run: Tournament
+    """The forecasters on its history."""
+    known: Names
+    """The names of markets."""
+    decides: str
+    """The forecaster that plans are made on."""
+    notes: tuple[str, ...]
+    """Lines to show."""
+
+    @property
+    def columns(self) -> list[int]:
+        """The panel's columns of the requested markets. Raises ConfigError if there are none."""
+        return _chosen(self.run.series.panel, self.request.market, self.known)
+
+
+def _decided(decides: str) -> str:
+    """Which of the forecasts plans are made on."""
+    if decides == QUOTE:
+        return "plans are made on quoted rates (policy.forecaster)"
+    whose = "the combined forecast" if decides == COMBINED else f"{decides}'s forecast"
+    return f"plans are made on {whose} (policy.forecaster), and on quoted rates until memory spans three days"
 
 
 def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> list[str]:
@@ -108,34 +147,45 @@ def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> l
     return notes
 
 
-def _chosen(panel: Panel, wanted: str) -> list[int]:
-    """The columns that a name matches. Raises ConfigError if there are none."""
+def _chosen(panel: Panel, wanted: str, known: Names) -> list[int]:
+    """The columns that a name matches: a market's id or name or a part of one, or an asset. Raises ConfigError if there
+    are none."""
     if not wanted:
         return list(range(len(panel.keys)))
-    exact = [i for i, key in enumerate(panel.keys) if wanted in (key.market, key.asset_address)]
     low = wanted.lower()
-    found = exact or [i for i, key in enumerate(panel.keys) if low == key.asset.lower() or low in key.market.lower()]
+    names = [known.get((key.chain, key.market), "").lower() for key in panel.keys]
+    exact = [
+        i for i, key in enumerate(panel.keys) if wanted in (key.market, key.asset_address) or (low and low == names[i])
+    ]
+    found = exact or [
+        i
+        for i, key in enumerate(panel.keys)
+        if low == key.asset.lower() or low in key.market.lower() or low in names[i]
+    ]
     if not found:
-        hint = did_you_mean(wanted, sorted({key.market for key in panel.keys}))
+        hint = did_you_mean(wanted, sorted({known.get((key.chain, key.market), key.market) for key in panel.keys}))
         raise ConfigError(f"history has no market {wanted!r}: {hint}")
     return found
 
 
-def _forecasts(
-    request: ForecastRequest, source: Path, run: Tournament, says: Mapping[str, str], notes: Sequence[str]
-) -> ForecastDocument:
+def _forecasts(asked: _Asked, says: Mapping[str, str], chains: Mapping[str, str]) -> ForecastDocument:
+    run = asked.run
     series, row = run.series, len(run.series.panel.times) - 1
     made = run.at(row)
+    decided = of_series(series, asked.decides).walk.at(row) if asked.decides not in (COMBINED, QUOTE) else None
+    called = market_names.called(series.panel.keys, asked.known)
     shown = HORIZONS.index(SHOWN_HORIZON)
     markets = []
-    for column in _chosen(series.panel, request.market):
+    for column in asked.columns:
         key = series.panel.keys[column]
         quoted = number(series.quote[row, column])
         mean = float(made.mean[column, shown])
         markets.append(
             MarketForecast(
                 chain=key.chain,
+                chain_name=chains.get(key.chain, key.chain),
                 market=key.market,
+                name=called[key],
                 protocol=key.protocol,
                 asset=key.asset,
                 market_class=series.classes[column],
@@ -143,6 +193,7 @@ def _forecasts(
                 days=float(series.readings[row, column]),
                 why=why(series, row, column, mean, SHOWN_HORIZON, int(run.bias[row, column, shown])),
                 horizons=tuple(_horizons(made, column)),
+                decided_on=tuple(_horizons(decided, column)) if decided is not None else (),
             )
         )
     classes = {one.market_class for one in markets}
@@ -162,11 +213,12 @@ def _forecasts(
     ]
     return ForecastDocument(
         at=made.time,
-        history=str(source),
+        history=str(asked.source),
         since=int(series.panel.times[0]),
+        decides=asked.decides,
         markets=tuple(markets),
         standings=tuple(standings),
-        notes=tuple(notes),
+        notes=asked.notes,
     )
 
 
@@ -194,52 +246,54 @@ def _reason(one: Standing) -> str:
     return f"{100 * one.skill:z.1f} % less loss than persistence {scored}"
 
 
-def _ever_held(request: ForecastRequest, source: Path, run: Tournament, context: Context) -> tuple[EverHeld, ...]:
+def _ever_held(asked: _Asked, context: Context) -> tuple[EverHeld, ...]:
     """Every position ever held in the requested markets, from the configured journal and memory."""
+    request = asked.request
     if request.history is not None:
         return ()
     records = journalled(context)
     entries = entries_of(records, context)
     own = {account: [one for one in entries if one.account == account] for account in accounts_of(records)}
-    keys = run.series.panel.keys
-    chosen = {(keys[i].chain, keys[i].market) for i in _chosen(run.series.panel, request.market)}
-    rows = ever_held(records, own, source)
+    keys = asked.run.series.panel.keys
+    chosen = {(keys[i].chain, keys[i].market) for i in asked.columns}
+    rows = ever_held(records, own, asked.source)
     return tuple(one for one in rows if not request.market or (one.chain_id, one.id) in chosen)
 
 
-def _skill(
-    request: ForecastRequest, source: Path, run: Tournament, notes: Sequence[str], held: tuple[EverHeld, ...]
-) -> SkillDocument:
+def _skill(asked: _Asked, held: tuple[EverHeld, ...]) -> SkillDocument:
     import numpy as np
 
     from yieldbot.forecast.score import score
 
-    series = run.series
+    run, series = asked.run, asked.run.series
     times = series.panel.times
-    since = day(request.since, "--since")
+    since = day(asked.request.since, "--since")
     first = int(times[min(WARM_DAYS, len(times) - 1)]) if since is None else since
     columns = np.zeros(len(series.panel.keys), dtype=bool)
-    columns[_chosen(series.panel, request.market)] = True
+    columns[asked.columns] = True
     usual = run.of(PERSISTENCE)
     bare = Walk(keys=usual.keys, times=usual.times, mean=usual.mean, low=usual.mean, high=usual.mean)
+    walks = {COMBINED: run.walk, **{one: run.of(one) for one in run.names}}
+    if asked.decides not in (*walks, QUOTE):
+        walks[asked.decides] = of_series(series, asked.decides).walk
     rows: list[ForecasterSkill] = []
     for market_class in (DOLLAR, OTHER):
         chosen = columns & np.array([one == market_class for one in series.classes])
         if not chosen.any():
             continue
         cells = (times >= first)[:, None] & chosen[None, :]
-        for name, walk in {COMBINED: run.walk, **{one: run.of(one) for one in run.names}}.items():
+        for name, walk in walks.items():
             scores = score(walk, usual, series.futures, cells, step_seconds=series.panel.step_seconds)
             bares = score(walk, bare, series.futures, cells, draws=2)
             rows += [_row(name, market_class, *pair) for pair in zip(scores, bares, strict=True)]
     return SkillDocument(
-        history=str(source),
+        history=str(asked.source),
         since=first,
         until=int(times[-1]),
         markets=int(columns.sum()),
         rows=tuple(rows),
         positions=held,
-        notes=tuple(notes),
+        notes=asked.notes,
     )
 
 

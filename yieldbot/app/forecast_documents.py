@@ -21,14 +21,22 @@ class MarketForecast(Part):
     """What one market is expected to pay."""
 
     chain: str = Field(description="the chain's id")
+    chain_name: str = Field(description="the chain's name; its id where it has none here")
     market: str = Field(description="the market's id")
+    name: str = Field(description="the market's name as memory last read it; its id where it knows none")
     protocol: str = Field(description="its protocol; empty where the history does not say")
     asset: str = Field(description="the symbol of what is lent; empty where the history does not say")
     market_class: str = Field(description="`dollar` or `other`: within a class forecasters are weighed together")
     quoted: float | None = Field(description="the last rate that was read; null: none lately")
     days: float = Field(description="on how many days it was read")
     why: str = Field(description="why the forecast over 7 days differs from the quote; empty if it hardly does")
-    horizons: tuple[HorizonForecast, ...] = Field(description="by horizon; empty where there is no forecast")
+    horizons: tuple[HorizonForecast, ...] = Field(
+        description="the combined forecast by horizon; empty where there is none"
+    )
+    decided_on: tuple[HorizonForecast, ...] = Field(
+        description="by horizon, the forecast of the one forecaster that `decides` names; empty where there is none, "
+        "and where plans are made on the combined forecast or on quotes"
+    )
 
 
 class ForecasterStanding(Part):
@@ -54,6 +62,10 @@ class ForecastDocument(Document):
     at: int = Field(description="the last moment that was known, unix seconds")
     history: str = Field(description="where the readings are from")
     since: int = Field(description="the first of the readings' days, unix seconds")
+    decides: str = Field(
+        description="the forecaster that plans are made on (`policy.forecaster`); `combined`: all of them, weighed; "
+        "`quote`: none, plans take the quoted rate"
+    )
     markets: tuple[MarketForecast, ...] = Field(description="the markets that were asked for")
     standings: tuple[ForecasterStanding, ...] = Field(description="every forecaster, by class and horizon")
     notes: tuple[str, ...] = Field(description="notes, a line each")

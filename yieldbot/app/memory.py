@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError
-from yieldbot.history import worths
+from yieldbot.history import market_names, worths
 from yieldbot.history.observed import IndexReading, odd_rates, readings_of
 from yieldbot.history.store import Appended, Store
 from yieldbot.model.text import one_line
@@ -46,6 +46,7 @@ def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None]
         store = Store(folder, WAIT_SECONDS)
         for snapshot in snapshots:
             worths.remember(folder, snapshot)
+            market_names.remember(folder, snapshot)
             chain, moment = snapshot.block.chain, snapshot.block.timestamp
             before = _last(store, chain, moment)
             readings = readings_of(snapshot, source, before)

@@ -79,6 +79,8 @@ class RememberedMarket(Part):
     asset: str = Field(description="the asset's symbol; empty where the source does not say")
     asset_address: str = Field(description="the asset's contract or mint; empty where the source does not say")
     market: str = Field(description="the market's id, or what a recording calls it")
+    chain_name: str = Field(description="the chain's name; its id where it has none here")
+    name: str = Field(description="the market's name as it was last read; as `market` where memory knows none")
     readings: int = Field(description="number of readings")
     first: int = Field(description="the oldest one's time in unix seconds")
     last: int = Field(description="time of the newest reading in unix seconds")

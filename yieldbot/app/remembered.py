@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yieldbot.app.chain_words import chain_words, network_of
 from yieldbot.app.days import moment
 from yieldbot.app.memory import folder_of
 from yieldbot.app.memory_documents import (
@@ -20,9 +21,9 @@ from yieldbot.app.memory_documents import (
 )
 from yieldbot.app.recordings import named
 from yieldbot.errors import ConfigError
-from yieldbot.history import grid, query
+from yieldbot.history import grid, market_names, query
 from yieldbot.history.importers.table import COLUMNS, MORE
-from yieldbot.history.networks import NETWORKS, network
+from yieldbot.history.networks import NETWORKS
 from yieldbot.history.reading import Fault
 from yieldbot.history.store import Store
 from yieldbot.model.spelling import did_you_mean
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.history.panel import Panel
     from yieldbot.history.query import Span
-    from yieldbot.history.reading import Reading
+    from yieldbot.history.reading import MarketKey, Reading
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"^([0-9]{1,9})([smhdw])$")
@@ -67,15 +68,17 @@ def show(request: ShowRequest, context: Context) -> HistoryShowDocument:
     folder, faults = folder_of(context, request.folder), list[Fault]()
     store = Store(folder)
     start, end, step = moment(request.start), moment(request.end, end=True), duration(request.every)
-    spans = query.markets(store, network(request.chain) if request.chain else None, faults)
+    known, chains = market_names.names(folder), chain_words(context, request.folder is None)
+    spans = query.markets(store, network_of(request.chain, chains) if request.chain else None, faults)
+    called = market_names.called([one.key for one in spans], known)
     if request.market is None:
-        rows = tuple(_market(one) for one in spans)
+        rows = tuple(_market(one, called[one.key], chains) for one in spans)
         return MarketsRemembered(history=str(folder), markets=rows, faults=named(faults))
-    span = meant(request.market, spans, folder)
+    span = meant(request.market, spans, folder, chains)
     seen = query.readings(store, span.key.chain, span.key.market, start, end, faults)
     return MarketRemembered(
         history=str(folder),
-        market=_market(span),
+        market=_market(span, called[span.key], chains),
         every_seconds=step,
         rows=tuple(_rows(seen, step, start, end)),
         faults=named(faults),
@@ -86,10 +89,11 @@ def lines(request: ShowRequest, context: Context) -> Iterator[str]:
     """The readings as lines of CSV in the schema that ``history import`` reads. Raises as ``show``."""
     store = Store(folder_of(context, request.folder))
     start, end, step = moment(request.start), moment(request.end, end=True), duration(request.every)
-    chain = network(request.chain) if request.chain else None
+    chains = chain_words(context, request.folder is None)
+    chain = network_of(request.chain, chains) if request.chain else None
     market = None
     if request.market is not None:
-        key = meant(request.market, query.markets(store, chain), store.folder).key
+        key = meant(request.market, query.markets(store, chain), store.folder, chains).key
         chain, market = key.chain, key.market
     yield ",".join((*COLUMNS, *MORE))
     last: tuple[object, int] | None = None
@@ -114,41 +118,48 @@ def duration(text: str | None) -> int | None:
     return seconds
 
 
-def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
-    """The one market in memory that matches ``text``. Raises ConfigError if none or several match, and names those."""
+def meant(text: str, spans: tuple[Span, ...], folder: Path, chains: Mapping[str, str]) -> Span:
+    """The one market in memory that matches ``text``. Raises ConfigError if none or several match, and names those.
+    chains: the chains' names by their ids."""
+    names = market_names.called([one.key for one in spans], market_names.names(folder))
     exact = [one for one in spans if text in (one.key.market, f"{one.key.chain}/{one.key.market}")]
+    exact = exact or [one for one in spans if text.strip().casefold() == names[one.key].casefold()]
+    called = {one.key: _called(one, names[one.key], chains) for one in spans}
     words = text.lower().split()
-    found = exact or [one for one in spans if all(_fits(word, _called(one)) for word in words)]
+    found = exact or [one for one in spans if all(_fits(word, called[one.key]) for word in words)]
     if len(found) == 1:
         return found[0]
     if not spans:
         raise ConfigError(f"{folder} is empty: `yieldbot observe` or `yieldbot history import` fills it")
     if not found:
-        hint = did_you_mean(text, {called for one in spans for called in (one.key.market, one.key.protocol)})
+        hint = did_you_mean(text, {word for one in spans for word in (names[one.key], one.key.protocol)})
         raise ConfigError(f"{text!r} is no market that {folder} remembers: {hint} (`yieldbot history show` lists them)")
     several = len({one.key.chain for one in found}) > 1
-    names = ", ".join(_names(found[:MOST_NAMED], spans, several))
+    said = ", ".join(_choices(found[:MOST_NAMED], names, called, chains, several))
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     raise ConfigError(
-        f"{text!r} means {len(found)} markets ({names}{more}): name one{', or add --chain' if several else ''}"
+        f"{text!r} means {len(found)} markets ({said}{more}): name one{', or add --chain' if several else ''}"
     )
 
 
-def _names(found: Sequence[Span], spans: Sequence[Span], with_chain: bool) -> list[str]:
-    """What a person can type for each of these markets: words that only it has, else its id."""
-    words = [_words(one, with_chain) for one in found]
-    if all(
-        sum(all(_fits(word, _called(one)) for word in said.lower().split()) for one in spans) == 1 for said in words
-    ):
-        return words
+def _choices(
+    found: Sequence[Span],
+    names: Mapping[MarketKey, str],
+    called: Mapping[MarketKey, str],
+    chains: Mapping[str, str],
+    with_chain: bool,
+) -> list[str]:
+    """What a person can type for each of these markets: its name, with protocol, asset or chain where only they tell it
+    from another; else its id."""
+    protocol_asset = {one.key: (one.key.protocol, one.key.asset) for one in found}
+    for count in range(3):
+        rows = [" ".join((names[one.key], *protocol_asset[one.key][:count])) for one in found]
+        if with_chain:
+            rows = [f"{row} {chains.get(one.key.chain, one.key.chain)}" for row, one in zip(rows, found, strict=True)]
+        if all(sum(all(_fits(w, text) for w in row.lower().split()) for text in called.values()) == 1 for row in rows):
+            return rows
     ids = [one.key.market for one in found]
     return ids if len(set(ids)) == len(ids) else [f"{one.key.chain}/{one.key.market}" for one in found]
-
-
-def _words(one: Span, with_chain: bool) -> str:
-    """A market by its protocol and asset, and its chain where that is needed."""
-    chain = next((name for name, known in NETWORKS.items() if known == one.key.chain), one.key.chain)
-    return f"{one.key.protocol} {one.key.asset}" + (f" {chain}" if with_chain else "")
 
 
 def _fits(word: str, called: str) -> bool:
@@ -157,13 +168,14 @@ def _fits(word: str, called: str) -> bool:
     return word in _APART.split(called) or (len(word) >= LEAST_PART and word in called)
 
 
-def _called(one: Span) -> str:
+def _called(one: Span, name: str, chains: Mapping[str, str]) -> str:
     key = one.key
-    names = [name for name, chain in NETWORKS.items() if chain == key.chain]
-    return " ".join((*names, key.chain, key.market, key.protocol, key.asset, key.asset_address)).lower()
+    networks = [name for name, chain in NETWORKS.items() if chain == key.chain]
+    words = (*networks, chains.get(key.chain, ""), key.chain, name, key.market, key.protocol, key.asset)
+    return " ".join((*words, key.asset_address)).lower()
 
 
-def _market(one: Span) -> RememberedMarket:
+def _market(one: Span, name: str, chains: Mapping[str, str]) -> RememberedMarket:
     key = one.key
     return RememberedMarket(
         chain=key.chain,
@@ -171,6 +183,8 @@ def _market(one: Span) -> RememberedMarket:
         asset=key.asset,
         asset_address=key.asset_address,
         market=key.market,
+        chain_name=chains.get(key.chain, key.chain),
+        name=name,
         readings=one.rows,
         first=one.first,
         last=one.last,

@@ -14,22 +14,29 @@ from yieldbot.app.formatting import when
 from yieldbot.cli import learned_table
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Apr
+from yieldbot.model.text import counted
 from yieldbot.model.units import DAY_SECONDS
 
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.app.forecast_documents import ForecasterSkill
+    from yieldbot.app.forecast_documents import ForecasterSkill, HorizonForecast
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 LEAST_WEIGHT = 0.005
+DECIDED_DAYS = 7
+"""The horizon over which the forecast that plans are made on is shown."""
 
 
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("forecast")
     parser.add_argument(
-        "market", nargs="?", default="", metavar="MARKET", help="a market's id or a part of it, or an asset's symbol"
+        "market",
+        nargs="?",
+        default="",
+        metavar="MARKET",
+        help="a market's name or id, or a part of one, or an asset's symbol",
     )
     parser.add_argument("--history", type=Path, metavar="FOLDER", help="a folder of memory, or a file to import")
     parser.add_argument(
@@ -67,28 +74,26 @@ def _shown(found: ForecastDocument | SkillDocument | RegisteredDocument, context
             return _skill(found, context)
         case RegisteredDocument():
             state = "are registered" if found.added else "are there already, and not added again,"
-            line = f"{found.forecasts} forecasts of {found.forecaster} {state} in {found.ledger}; "
+            line = f"{counted(found.forecasts, 'forecast')} of {found.forecaster} {state} in {found.ledger}; "
             return Group(*(Text(one) for one in (f"{line}their horizons begin at {when(found.time)}", *found.notes)))
 
 
 def _forecasts(found: ForecastDocument) -> Group:
     days = [one.horizon_days for one in max((m.horizons for m in found.markets), key=len, default=())]
     heads = [f">{day} d" for day in days]
+    single = any(market.decided_on for market in found.markets)
     sheet = TextTable(
-        f"Expected APY from {when(found.at)} on", "Market", "Asset", ">Quoted APY", *heads, ">Days", "Why"
-    )
+        f"Expected APY from {when(found.at)} on", "Market", "Where", "Asset", ">Quoted APY", *heads,
+        *([f">{found.decides}, {DECIDED_DAYS} d"] if single else []), ">Days", "Why",
+    )  # fmt: skip
     for market in found.markets:
         by_day = {one.horizon_days: one for one in market.horizons}
-        cells = [
-            "{} ({}-{})".format(
-                *(_percent(rate, day) for rate in (by_day[day].mean, by_day[day].low, by_day[day].high))
-            )
-            if day in by_day
-            else "none"
-            for day in days
-        ]
+        cells = [_rates(by_day.get(day)) for day in days]
+        if single:
+            decided = next((one for one in market.decided_on if one.horizon_days == DECIDED_DAYS), None)
+            cells.append("none" if decided is None else _percent(decided.mean, DECIDED_DAYS))
         quoted = _percent(market.quoted) if market.quoted is not None else "none"
-        sheet.add_row(market.market, market.asset, quoted, *cells, f"{market.days:z.0f}", market.why)
+        sheet.add_row(market.name, market.chain_name, market.asset, quoted, *cells, f"{market.days:z.0f}", market.why)
     parts: list[Any] = [sheet, Text("In brackets what eight in ten end within; APY in %, before a deposit of ours.")]
     for market_class in dict.fromkeys(one.market_class for one in found.standings):
         who = TextTable(
@@ -103,8 +108,15 @@ def _forecasts(found: ForecastDocument) -> Group:
     return Group(*parts, *(Text(line) for line in found.notes))
 
 
+def _rates(one: HorizonForecast | None) -> str:
+    """A forecast with its interval."""
+    if one is None:
+        return "none"
+    return "{} ({}-{})".format(*(_percent(rate, one.horizon_days) for rate in (one.mean, one.low, one.high)))
+
+
 def _skill(found: SkillDocument, context: Screen) -> Group:
-    title = f"Skill against persistence, {when(found.since)} to {when(found.until)}, {found.markets} markets"
+    title = f"Skill against persistence, {when(found.since)} to {when(found.until)}, {counted(found.markets, 'market')}"
     columns = (">Days", ">Scored", ">MAE less", ">90 % of draws", ">80 % covers", ">Pinball less", ">(bare)", ">CRPS")
     sheet = TextTable(title, "Class", "Forecaster", *columns)
     for row in found.rows:

@@ -15,7 +15,7 @@ from yieldbot.app.results import value
 from yieldbot.cli.market_table import Shown, table, to_csv
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import TextTable
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, Apr
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.policy import Policy
@@ -110,7 +110,7 @@ def _glanced(one: ListedMarkets, horizon_seconds: float) -> list[RenderableType]
     for most, glance in rates[:MOST_GLANCED]:
         used = "" if glance.utilisation is None else f", {glance.utilisation:z.1%} lent out"
         size = f"{money(glance.supplied)} {glance.market.asset.symbol} supplied{used}"
-        lines.append(f"  {most:z.2%} in {glance.market.name}, {size}")
+        lines.append(f"  {Apr(most).compounded().value:z.2%} APY in {glance.market.name}, {size}")
     lines.append("  All of them: `yieldbot markets --json`, under `glanced`.")
     return [Text("\n".join(lines))]
 
@@ -143,6 +143,7 @@ def positions(
         ">APY realised",
         ">Off by",
         ">APY now",
+        empty="Nothing is in a market yet: `yieldbot plan` shows what would go where.",
     )
     for (job, snapshot, held), where in zip(found, _wheres([job for job, _ in jobs]), strict=True):
         names, symbol = names_of(snapshot), job.asset.symbol if mixed else ""

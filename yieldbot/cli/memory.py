@@ -22,6 +22,8 @@ from yieldbot.cli.chart import chart
 from yieldbot.cli.flags import add_job_flags, decimal, filter_of
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
+from yieldbot.model.amounts import Apr
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -125,7 +127,7 @@ def observe(args: argparse.Namespace, context: Screen) -> int:
 
 def _observed(found: ObserveDocument) -> Any:
     made = TextTable(
-        f"{found.kept} readings remembered in {found.history}", "Chain", "Wallet", ">Block", ">Markets", ""
+        f"{counted(found.kept, 'reading')} remembered in {found.history}", "Chain", "Wallet", ">Block", ">Markets", ""
     )
     for one in found.jobs:
         note = one.skipped or (f"{one.unread} could not be read" if one.unread else "")
@@ -158,7 +160,7 @@ def _kept(found: HistoryImportDocument) -> str:
     if found.failure is None or not lost:
         return f"remembered in {found.history}"
     kept = sum(one.kept for one in found.files)
-    return f"NOT all is remembered in {found.history}: {kept:,} readings are new there, {lost:,} could not be written"
+    return f"NOT all is remembered in {found.history}: {kept:,} new readings are there, {lost:,} could not be written"
 
 
 def _lost(one: ImportedFile) -> int:
@@ -168,9 +170,12 @@ def _lost(one: ImportedFile) -> int:
 
 def _said(one: ImportedFile) -> str:
     span = f", {when(one.first)} to {when(one.last)}" if one.first is not None and one.last is not None else ""
-    known = f", {one.known:,} were known" if one.known else ""
+    known = f", {one.known:,} known before" if one.known else ""
     lost = f", {_lost(one):,} could not be written" if _lost(one) else ""
-    return f"{one.file}: {one.readings:,} readings of {one.markets} markets{span}: {one.kept:,} are new{known}{lost}"
+    return (
+        f"{one.file}: {counted(one.readings, 'reading')} of {counted(one.markets, 'market')}{span}: "
+        f"{one.kept:,} new{known}{lost}"
+    )
 
 
 def _faults(faults: Sequence[NamedFault]) -> list[Any]:
@@ -226,37 +231,46 @@ def _markets(found: MarketsRemembered) -> Any:
     if not found.markets:
         return f"{found.history} is empty: `yieldbot observe` or `yieldbot history import` fills it"
     made = TextTable(
-        f"Remembered in {found.history}", "Chain", "Protocol", "Asset", "Market", ">Readings", "First", "Last"
+        f"Remembered in {found.history}", "Market", "Where", "Protocol", "Asset", ">Readings", "First", "Last"
     )
-    made.columns[3].overflow = "fold"
+    made.columns[0].overflow = "fold"
     for one in found.markets:
         times = when(one.first), when(one.last)
-        made.add_row(one.chain, one.protocol, one.asset, one.market, f"{one.readings:,}", *times)
+        made.add_row(one.name, one.chain_name, one.protocol, one.asset, f"{one.readings:,}", *times)
     return made
 
 
 def _market(found: MarketRemembered) -> Any:
     one = found.market
-    title = f"{one.asset} {one.protocol} on {one.chain}: {one.market}"
+    title = " ".join(part for part in (one.name, one.asset, one.protocol, "on", one.chain_name) if part)
     if not found.rows:
         return f"{title}: nothing between these times ({when(one.first)} to {when(one.last)} is known)"
-    made = TextTable(title, "When", ">Quoted", ">Paid", ">Borrow", ">Used", ">Supplied", ">Cash", "")
+    made = TextTable(title, "When", ">Quoted APY", ">Paid APY", ">Borrow APY", ">Used", ">Supplied", ">Cash", "")
     for row in found.rows[-MOST_ROWS:]:
         made.add_row(when(row.time), *_cells(row), "blocked" if row.blocked else "")
     left = len(found.rows) - MOST_ROWS
-    more = [Text(f"{left:,} earlier rows are in --json and --csv; --every makes them fewer")] if left > 0 else []
+    more = (
+        [Text(f"{counted(left, 'earlier row')} left out: --json and --csv have all, --every makes them fewer")]
+        if left > 0
+        else []
+    )
     times = [row.time for row in found.rows]
-    paid = [row.supply_rate if row.realised_rate is None else row.realised_rate for row in found.rows]
-    return Group(made, *more, Text("\nPaid (quoted where that is not known), % a year"), Text(chart(times, paid)))
+    paid = [_apy(row.supply_rate if row.realised_rate is None else row.realised_rate) for row in found.rows]
+    return Group(made, *more, Text("\nPaid APY in % (quoted where that is not known)"), Text(chart(times, paid)))
 
 
 def _cells(row: SeenThen) -> list[str]:
-    rates = (row.supply_rate, row.realised_rate, row.borrow_rate, row.utilisation)
+    rates = (_apy(row.supply_rate), _apy(row.realised_rate), _apy(row.borrow_rate), row.utilisation)
     amounts = (row.supplied, row.cash)
     return [
         *("" if value is None else f"{value:z.2%}" for value in rates),
         *("" if value is None else f"{value:z,.0f}" for value in amounts),
     ]
+
+
+def _apy(rate: float | None) -> float | None:
+    """A simple rate a year as all screens show rates."""
+    return None if rate is None else Apr(rate).compounded().value
 
 
 def verify(args: argparse.Namespace, context: Screen) -> int:
@@ -267,7 +281,7 @@ def verify(args: argparse.Namespace, context: Screen) -> int:
 
 def _verified(found: HistoryVerifyDocument) -> Any:
     state = "is sound" if found.sound else "IS NOT SOUND"
-    line = Text(f"{found.history} {state}: {found.readings:,} readings in {found.files:,} files")
+    line = Text(f"{found.history} {state}: {counted(found.readings, 'reading')} in {counted(found.files, 'file')}")
     return Group(line, *_faults(found.faults))
 
 
@@ -319,9 +333,9 @@ def _bar(context: Screen) -> Iterator[backfill_use.Progress]:
 
 
 def _backfilled(found: HistoryBackfillDocument) -> Any:
-    parts = [f"{found.read:,} times read", f"{found.known:,} known before"]
+    parts = [f"{counted(found.read, 'time')} read", f"{found.known:,} known before"]
     parts += [f"{found.absent:,} at which there was nothing"] if found.absent else []
     return (
-        f"{found.chain}: {', '.join(parts)}: {found.kept:,} readings remembered in {found.history}, "
-        f"by {found.requests:,} requests"
+        f"{found.chain}: {', '.join(parts)}: {counted(found.kept, 'reading')} remembered in {found.history}, "
+        f"by {counted(found.requests, 'request')}"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.model.amounts import Apr
 
 if TYPE_CHECKING:
     from yieldbot.app.memory_documents import MarketRemembered
@@ -27,9 +28,9 @@ def plot(found: MarketRemembered, file: Path) -> None:
     for name, label in (("supply_rate", "quoted"), ("realised_rate", "paid"), ("borrow_rate", "borrow rate")):
         values = [getattr(row, name) for row in found.rows]
         if any(value is not None for value in values):
-            percent = [float("nan") if value is None else 100 * value for value in values]
+            percent = [float("nan") if value is None else 100 * Apr(value).compounded().value for value in values]
             rates.plot(times, percent, label=label, linewidth=1)
-    rates.set_ylabel("% a year, simple")
+    rates.set_ylabel("APY, %")
     rates.legend(frameon=False)
     rates.grid(alpha=0.3)
     utilisation = [float("nan") if row.utilisation is None else 100 * row.utilisation for row in found.rows]
@@ -41,7 +42,9 @@ def plot(found: MarketRemembered, file: Path) -> None:
     used.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     market = found.market
     rates.set_title(
-        f"{market.asset} {market.protocol} on {market.chain}\n{market.market}", loc="left", fontsize="small"
+        f"{market.name}: {market.asset} {market.protocol} on {market.chain_name}\n{market.market}",
+        loc="left",
+        fontsize="small",
     )
     try:
         figure.savefig(file, dpi=120)

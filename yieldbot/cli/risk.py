@@ -133,6 +133,6 @@ def _detail(one: MarketRisk) -> list[Any]:
     for side in one.components:
         told = "; ".join(f"{found.what}: {found.value}" for found in side.evidence)
         sheet.add_row(side.name, f"{side.score:z.0f}", f"{side.weight:z.0%}", told, ", ".join(side.missing))
-    lines = [f"{one.id}: {line}" for line in one.limits]
+    lines = [f"{one.name}: {line}" for line in one.limits]
     loss = f"Expected loss: {one.loss_bps:z.0f} bp a year ({one.loss_low_bps:z.0f} to {one.loss_high_bps:z.0f})."
     return [sheet, *(Text(line) for line in lines), Text(loss)]

@@ -34,13 +34,19 @@ class Printable(Console):
 class TextTable(Table):
     """A table of plain text. A column whose name starts with > is right-aligned and never wrapped."""
 
-    def __init__(self, title: str, *columns: str) -> None:
+    def __init__(self, title: str, *columns: str, empty: str = "There is none.") -> None:
+        """empty: the sentence that is printed in place of a table without rows."""
+        self._empty = empty
         super().__init__(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
         for column in columns:
             right = column.startswith(">")
             self.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self.rows:
+            yield Text(str(self.title), style="bold")
+            yield Text(self._empty)
+            return
         wide = options.update(width=UNBOUNDED)
         if Measurement.get(console, wide, self).minimum <= options.max_width and self._whole(console, options):
             yield from super().__rich_console__(console, options)
@@ -63,6 +69,7 @@ class TextTable(Table):
         yield Text(str(self.title), style="bold")
         rows = list(zip(*([str(cell).replace("\n", ", ") for cell in c.cells] for c in self.columns), strict=True))
         first, *rest = range(len(self.columns))
+        rest = [column for column in rest if any(row[column] for row in rows)]
         lines, texts = self._placed(rest, rows, width)
         names = [str(column.header) for column in self.columns]
         for line in lines:

@@ -59,11 +59,14 @@ def outlook(
     """
     if name == COMBINED:
         return combined(Tournament(panel, entrants, others))
-    rule = {one.name: one for one in single()}[name]
-    series = Series(panel)
-    mean = rule.means(series)
+    return of_series(Series(panel), name)
+
+
+def of_series(series: Series, name: str) -> Outlook:
+    """The outlook of one forecaster of ``single``. Raises KeyError for another name."""
+    mean = {one.name: one for one in single()}[name].means(series)
     for place, horizon in enumerate(HORIZONS):  # shorter than a step of the panel: no realised rates
-        if not steps_of(panel, horizon):
+        if not steps_of(series.panel, horizon):
             mean[:, :, place] = float("nan")
     return _widened(name, series, mean, *intervals(series, mean))
 

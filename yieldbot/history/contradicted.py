@@ -7,6 +7,7 @@ the market.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,16 +83,21 @@ def contradictions(
         known.setdefault(row.market, []).append(row)
     refuted: set[str] = set()
     lines: list[str] = []
+    times = Counter(state.market.name for state in snapshot.markets)
+    called = {
+        one.market.id: one.market.name if times[one.market.name] == 1 else f"{one.market.name} ({one.market.id})"
+        for one in snapshot.markets
+    }
     for state in snapshot.markets:
         market_id = state.market.id
         why = next((one for row in known.get(market_id, ()) if (one := _refuted(state, row))), None)
         if why is not None:
             refuted.add(market_id)
-            lines.append(f"{state.market.name} ({market_id}): memory {why}: the chain counts, and nothing is forecast")
+            lines.append(f"{called[market_id]}: memory {why}: the chain counts, and nothing is forecast")
         elif (said := forecasts.get(market_id)) is not None and state.status is not Status.ACTIVE:
             expected = f"memory forecasts {_apy(said):z.2%} APY over {said.days:g} days"
             lines.append(
-                f"{state.market.name} ({market_id}): {expected}, the "
+                f"{called[market_id]}: {expected}, the "
                 f"chain says that it is {state.status.value}: the chain counts, and nothing goes in"
             )
     return frozenset(refuted), tuple(lines)

@@ -21,9 +21,11 @@ from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import HORIZONS, Forecasts
 from yieldbot.forecast.registered import SCHEMA, read
+from yieldbot.history.market_names import FILE, called, names
 from yieldbot.history.panel import Panel
-from yieldbot.history.reading import Reading
+from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
+from yieldbot.model.policy import FORECASTER
 
 
 class Quiet(Context):
@@ -33,7 +35,9 @@ class Quiet(Context):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return memory(tmp_path_factory.mktemp("memory") / "history")
+    found = memory(tmp_path_factory.mktemp("memory") / "history")
+    (found / FILE).write_text(json.dumps({"eip155:2": {"aave_v3/2/usdc": "Mega\x1b Vault"}}))
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -56,8 +60,23 @@ def test_what_each_market_will_pay_and_who_says_so(folder: Path) -> None:
         weights = [one.weight for one in found.standings if one.horizon_days == horizon]
         assert sum(weights) == pytest.approx(1.0)
     assert all(one.why and one.says for one in found.standings)
-    assert [one.market for one in ask(folder, market="aave_v3/2/usdc").markets] == ["aave_v3/2/usdc"]
+    (named,) = ask(folder, market="mega").markets
+    assert (named.market, named.name) == ("aave_v3/2/usdc", "Mega\N{REPLACEMENT CHARACTER} Vault")
+    assert found.markets[0].name == found.markets[0].market and found.markets[0].chain_name == "ethereum"
+    assert found.decides == FORECASTER and f"plans are made on {FORECASTER}'s forecast" in found.notes[0]
+    means = expected(folder, 7.0, END, FORECASTER)
+    assert means[named.chain, named.market].mean in [one.mean for one in named.decided_on if one.horizon_days == 7]
     assert len(ask(folder, market="usdc").markets) == 5
+
+
+def test_markets_of_one_name_are_told_apart_and_a_damaged_file_of_names_says_nothing(tmp_path: Path) -> None:
+    twins = [MarketKey(chain="eip155:1", market=f"lend/1/{one}", asset="USDC") for one in "ab"]
+    known = {(one.chain, one.market): "Lend" for one in twins}
+    assert list(called(twins, known).values()) == ["Lend (lend/1/a)", "Lend (lend/1/b)"]
+    assert list(called(twins[:1], known).values()) == ["Lend"]
+    assert list(called(twins[:1], {}).values()) == ["lend/1/a"]
+    (tmp_path / FILE).write_text("[")
+    assert names(tmp_path) == names(tmp_path / "none") == {}
 
 
 def test_readings_from_after_this_machine_s_time_are_named(folder: Path) -> None:
@@ -69,8 +88,8 @@ def test_readings_from_after_this_machine_s_time_are_named(folder: Path) -> None
 def test_skill_is_shown_of_everybody(folder: Path) -> None:
     found = ask(folder, skill=True)
     assert isinstance(found, SkillDocument) and found.since == markets.START + 30 * DAY
-    names = {one.forecaster for one in found.rows}
-    assert {"combined", "persistence", "spike", "regression"} <= names
+    there = {one.forecaster for one in found.rows}
+    assert {"combined", "persistence", "spike", "regression", FORECASTER} <= there
     week = next(one for one in found.rows if (one.forecaster, one.horizon_days) == ("combined", 7))
     assert week.skill and week.skill > 0 and week.skill_low is not None and 0.6 < (week.coverage or 0) < 0.95
     later = ask(folder, skill=True, since="2024-02-01")
