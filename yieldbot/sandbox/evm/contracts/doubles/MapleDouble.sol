@@ -10,7 +10,7 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
 contract MapleLoansDouble {
     uint256 public issuanceRate;
-    uint256 public domainStart = block.timestamp;
+    uint256 public domainStart;
     uint256 public accountedInterest;
     uint256 public principalOut;
     uint256 public unrealizedLosses;
@@ -27,6 +27,16 @@ contract MapleLoansDouble {
         (domainStart, issuanceRate, principalOut) = (block.timestamp, rate, principalOut + principal);
     }
     function impair(uint256 losses) external { unrealizedLosses = losses; }
+    /// What a payment, an impairment, its removal or a default changes: each sum by so much, and never below zero.
+    function account(int256 principal, int256 interest, int256 rate, int256 losses) external {
+        accountedInterest = _plus(accountedInterest + accruedInterest(), interest);
+        (domainStart, issuanceRate) = (block.timestamp, _plus(issuanceRate, rate));
+        (principalOut, unrealizedLosses) = (_plus(principalOut, principal), _plus(unrealizedLosses, losses));
+    }
+    function _plus(uint256 sum, int256 change) private pure returns (uint256) {
+        int256 next = int256(sum) + change;
+        return next > 0 ? uint256(next) : 0;
+    }
 }
 
 contract MapleManagerDouble {
@@ -55,6 +65,7 @@ contract MapleManagerDouble {
     }
     function canCall(bytes32 what, address, bytes calldata data) external view returns (bool, string memory) {
         (uint256 assets, address lender) = abi.decode(data, (uint256, address));
+        if (what == "P:redeem") (,, lender) = abi.decode(data, (uint256, address, address));
         if (barred[lender]) return (false, "PM:CC:NOT_ALLOWED");
         if (what != "P:deposit") return (true, "");
         if (!active) return (false, "P:NOT_ACTIVE");
@@ -123,10 +134,10 @@ contract MapleQueueDouble {
         queue.nextRequestId = next;
     }
     function processExit(uint256 shares, address owner) external ofPool returns (uint256 taken, uint256 assets) {
-        (taken, assets) = _payable(shares);
-        if (owner == address(this)) return (taken, assets);
+        if (owner == address(this)) return _payable(shares);
         require(shares > 0, "WM:PE:NO_SHARES");
         require(shares <= manualSharesAvailable[owner], "WM:PE:TOO_MANY_SHARES");
+        (taken, assets) = _payable(shares);
         require(shares == taken, "WM:PE:NOT_ENOUGH_LIQUIDITY");
         manualSharesAvailable[owner] -= taken;
         totalShares -= taken;
