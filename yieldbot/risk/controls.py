@@ -99,7 +99,7 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
             )
             found.append((act, f"{what} changed {how}: {was[:12]}… is {code[:12] or 'gone'}… now"))
     values = dict(now.values)
-    for name, was in before.values:
+    for name, was in dict(before.values).items():
         after = values.get(name)
         if after is None or after == was:
             continue

@@ -353,16 +353,18 @@ def _addresses(answer: bytes) -> tuple[Address, ...] | None:
 
 def _values(wanted: Dependency, reading: Reading) -> tuple[tuple[str, str], ...]:
     """A contract's settings as text; answers of a dependency's own views in hex, shortened if they are long."""
-    found = [(name, named) for view, name in VALUES.items() if (named := reading.named(view)) and int(named, 16)]
+    found = {name: str(at) for view, name in VALUES.items() if (at := reading.named(view)) and int(at, 16)}
     if (delay := reading.word("timelock")) is not None and delay <= LONGEST_DELAY:
-        found.append(("timelock seconds", Address(str(delay))))
+        found["timelock seconds"] = str(delay)
     for name, _ in wanted.views:
         answer = reading.answers.get(name, b"")
         if not name.startswith(("pending ", PREFIX)) and len(answer) >= 32:
-            found.append((name, Address(", ".join(words_of(answer)))))
-    return tuple((name, str(value)) for name, value in found)
+            found[name] = ", ".join(words_of(answer)[: 1 if name in ONE_WORD else None])
+    return tuple(found.items())
 
 
+ONE_WORD = ("oracle source",)
+"""Settings of which the first word counts alone: in Fraxlend's the prices follow it, which move."""
 MOST_WORDS = 16
 """Most words of a setting that are kept."""
 

@@ -204,13 +204,13 @@ def _terms(mine: tuple[Any, ...], other: tuple[Any, ...]) -> Mapping[str, Any]:
     """What a market keeps of its silo's terms, and of the silo whose deposits its borrowers pledge."""
     kept: dict[str, Any] = {"dao_fee": mine[PLACES["daoFee"]], "deployer_fee": mine[PLACES["deployerFee"]]}
     kept |= {"model": checksum(mine[PLACES["interestRateModel"]]), "hook": checksum(mine[PLACES["hookReceiver"]])}
-    feeds = {
+    oracles = {
         checksum(one[PLACES[name]])
         for one in (mine, other)
         for name in ("solvencyOracle", "maxLtvOracle")
         if int(str(one[PLACES[name]]), 16)
     }
-    return kept | {"backer": checksum(other[PLACES["token"]]), "feeds": tuple(sorted(feeds))}
+    return kept | {"backer": checksum(other[PLACES["token"]]), "oracles": tuple(sorted(oracles))}
 
 
 def _words(terms: RateTerms) -> tuple[int, ...]:

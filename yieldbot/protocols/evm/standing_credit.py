@@ -64,7 +64,7 @@ def fluid(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
 def fraxlend(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
     params = market.params
     views = (
-        ("oracle", _view("exchangeRateInfo()")),
+        ("oracle source", _view("exchangeRateInfo()")),
         ("rate model", _view("rateContract()")),
         ("loan-to-value limit", _view("maxLTV()")),
         ("deposit limit", _view("depositLimit()")),
@@ -106,8 +106,8 @@ def silo(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
     ):
         if name in params and int(str(params[name]), 16):
             yield Dependency(Address(params[name]), part, words)
-    for feed in params.get("feeds", ()):
-        yield Dependency(Address(feed), Part.ORACLE, "oracle")
+    for at in params.get("oracles", ()):
+        yield Dependency(Address(at), Part.ORACLE, "oracle")
 
 
 def _view(signature: str, *words: int | str) -> bytes:

@@ -96,8 +96,9 @@ contract FraxlendPairDouble {
 
     function totalSupply() external view returns (uint256) { return totalAsset.shares; }
 
+    /// The oracle, how far its two prices may differ, when they were read, and both: they move with time.
     function exchangeRateInfo() external view returns (address, uint32, uint184, uint256, uint256) {
-        return (address(this), 0, 0, 0, 0);
+        return (address(this), 5000, uint184(block.timestamp), block.timestamp * 1e8, block.timestamp * 1e8 + 1);
     }
 
     function setDepositLimit(uint256 limit) external { depositLimit = limit; }
