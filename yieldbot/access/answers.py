@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.access.database import begin, engine_of, usable
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -17,10 +17,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from yieldbot.errors import ConfigError, InvariantError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 from yieldbot.model.keccak import keccak
 from yieldbot.model.spelling import did_you_mean

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from yieldbot.errors import YieldbotError
+from yieldbot.model.dataclass import dataclass
 
 
 class Scope(StrEnum):

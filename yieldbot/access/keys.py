@@ -11,10 +11,10 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from dataclasses import dataclass
 
 from yieldbot.access.caller import Caller, Scope
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.spelling import did_you_mean
 
 DAY = 86_400

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from dataclasses import dataclass
+
+from yieldbot.model.dataclass import dataclass
 
 TINY = 1e-6
 """Tolerance, in requests, for rounding errors of times."""

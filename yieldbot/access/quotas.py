@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from yieldbot.access.limits import Left
 from yieldbot.errors import ConfigError, KeysHeld
+from yieldbot.model.dataclass import dataclass
 
 DAY = 86_400
 STEPS = 100

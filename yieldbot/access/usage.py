@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from yieldbot.access.keys import plain
+from yieldbot.model.dataclass import dataclass
 
 MINUTE = 60
 SPIKE_TIMES, SPIKE_LEAST = 10, 300

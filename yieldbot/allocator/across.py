@@ -4,13 +4,14 @@ separate allocation on each chain. Pure. Nothing is bridged; the result is only 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.allocator.allocate import SHARE_OF_COLLATERAL, Portfolio, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.names import means

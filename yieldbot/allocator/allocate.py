@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import THOUSAND, Exact, ExactSwap
@@ -24,6 +24,7 @@ from yieldbot.allocator.shared import dilutions_of
 from yieldbot.allocator.swap_quotes import SwapQuotes, most_added
 from yieldbot.allocator.unread import upper_markets, worth_reading
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ENTER_TXS, SWAP_TXS
 from yieldbot.model.glance import Glance
 from yieldbot.model.ids import MarketId

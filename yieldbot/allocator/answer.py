@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -24,6 +23,7 @@ from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarke
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, KinkedCurve, SampledCurve
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS
 
 ANSWER = "yieldbot/allocation/v1"

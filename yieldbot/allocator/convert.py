@@ -7,13 +7,14 @@ about a dollar. Its price impact never exceeds the policy's, whatever the pools 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from itertools import pairwise
 
 from yieldbot.allocator.route import Route, gas_of, route, ways_of
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Exchange, Venue
 from yieldbot.model.families import token_key
 from yieldbot.model.fees import SWAP_TXS

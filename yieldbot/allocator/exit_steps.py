@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import net_income
@@ -11,6 +11,7 @@ from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.plan import graded
 from yieldbot.allocator.share_terms import matured, with_terms
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ExitKind, MarketState, Snapshot, Status

@@ -4,12 +4,12 @@ Pure."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from yieldbot.allocator.claims import sale_per_year
 from yieldbot.allocator.convert import Conversion, convert, swap_id
 from yieldbot.allocator.exits import held_as_it_is, price_of
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Snapshot

@@ -8,11 +8,12 @@ alarm, it also stays if gas would take more of it than ``alarms.cash_exit_bps``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.allocator.share_terms import with_terms
 from yieldbot.model.alarm_limits import ABOUT_CASH
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import LEAVE_TXS, ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ExitKind, Leaving, MarketState, Snapshot, Status

@@ -8,8 +8,8 @@ cost over its horizon (``allocate.problem_of``), so that its plans pass the rule
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Move
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from yieldbot.allocator.problem import spans
+from yieldbot.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

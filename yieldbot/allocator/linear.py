@@ -10,12 +10,12 @@ tolerances.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from threading import local
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.table import BoundTable, Box, Edge
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from yieldbot.math.concentrated import Q96
@@ -16,6 +16,7 @@ from yieldbot.math.estimate import Interval, rate_of, volatility
 from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import FULL, BestRange, PoolEstimate, best_range, bounds_of, full_range, net_of, yield_of
 from yieldbot.model.amounts import Apy
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.names import pool_named
 from yieldbot.model.policy import Policy

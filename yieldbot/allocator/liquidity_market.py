@@ -9,7 +9,7 @@ created.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from yieldbot.allocator.liquidity_advice import (
@@ -27,6 +27,7 @@ from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import FULL, PoolEstimate, RangeBounds, bounds_of, full_range
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import MarketId

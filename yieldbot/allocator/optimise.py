@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import isfinite
 
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.relax import Relaxation, Relaxed
 from yieldbot.allocator.swap_table import SwapTable
 from yieldbot.allocator.table import BoundTable, Box, MarketTable
+from yieldbot.model.dataclass import dataclass
 
 Holdings = tuple[float, ...]
 """Whole tokens: one holding a market, then the amount into each swap."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import Exact
@@ -11,6 +11,7 @@ from yieldbot.allocator.portfolio import Portfolio
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, SWAP_TXS
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.allocator.allocate import entry_gas, exchange_cost
 from yieldbot.allocator.assess import haircut_bps
@@ -14,6 +14,7 @@ from yieldbot.allocator.self_dilution import losing, without
 from yieldbot.allocator.share_terms import with_terms
 from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount, Apr, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from yieldbot.math.dilution import Dilution
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 
 Number = TypeVar("Number", int, float)
 Quotes = tuple[tuple[float, float], ...]

@@ -10,12 +10,12 @@ relaxation is solved as a linear program (linear.py). Shared pools are left out,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from yieldbot.allocator.linear import Linear
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.table import BoundTable, Box, Edge, Hull, edges_of
+from yieldbot.model.dataclass import dataclass
 
 ROUNDING = 1e-9
 """Added to the bound for the rounding of doubles, as a fraction of the incomes."""

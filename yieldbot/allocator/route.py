@@ -4,12 +4,12 @@ pools. Pure."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from yieldbot.allocator.split import split, split_exact_out
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.venues import VenuePath
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Pool, PoolsByPair, PoolState, Venue
 from yieldbot.model.gas import SWAP_TX
 

@@ -21,11 +21,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.roots import crossing
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Venue
 
 FEW = 6

@@ -4,7 +4,7 @@ computed. Pure."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import permutations
 
 from yieldbot.allocator.convert import (
@@ -20,6 +20,7 @@ from yieldbot.allocator.integers import ExactSwap
 from yieldbot.allocator.portfolio import Portfolio
 from yieldbot.allocator.problem import Problem
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Exchanged
 from yieldbot.model.policy import Base

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from yieldbot.allocator.problem import Problem, Quotes
 from yieldbot.allocator.table import Bound, BoundTable, Hull
 from yieldbot.allocator.vertices import Vertices
+from yieldbot.model.dataclass import dataclass
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from itertools import pairwise
 from typing import Any
@@ -25,6 +25,7 @@ from yieldbot.allocator.envelope import (
 )
 from yieldbot.allocator.problem import Problem, ProblemMarket
 from yieldbot.allocator.vertices import Vertices
+from yieldbot.model.dataclass import dataclass
 
 LEAST_WIDTH = 1e-12
 """No cell is split into cells narrower than this fraction of the market's range."""

@@ -8,11 +8,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from yieldbot.api.problems import Problem
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 
 Row = Mapping[str, Any]

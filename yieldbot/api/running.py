@@ -9,7 +9,6 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -27,6 +26,7 @@ from yieldbot.app.schedule import Task
 from yieldbot.app.serve import ServeRequest
 from yieldbot.app.service import Service
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.model.dataclass import dataclass
 
 END_SECONDS = 5
 """Seconds that open requests may continue after SIGTERM."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
@@ -22,6 +22,7 @@ from yieldbot.history.holdings import recorded_names
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.journal.journal_entries import PlanMarked, PlanWritten, TxNoted, TxSent, TxSettled, TxSigned
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context

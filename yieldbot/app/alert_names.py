@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app.memory import FOLDER
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.names import matches
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import one_line

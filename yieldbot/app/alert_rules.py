@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from yieldbot.access.caller import normal
 from yieldbot.app.graded import dollars
 from yieldbot.model.alerts import FRACTIONS, OF_MARKETS, Alert, Kept, Measure, Reached, Value
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.names import named
 from yieldbot.model.notices import Finding, Severity, Topic
 from yieldbot.model.text import one_line

@@ -7,7 +7,6 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.access.caller import normal
@@ -21,6 +20,7 @@ from yieldbot.app.judged import judged
 from yieldbot.errors import ConfigError
 from yieldbot.history import holdings
 from yieldbot.model.alerts import FRACTIONS, OF_MARKETS, Alert, Kept, Measure
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.notices import Finding, Severity
 from yieldbot.model.spelling import did_you_mean

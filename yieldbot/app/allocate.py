@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from yieldbot.allocator.answer import pose, solve
 from yieldbot.allocator.document import ProblemError, read
 from yieldbot.app.allocate_documents import AllocationDocument
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 
 MOST_BYTES = 64 * 2**20

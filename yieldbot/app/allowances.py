@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from yieldbot.chains.open import chain_of
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Confirmed
 

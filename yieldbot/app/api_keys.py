@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.access.caller import normal
@@ -16,6 +15,7 @@ from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
 from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.spelling import did_you_mean
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.address import checksummed
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.resources import why
 

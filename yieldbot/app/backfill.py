@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from yieldbot.app.wiring import JobFilter, jobs_of
 from yieldbot.chains.open import chain_of
 from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
 from yieldbot.history.store import Appended, Store
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import counted
 
 if TYPE_CHECKING:

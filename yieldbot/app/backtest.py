@@ -8,7 +8,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from yieldbot.forecast.tournament import COMBINED
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
 from yieldbot.model.alarm_limits import COLLATERALS
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy, alone
 from yieldbot.model.spelling import did_you_mean

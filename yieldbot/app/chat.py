@@ -8,7 +8,6 @@ since holdings are private.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from yieldbot.app.asking import Ended
 from yieldbot.app.formatting import when
 from yieldbot.app.notice_text import LONGEST
 from yieldbot.errors import YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.notices import MOST_LINKS
 from yieldbot.model.text import counted
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from yieldbot.app.parts import Money
 from yieldbot.app.position_documents import Position
 from yieldbot.app.risk_documents import MarketRisk
 from yieldbot.app.wealth_documents import AccountWealth
+from yieldbot.model.dataclass import dataclass
 from yieldbot.risk.latches import OF_HOLDINGS
 
 if TYPE_CHECKING:

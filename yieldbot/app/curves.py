@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -14,6 +14,7 @@ from yieldbot.app.formatting import number
 from yieldbot.app.wiring import JobFilter
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Kind
 from yieldbot.model.units import SECONDS_PER_YEAR
 

@@ -7,7 +7,7 @@ settle -> observe -> assess -> allocate -> plan -> rehearse -> approve -> (per l
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ from yieldbot.history import recorded
 from yieldbot.history.predictions import before_plan
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import AccountStopped, ExitOrdered, PlanMarked, PlanStatus
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan

@@ -6,7 +6,6 @@ EVM chains: a call, or an EIP-712 message. Solana: a whole transaction, or its m
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +25,7 @@ from yieldbot.chains.evm.execution.erc7730.files import json_of
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import ChainId
 from yieldbot.model.spelling import did_you_mean, intended
 from yieldbot.model.text import one_line

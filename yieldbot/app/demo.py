@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from yieldbot.app.yields import wealth_of
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto
 from yieldbot.history import recorded
+from yieldbot.model.dataclass import dataclass
 from yieldbot.sandbox.local import Local
 
 if TYPE_CHECKING:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
 
 from pydantic import BaseModel, Field
+
+from yieldbot.model.dataclass import dataclass
 
 LEAST_DAYS = 180
 """How long old and new both work, at least."""

@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.app.discover_documents import (
@@ -26,6 +26,7 @@ from yieldbot.chains.discovered import values_of
 from yieldbot.chains.open import chain_of
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.history.found_store import FoundStore
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.lookalikes import imitated
 from yieldbot.model.numbers import number
 

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from yieldbot.app.alert_store import FILE as ALERTS
 from yieldbot.app.collections import alarm_of, visible
 from yieldbot.app.event_documents import Event, of_entry
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:

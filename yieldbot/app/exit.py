@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.exits import to_be_left
@@ -26,6 +26,7 @@ from yieldbot.journal.fold import fold_orders
 from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.names import named
 from yieldbot.model.plan import OUT
 from yieldbot.model.spelling import did_you_mean, intended, with_part

@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from yieldbot.books.beancount import to_beancount
 from yieldbot.books.export_text import decimal, within
 from yieldbot.books.ledger import BASE, GAINS, RowKind, post, totals
 from yieldbot.errors import ConfigError, InvariantError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import family_of
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
 from yieldbot.app.figure_documents import FigureHelp, FigureHelpDocument
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.spelling import nearest
 from yieldbot.resources import folder, read_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ from yieldbot.history import market_names
 from yieldbot.history.market_names import Names
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.policy import FORECASTER
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import counted, one_line

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from yieldbot.forecast.model import HORIZONS, Forecaster
 from yieldbot.forecast.registered import SCHEMA, is_known, means, parse, read, register
 from yieldbot.forecast.third_party import GROUP, fit_name, taken
 from yieldbot.history.panel import Panel
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ The settings with which that is done exist only here; nothing is written."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -14,6 +14,7 @@ from yieldbot.chains.discovered import in_halves
 from yieldbot.chains.open import watch
 from yieldbot.config.chain import ADAPTERS, REGISTRIES
 from yieldbot.errors import TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId, market_chain

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.app.halt_documents import HaltDocument, ResumeDocument, StoppedAccount
@@ -13,6 +12,7 @@ from yieldbot.execution.lock import run_lock
 from yieldbot.journal.fold import fold_exits, fold_reverts
 from yieldbot.journal.journal_entries import AccountCleared, ExitRefused, TxSigned
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context

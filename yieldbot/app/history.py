@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from yieldbot.journal.codec import amount_from_doc
 from yieldbot.journal.entry_codec import encode
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from yieldbot.app.styles import STYLES, alarms_text, policy_text
 from yieldbot.chains.keystores import KEY_FORMS, maker
 from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import EVM, Family, family_of
 from yieldbot.model.ids import ChainId
 from yieldbot.model.native import fees_to_begin_with

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from yieldbot.app.styles import BALANCED, STYLES
 from yieldbot.config.load import read_toml
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import SHORTEST
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import Family, family_of
 from yieldbot.model.ids import ChainId
 from yieldbot.model.numbers import number

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from yieldbot.journal.fold import Record, StoredPlan, StoredTx, fold_plans, fold
 from yieldbot.journal.grown import grown
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 
 WHOLE_SECONDS = 600.0
 """After this many seconds the next change makes the whole journal be read and verified again, not only the appended

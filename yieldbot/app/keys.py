@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from yieldbot.chains.key_import import key_in
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import SHORTEST, check_private, long_enough
 from yieldbot.execution.passphrases import passphrase_in
+from yieldbot.model.dataclass import dataclass
 from yieldbot.resources import read_text
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.liquidity_advice import appraise, trigger
@@ -21,6 +21,7 @@ from yieldbot.chains.evm.liquidity.view import fetch_view
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.amounts import Amount, Apy, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from yieldbot.errors import TransientError
 from yieldbot.history.holdings import recorded_names
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import PoolPosition
 

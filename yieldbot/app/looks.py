@@ -11,7 +11,7 @@ import fcntl
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from yieldbot.app.notice_watch import watched
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.controls import Dependency
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.risk import Act
 from yieldbot.model.text import one_line
 from yieldbot.risk.controls import WEAKER

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from yieldbot.app.market_documents import JobMarkets, Market
 from yieldbot.app.parts import JobHead
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import ExitKind
 from yieldbot.model.spelling import did_you_mean
 

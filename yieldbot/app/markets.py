@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app import overview, yields
@@ -15,6 +15,7 @@ from yieldbot.app.risk_free import risk_free
 from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Kind
 from yieldbot.model.spelling import did_you_mean
 

@@ -10,12 +10,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from yieldbot.errors import YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 from yieldbot.model.notices import Finding, NoticeTimes, Severity, Topic, zone_of
 from yieldbot.resources import read_text

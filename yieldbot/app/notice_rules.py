@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.notices import Channel, Finding, Notice, Severity, zone_of
 
 MOST_FINDINGS = 12

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.app.run_documents import JobFailure, JobReport
 from yieldbot.errors import RunInProgress, TransientError, YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ENTER_TXS
 from yieldbot.model.notices import Finding, Severity, Topic
 from yieldbot.model.plan import LegKind, Plan

@@ -8,13 +8,14 @@ Predicted: the rate recorded with the earlier observation, over the same time. B
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, PlanWritten, TxSettled, TxSigned
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import native_of
 from yieldbot.model.ids import ChainId, MarketId
 from yieldbot.model.notices import Finding, NoticeTimes, Severity, Topic, zone_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from yieldbot.app.alerts import measure
 from yieldbot.app.memory_documents import ObservedJob, ObserveDocument
 from yieldbot.app.wiring import JobFilter
 from yieldbot.history.observed import NO_MARKETS
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context

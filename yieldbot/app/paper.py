@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import paper_state as store
@@ -34,6 +34,7 @@ from yieldbot.execution.world import Wiring
 from yieldbot.history import holdings, recorded
 from yieldbot.journal.journal_entries import JournalEntry, Observed, PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Hold, Plan
 
 if TYPE_CHECKING:

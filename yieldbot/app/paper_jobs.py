@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app.paper_state import PaperState
 from yieldbot.app.wiring import needs_node
 from yieldbot.config.load import chain_named, sale_of
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.settings import Job, Wallet
 from yieldbot.model.spelling import did_you_mean, intended
 

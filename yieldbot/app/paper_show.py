@@ -3,7 +3,6 @@ asked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +17,7 @@ from yieldbot.app.paper_sides import Gap, Side, paper_side, real_side
 from yieldbot.errors import ConfigError
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,12 +4,13 @@ between two of them, part by part. Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from itertools import pairwise
 
 from yieldbot.app.paper_state import PaperState, PaperTotals
 from yieldbot.journal.fold import Record, fold_transactions
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.tx import Confirmed, Reverted

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId, chain_id
 
 FOLDER = "paper"

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.app.paper_state import PaperState, PaperTotals, Real
 from yieldbot.backtest.carried import Carried, SimulatedHoldings, carry_out
 from yieldbot.backtest.paper import PaperHolding, accrued, gained, liquidity_gained, rebased
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Hold, Plan

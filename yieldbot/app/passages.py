@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +12,7 @@ from yieldbot.access.caller import normal
 from yieldbot.app import looks
 from yieldbot.app.collections import visible
 from yieldbot.errors import YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.notices import Severity
 from yieldbot.model.risk import Act
 from yieldbot.resources import folder, read_text

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.config.pinning import Draft, Pin, draft, write
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.across import across
@@ -13,6 +13,7 @@ from yieldbot.app.plan_documents import ForecastUsed, JobPlan, MarketWayOut, Pla
 from yieldbot.app.plan_parts import AcrossChains, Quarantined, plan_or_hold
 from yieldbot.app.whatif import WhatIf
 from yieldbot.app.wiring import JobFilter
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import learned, liquidity, overview, profit
@@ -15,6 +15,7 @@ from yieldbot.app.plan_parts import Quarantined
 from yieldbot.app.position_documents import Holdings, JobPositions, PositionsDocument
 from yieldbot.app.totals import totals
 from yieldbot.app.wiring import JobFilter
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

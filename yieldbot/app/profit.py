@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app.account_entries import by_account, entries_of, hashes, open_of
@@ -20,6 +20,7 @@ from yieldbot.errors import TransientError
 from yieldbot.history.holdings import recorded_names
 from yieldbot.model import families
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Kind as MarketKind

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.app import proposals
 from yieldbot.app.admission import Scope
 from yieldbot.app.proposal_documents import ProposalDocument, ProposalRow, ProposalsDocument
 from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.app.admission import Caller

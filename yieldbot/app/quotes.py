@@ -7,7 +7,6 @@ never signed.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.route import route, route_for
@@ -29,6 +28,7 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError, MarketError, TransientError, YieldbotError
 from yieldbot.math.concentrated import Unswappable
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.spelling import did_you_mean, intended
 from yieldbot.risk.prices import (
     MOST_APART_BPS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.history.importers.read import Given as Given
 from yieldbot.history.importers.read import markets, read_file
 from yieldbot.history.store import Store
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:

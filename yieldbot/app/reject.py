@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.app.run_documents import RejectDocument
@@ -13,6 +12,7 @@ from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from yieldbot.history.importers.table import COLUMNS, MORE
 from yieldbot.history.networks import NETWORKS
 from yieldbot.history.reading import Fault
 from yieldbot.history.store import Store
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.spelling import did_you_mean
 
 if TYPE_CHECKING:

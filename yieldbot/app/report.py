@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +15,7 @@ from yieldbot.app.journal_rows import JournalRows
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.worker import newest
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context

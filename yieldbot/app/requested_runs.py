@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -13,6 +13,7 @@ from pydantic import Field
 from yieldbot.app import telemetry
 from yieldbot.app.document import Part
 from yieldbot.app.workers import WorkerFailed
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.access.caller import Caller

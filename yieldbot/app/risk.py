@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import overview
@@ -21,6 +21,7 @@ from yieldbot.app.risk_documents import (
 )
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.names import named
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.risk.scales import scales

@@ -4,7 +4,7 @@ Nothing is signed."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +22,7 @@ from yieldbot.history import query
 from yieldbot.history.grades import GradedDay, read
 from yieldbot.history.reading import Fault
 from yieldbot.history.store import Store
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.policy import alone
 from yieldbot.model.text import counted
 from yieldbot.risk.calibration import Calibration, MarketName, Moment, Track, calibrate, tracked

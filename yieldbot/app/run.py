@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +32,7 @@ from yieldbot.execution.passphrases import is_given
 from yieldbot.execution.persons import BySignatures, alone, read_register
 from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Declined
 
 if TYPE_CHECKING:

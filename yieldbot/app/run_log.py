@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.errors import InvariantError, SafetyError, TransientError, YieldbotError
 from yieldbot.journal.run_entries import RunEnded
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Hold
 from yieldbot.model.text import one_line
 

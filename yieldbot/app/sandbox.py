@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +14,7 @@ from yieldbot.app.sandbox_documents import (
     SolanaSandbox,
 )
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.sandbox import FOLDER
 from yieldbot.sandbox.local import Local, known
 

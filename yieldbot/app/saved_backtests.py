@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.app.backtest_documents import BacktestDocument
 from yieldbot.app.paper_documents import PaperShowDocument
 from yieldbot.app.sweep_documents import SweepDocument
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 from yieldbot.model.text import one_line
 

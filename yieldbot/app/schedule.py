@@ -11,9 +11,9 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from yieldbot.app import telemetry
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.timing import JITTER, MOST_JITTER_SECONDS, Timing
 
 LOOK_SECONDS = 30.0

@@ -8,7 +8,6 @@ import ipaddress
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from yieldbot.app.signer_link import EVERY_SECONDS
 from yieldbot.config.held import texts_of
 from yieldbot.errors import ConfigError
 from yieldbot.execution.lock import only_one
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.timing import JOBS, Timing
 

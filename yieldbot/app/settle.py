@@ -4,7 +4,6 @@ sent. What needs a signature (a cancellation, a replacement) or may be sent agai
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
@@ -14,6 +13,7 @@ from yieldbot.errors import YieldbotError
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context

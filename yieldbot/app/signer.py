@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from yieldbot.execution.lock import only_one
 from yieldbot.execution.passphrases import is_given
 from yieldbot.execution.persons import REGISTER, read_register
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 from yieldbot.resources import refuse_if_others_change
 
 if TYPE_CHECKING:

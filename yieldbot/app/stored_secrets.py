@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import long_enough
 from yieldbot.execution.lock import only_one
 from yieldbot.execution.passphrases import passphrase_in
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.resources import refuse_if_others_change
 

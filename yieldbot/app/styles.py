@@ -4,8 +4,8 @@ the written file has the reason for each figure."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import EVM, Family
 
 BALANCED = "balanced"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from yieldbot.backtest.study import DAY, LOST_PP, Window, gain_of, rows_of
 from yieldbot.backtest.walk_forward import by_date, chosen, walk_forward
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.entrants import with_extras
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
 
 from yieldbot.config.load import read_toml
 from yieldbot.config.policy_file import policy_file, policy_with
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.policy import Policy, alone
 from yieldbot.model.spelling import did_you_mean
 

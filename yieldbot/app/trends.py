@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +11,7 @@ from pydantic import Field
 from yieldbot.app.document import Document, Part
 from yieldbot.history import query
 from yieldbot.history.store import Store
+from yieldbot.model.dataclass import dataclass
 
 DAY, HOUR = 86_400, 3600
 MOST_STEPS = 30

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ from yieldbot.chains.key_import import key_of_family
 from yieldbot.chains.keystores import KEY_FORMS, list_keystores, maker
 from yieldbot.errors import ConfigError
 from yieldbot.execution.passphrases import passphrase_in
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import EVM, Family
 from yieldbot.model.ids import hd_path
 from yieldbot.model.settings import KmsKey, LedgerKey, SafeOwner

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import looks
@@ -35,6 +35,7 @@ from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import AlarmLifted
 from yieldbot.journal.store import Journal
 from yieldbot.model.controls import ContractFacts, ControllerKind
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Plan
 from yieldbot.model.settings import SafeOwner

@@ -4,7 +4,7 @@ records, and the chain now. Nothing is signed."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import overview
@@ -17,6 +17,7 @@ from yieldbot.app.wiring import JobFilter
 from yieldbot.app.yields import apy_after
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:

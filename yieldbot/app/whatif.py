@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app.plan_documents import Assumptions
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.names import named
 from yieldbot.model.numbers import number
 from yieldbot.model.spelling import did_you_mean

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.keyfile import check_private
 from yieldbot.execution.passphrases import passphrase
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.settings import KmsKey, LedgerKey, SafeOwner
 from yieldbot.model.spelling import did_you_mean, intended
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from yieldbot.assistant.links import without_links
 from yieldbot.assistant.pages import pieces
 from yieldbot.assistant.units import shown, value_of
 from yieldbot.assistant.wording import Kind, Value, name, quoted
+from yieldbot.model.dataclass import dataclass
 
 ID = "@"
 """The field that holds a row's identifier."""

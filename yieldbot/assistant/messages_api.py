@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from yieldbot.model.dataclass import dataclass
 
 FOLDER = Path(__file__).parent / "prompts"
 _NAME = re.compile(r"([a-z-]+)-([0-9]+)\.md")

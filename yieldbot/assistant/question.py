@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from yieldbot.assistant.links import without_links
 from yieldbot.assistant.requests import data_block
 from yieldbot.assistant.speaking import Figure, Said, Speaker
 from yieldbot.assistant.tongues import language_of
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.notices import Severity
 
 if TYPE_CHECKING:

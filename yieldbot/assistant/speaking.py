@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from yieldbot.assistant.labels import SAYINGS, colon, label, word
 from yieldbot.assistant.links import without_links
 from yieldbot.assistant.small_talk import is_small_talk
 from yieldbot.assistant.wording import MOST_DECIMALS, Kind, Value, written
+from yieldbot.model.dataclass import dataclass
 
 PLAIN = ("market", "plan", "block")
 """Fields that hold others, of which the owner says enough."""

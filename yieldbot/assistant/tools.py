@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from yieldbot.app.admission import Caller, Scope
 from yieldbot.app.desk import ASKING_CHAINS, READING, SCOPES, Desk
 from yieldbot.errors import YieldbotError
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.assistant.proposing import Proposer

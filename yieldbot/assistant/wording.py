@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 from yieldbot.assistant.labels import word
 from yieldbot.assistant.links import without_links
+from yieldbot.model.dataclass import dataclass
 
 MOST_DECIMALS = 18
 DAY = 86_400

@@ -15,12 +15,12 @@ the others, and markets that would still be entered at these prices are then add
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.backtest.rules import MOST_USED
 from yieldbot.backtest.world import World
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 if TYPE_CHECKING:

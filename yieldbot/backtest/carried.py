@@ -6,7 +6,7 @@ The only simulation of plans: backtests and paper wallets both use it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 
 from yieldbot.allocator.claims import claim_of
@@ -19,6 +19,7 @@ from yieldbot.math.concentrated import Unswappable, V3Pool
 from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_entry import with_position
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, REBALANCE_TXS, SWAP_TXS
 from yieldbot.model.ids import MarketId
 from yieldbot.model.liquidity import LiquidityMarket

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ChainFees
 
 TOUCH_GAS = 225_000

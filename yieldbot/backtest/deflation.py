@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

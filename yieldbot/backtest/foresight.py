@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.backtest.bound import bound
 from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.rules import MOST_USED, Rule, Shares, follow
 from yieldbot.backtest.world import ONE, World
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 if TYPE_CHECKING:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yieldbot.backtest.carried import Asked, SimulatedHoldings, carry_out
 from yieldbot.backtest.venue import FlatVenue
 from yieldbot.backtest.world import ONE, World
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Plan
 from yieldbot.model.units import SECONDS_PER_YEAR

@@ -4,7 +4,6 @@ windows."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.forecast.levels import over
@@ -12,6 +11,7 @@ from yieldbot.forecast.model import Walk
 from yieldbot.forecast.outlook import QUOTE, outlook
 from yieldbot.forecast.rules import Rule
 from yieldbot.history.panel import Panel
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.allocator.liquidity_advice import value_of
 from yieldbot.allocator.liquidity_market import without_positions
@@ -22,6 +22,7 @@ from yieldbot.math.savings_rate import StatedCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ExitKind, Kind, Leaving, MarketState, Snapshot
 from yieldbot.model.policy import Base

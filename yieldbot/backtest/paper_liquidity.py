@@ -6,7 +6,7 @@ liquidity is taken out of the pool before the simulated one is put in. Others ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -16,6 +16,7 @@ from yieldbot.math.liquidity_range import MASK256, Growth, Range
 from yieldbot.math.range_entry import around_price, balancing, with_position
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import PoolState
 from yieldbot.model.liquidity import LiquidityMarket, PoolPosition
 from yieldbot.model.market import MarketState, Snapshot

@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from yieldbot.backtest.study import Benchmarks, Window, bounds_of, judged
 from yieldbot.backtest.world import World
 from yieldbot.history.panel import Panel
 from yieldbot.model.alarm_limits import COLLATERALS
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.policy import Policy
 
 FORMAT = 2

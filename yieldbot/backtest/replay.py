@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from yieldbot.backtest.alarms import Watched
 from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.world import World
 from yieldbot.decision.decide import decide
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import RateForecast
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Policy

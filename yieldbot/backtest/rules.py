@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.world import ONE, World
+from yieldbot.model.dataclass import dataclass
 
 MOST_USED = 0.98
 """Utilisation above which a market gets no new money."""

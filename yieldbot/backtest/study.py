@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import fsum
 from statistics import fmean
@@ -14,6 +13,7 @@ from yieldbot.backtest.foresight import foresee
 from yieldbot.backtest.replay import Replayed, replay
 from yieldbot.backtest.rules import RULES, follow
 from yieldbot.backtest.world import ONE, World
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy
 

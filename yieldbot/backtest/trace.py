@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os.path
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from yieldbot.backtest.foresight import foresee
 from yieldbot.backtest.replay import Replayed, replay
 from yieldbot.backtest.rules import RULES, follow
 from yieldbot.backtest.world import ONE, World
 from yieldbot.history.reading import MarketKey
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import RateForecast
 from yieldbot.model.plan import Plan

@@ -8,10 +8,10 @@ helped to choose. The choice is made anew on each date, over all universes toget
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 from yieldbot.backtest.study import DAY, Window, gain_of
+from yieldbot.model.dataclass import dataclass
 
 LEAST_PAST = 2
 """Dates whose windows must be over before the first choice."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from yieldbot.backtest.venue import FlatVenue
 from yieldbot.history.panel import Panel
 from yieldbot.math.curves import ConstantCurve, KinkedCurve, Points
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.gas import SWAP_TX
 from yieldbot.model.ids import Address, ChainId, MarketId

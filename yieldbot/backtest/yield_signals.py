@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from yieldbot.backtest.levels import Levels
 from yieldbot.forecast.model import DOLLAR, OTHER, class_of
 from yieldbot.history.market_statistics import LOOK_BACK_DAYS
 from yieldbot.history.panel import Panel
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import RateForecast
 from yieldbot.risk.facts import MarketStatistics
 from yieldbot.risk.scales import Scales

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yieldbot.books.entries import Account, Entry
 from yieldbot.books.export_text import DisplayNames, day, decimal, utc, whole
 from yieldbot.books.ledger import BASE, LedgerRow, RowKind
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId, evm_number
 from yieldbot.model.text import one_line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from yieldbot.books.entries import Account, Entry, EntryKind, in_order
@@ -12,6 +12,7 @@ from yieldbot.books.recorded_prices import Recorded, nearest
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import LegKind

@@ -7,12 +7,13 @@ replaced did nothing and has no entry.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.journal.journal_entries import PlanWritten
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
 from yieldbot.model.ids import Address, ChainId, MarketId, is_market
 from yieldbot.model.known import WRAPPED_SOL

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -11,6 +10,7 @@ from fractions import Fraction
 from yieldbot.books.entries import Account
 from yieldbot.books.ledger import LedgerRow
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import ChainId, MarketId
 
 PLACES = 10

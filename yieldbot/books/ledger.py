@@ -17,7 +17,7 @@ The choices, which docs/books.md explains to the user:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from fractions import Fraction
 
@@ -25,6 +25,7 @@ from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.lots import Lot, Lots, cost, put, take
 from yieldbot.books.stated_costs import NOTHING, StatedCosts
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.tx import Delta
 

@@ -11,13 +11,14 @@ range) continues the stay.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 
 from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.ledger import PriceQuote, QuoteOf, value_of
 from yieldbot.books.lots import Lot, Lots, cost, put, take, total
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.tx import Delta
 

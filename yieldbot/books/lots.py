@@ -6,8 +6,9 @@ the cost. Costs are fractions, so that parts add up exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
+
+from yieldbot.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ there now, less the cost of what remains, is unrealised.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 
 from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.books.ledger import PriceQuote, QuoteOf, value_of
 from yieldbot.books.lots import Lot, Lots, cost, put, take
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from yieldbot.books.entries import Account, Entry, EntryKind
 from yieldbot.errors import ConfigError
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import ChainId
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.resources import read_text

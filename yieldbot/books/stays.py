@@ -8,11 +8,12 @@ was in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yieldbot.books.entries import Account, Entry, EntryKind, is_liquidity
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.units import SECONDS_PER_YEAR
 

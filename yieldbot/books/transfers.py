@@ -7,11 +7,12 @@ journal names: anybody may emit such events from a contract of their own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from yieldbot.books.entries import Account, Entry, EntryKind, in_order
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.tx import Delta

@@ -4,11 +4,11 @@ signed, and none decides anything: it is shown beside our own quote."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 
 LONGEST_NAME = 40
 """Most characters of an aggregator's own text that are shown."""

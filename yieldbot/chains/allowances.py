@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 
 UNLIMITED = 2**255

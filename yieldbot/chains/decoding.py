@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yieldbot.model.ids import Address, ChainId

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.rpc.flows import Handle
 
 MOST, LEAST = 0.25, -0.5

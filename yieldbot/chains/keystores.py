@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from yieldbot.chains.evm.signing import keystore as evm
 from yieldbot.chains.solana.signing import keystore as solana
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import read_private
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import EVM, SOLANA, Family
 from yieldbot.model.ids import Address
 from yieldbot.model.settings import Wallet

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Exchange, PoolState, Price
 from yieldbot.model.fees import SWAP_TXS
 from yieldbot.rpc.flows import Handle

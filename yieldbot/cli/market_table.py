@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.app.market_view import View, hours_of, rows_of
 from yieldbot.cli.render import names_of
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Exit, ExitKind
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.model.text import cell_text

@@ -8,7 +8,6 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.held import text_of
 from yieldbot.config.load import chain_names
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.discovery import PinnedRow
 from yieldbot.resources import folder, why
 

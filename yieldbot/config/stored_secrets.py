@@ -14,12 +14,12 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yieldbot.config.messages import config_error
 from yieldbot.execution.keyfile import MOST_MEMORY_BYTES, MOST_SCRYPT, check_private
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 from yieldbot.resources import read_text, why
 

@@ -6,7 +6,7 @@ Pure: live runs, dry runs and what-ifs use this same function.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.allocator import rebalance
 from yieldbot.allocator.allocate import allocate
@@ -24,6 +24,7 @@ from yieldbot.history.holdings import UnreadHolding, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
 from yieldbot.model.policy import Policy

@@ -9,12 +9,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError, RunInProgress, YieldbotError
 from yieldbot.model import json_text
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import one_line
 from yieldbot.resources import head, why
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from yieldbot.access.approvers import Approver, ToApprove, plan_digest, register_of
@@ -14,6 +13,7 @@ from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.codec import plan_to_doc
 from yieldbot.journal.fold import StoredPlan
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Policy
 from yieldbot.resources import read_text, refuse_if_others_change, why

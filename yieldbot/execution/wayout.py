@@ -7,10 +7,11 @@ a way out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Exit, ExitKind, Market, MarketState
 from yieldbot.model.plan import NoWayOut
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approver
 from yieldbot.journal.fold import Record
 from yieldbot.journal.queries import LOOKED_SECONDS
 from yieldbot.journal.store import Journal
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job, Settings, Wallet
 from yieldbot.model.units import DAY_SECONDS

@@ -10,7 +10,6 @@ used on. One thread and a fixed seed make results the same on every machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
@@ -18,6 +17,7 @@ from yieldbot.forecast.model import DOLLAR, HORIZONS
 from yieldbot.forecast.regression import CEILING, examples, refits, within
 from yieldbot.forecast.series import Series
 from yieldbot.forecast.trees import Trees, inputs
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ later values are not even reachable through NumPy's ``base`` (``Panel.until``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import MarketKey
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.forecast.bias import bias, widened
@@ -14,6 +13,7 @@ from yieldbot.forecast.rules import HALF_LIVES, PaidMean, Rule
 from yieldbot.forecast.series import Series
 from yieldbot.forecast.tournament import COMBINED, Tournament, builtin
 from yieldbot.history.panel import Panel
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

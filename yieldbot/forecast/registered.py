@@ -11,13 +11,13 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import DAY, HORIZONS
 from yieldbot.forecast.third_party import MOST_RATE, NAME
 from yieldbot.history.panel import Panel
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 from yieldbot.model.text import one_line
 

@@ -12,12 +12,12 @@ ones; the shorter the history, the more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.forecast.model import DAY, HORIZONS, steps_of
 from yieldbot.forecast.parameters import COEFFICIENTS
 from yieldbot.forecast.series import Series, weighted_sums
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

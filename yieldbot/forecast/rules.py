@@ -6,11 +6,11 @@ computed at once, each from itself and earlier rows only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from yieldbot.forecast.model import HORIZONS
 from yieldbot.forecast.series import Series
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

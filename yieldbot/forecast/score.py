@@ -7,10 +7,10 @@ over dates (Kuensch 1989): forecasts of neighbouring days overlap, and the marke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.forecast.model import HIGH, HORIZONS, LOW, Walk
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.forecast.model import HORIZONS, Forecaster, Forecasts
 from yieldbot.forecast.rules import Rule
 from yieldbot.forecast.series import Series
 from yieldbot.history.panel import Panel
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:

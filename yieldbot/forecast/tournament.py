@@ -11,7 +11,6 @@ weight. The interval is made from the combined forecast's own errors (``conforma
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from yieldbot.forecast.rules import PERSISTENCE, Persistence, Rule, rules
 from yieldbot.forecast.series import Series
 from yieldbot.forecast.trees import Trees
 from yieldbot.history.panel import Panel
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

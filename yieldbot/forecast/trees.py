@@ -10,7 +10,6 @@ another.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from yieldbot.forecast.model import DOLLAR, HORIZONS
 from yieldbot.forecast.regression import HALF_LIVES, Frozen, usual_distances, within
 from yieldbot.forecast.series import Series
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from yieldbot.history import query
 from yieldbot.history.observed import key_of
 from yieldbot.history.store import Store
 from yieldbot.model.amounts import Apr
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import MarketState, RateForecast, Snapshot, Status
 from yieldbot.model.units import DAY_SECONDS
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, cast
 
 from yieldbot.errors import CurveUnknown
@@ -41,6 +41,7 @@ from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.unlocking import UnlockingCurve
 from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 
 SCHEMA = "yieldbot/curve/v1"

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+
+from yieldbot.model.dataclass import dataclass
 
 SECONDS_A_DAY = 86_400
 TEMPORARY = ".writing-"

@@ -11,10 +11,11 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from yieldbot.errors import ConfigError, DiskFull
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.discovery import FoundMarket, Listed
 from yieldbot.model.json_text import loads
 

@@ -14,7 +14,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from yieldbot.history.files import span_of_day
 from yieldbot.history.reading import Fault
 from yieldbot.history.store import WAIT_SECONDS, Appended
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 
 LOCK = ".grades.lock"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import MarketKey, Reading
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed, TxSettled, TxSigned
 from yieldbot.journal.observations import RecordedHolding
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, MarketState, Quarantined, Snapshot
 from yieldbot.model.names import matches

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.errors import CurveUnknown
 from yieldbot.history.curves import written
 from yieldbot.history.reading import STANDARD_SIZES, MarketKey, Reading
 from yieldbot.history.series import HIGHEST_RATE
 from yieldbot.model.backing import rests_on
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.units import SECONDS_PER_YEAR
 

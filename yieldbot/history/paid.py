@@ -7,12 +7,12 @@ was observed has no answer.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.history.arrow import as_numpy
 from yieldbot.history.grid import DAY, ReadingColumns, paid_since
 from yieldbot.history.reading import Fault
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,10 +7,11 @@ ahead.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.history.reading import MarketKey
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,13 +7,13 @@ They are part of ``Observed`` entries, so of the journal's hash chain: editing a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.observations import RecordedForecast
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Plan

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from yieldbot.errors import ConfigError
@@ -16,6 +15,7 @@ from yieldbot.history.grid import DAY, NUMBERS, Filler, ReadingColumns, grid_tim
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault, MarketKey, Reading, add_new
 from yieldbot.history.store import TRIES, Store, read, unreadable
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import duckdb

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from yieldbot.model.dataclass import dataclass
 
 STANDARD_SIZES = (1e3, 1e4, 1e5, 1e6, 1e7)
 """Sizes of a deposit of ours, in whole tokens, for which each reading stores the rate after it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yieldbot.history import recent_days
@@ -11,6 +11,7 @@ from yieldbot.history.arrow import as_numpy, scalar
 from yieldbot.history.columns import backing_of
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import pyarrow

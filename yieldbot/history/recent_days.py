@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from yieldbot.history import columns, files
 from yieldbot.history.arrow import as_numpy
 from yieldbot.history.reading import Fault
 from yieldbot.history.store import Asked, Store, read_stored, unreadable
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import pyarrow

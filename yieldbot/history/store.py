@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from yieldbot.history import columns, files
 from yieldbot.history.arrow import as_numpy, scalar
 from yieldbot.history.reading import Fault, Reading, add_new
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import pyarrow

@@ -7,7 +7,6 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.history import columns, files, grades
@@ -24,6 +23,7 @@ from yieldbot.history.series import (
     when,
 )
 from yieldbot.history.store import DAMAGED, Store, read, unreadable
+from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from yieldbot.model.dataclass import dataclass
 
 NEW_PLACE, SPIKE = "new address", "spike"
 """Values of ``AccessNoted.outcome`` for admitted requests that a person should know about."""

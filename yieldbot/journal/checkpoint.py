@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import InvariantError, TransientError
 from yieldbot.journal.connections import ReadOnly, Written
 from yieldbot.journal.relevant import VERSION
+from yieldbot.model.dataclass import dataclass
 
 WHOLE_SECONDS = 7 * 86_400
 """After this time all rows are verified and read again, and the checkpoint is made anew."""

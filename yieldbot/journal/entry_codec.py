@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven, SignerCopied
@@ -56,6 +55,7 @@ from yieldbot.journal.observations import (
     prices_to_doc,
 )
 from yieldbot.journal.run_entries import RunEnded
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId, chain_id
 from yieldbot.model.risk import Act
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from yieldbot.journal.journal_entries import (
     AccountCleared,
@@ -23,6 +23,7 @@ from yieldbot.journal.journal_entries import (
     TxSettled,
     TxSigned,
 )
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Outcome, Reverted

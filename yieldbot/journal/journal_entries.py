@@ -4,7 +4,6 @@ those on the disk, which older rows have too: they stay."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +11,7 @@ from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven, SignerCo
 from yieldbot.journal.observations import NO_PRICES, RecordedForecast, RecordedHolding, RecordedPrices
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Plan
 from yieldbot.model.risk import Act

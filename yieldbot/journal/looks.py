@@ -8,7 +8,6 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.journal import unchanged
@@ -16,6 +15,7 @@ from yieldbot.journal.entry_codec import RowKeys, decode
 from yieldbot.journal.journal_entries import AccountCleared, JournalEntry, Observed, TxSigned
 from yieldbot.journal.relevant import Relevant
 from yieldbot.journal.run_entries import RunEnded
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.journal.codec import Doc, integer, part
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 
 

@@ -4,11 +4,11 @@ time that it writes one row."""
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from yieldbot.journal.fold import Record
 from yieldbot.journal.relevant import Relevant
+from yieldbot.model.dataclass import dataclass
 
 WHOLE_SECONDS = 600.0
 """After this many seconds a file is verified as a whole again."""

@@ -6,8 +6,9 @@ annual; indices and rates are scaled by 1e27 (ray), percentages by 1e4 (bps).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 RAY = 10**27

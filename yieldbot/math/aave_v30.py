@@ -6,9 +6,10 @@ Rates are annual; indices and rates are scaled by 1e27 (ray).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.math.aave import RAY, ReserveIndices, linear_interest, percent_mul, ray_mul
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 

@@ -7,12 +7,12 @@ equation with A in thousandths. The Vault takes its fee off what goes in, and ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 from yieldbot.math.concentrated import MOST_UINT256, TooLittle, Unswappable
 from yieldbot.math.stableswap import OVERFLOWS, added_until
 from yieldbot.math.venues import MOST_IN, smallest_input
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import WAD
 
 AMP_ONE = 1000

@@ -7,7 +7,9 @@ CometMath.sol. Rates are a second, scaled by 1e18; indices by 1e15.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from yieldbot.model.dataclass import dataclass
 
 FACTOR_SCALE = 10**18
 BASE_INDEX_SCALE = 10**15

@@ -8,8 +8,10 @@ scaled by 1e18.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
+
+from yieldbot.model.dataclass import dataclass
 
 MANTISSA = 10**18
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import lru_cache
+
+from yieldbot.model.dataclass import dataclass
 
 Q96 = 1 << 96
 Q128 = 1 << 128

@@ -14,13 +14,13 @@ stored as A n ** n 10,000, gamma and prices in 1e-18, fees in 1e-10.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 
 from yieldbot.math.concentrated import MOST_UINT256, TooLittle, Unswappable
 from yieldbot.math.roots import crossing
 from yieldbot.math.stableswap import FLAT, LEAST, OVERFLOWS
 from yieldbot.math.venues import MOST_IN, smallest_input
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import WAD
 
 FEE_ONE, A_ONE = 10**10, 10_000

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
 
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 Points = tuple[tuple[float, float], ...]

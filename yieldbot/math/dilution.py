@@ -7,10 +7,10 @@ lowers the rate of everything there. A withdrawal raises that rate, but this gai
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from yieldbot.math.curves import LookThroughCurve
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ Interest compounds every second at a rate that only changes when somebody uses t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from yieldbot.math.curves import Points
 from yieldbot.math.slots import SLOTS_PER_YEAR, SlotCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 RAY = 10**27

@@ -8,11 +8,11 @@ after a day. What Jupiter Lend has in common with it is in ``math/jupiter_lend.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 from yieldbot.math.curves import Points
 from yieldbot.math.jupiter_lend import PRICE_ONE, Position
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 PARTS = 10**27

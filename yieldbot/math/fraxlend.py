@@ -8,9 +8,9 @@ whole time since the last use is simple, at one rate, which that time has moved;
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from yieldbot.math.curves import Points, _crossings, _forward_slope, _segment, _utilisation
+from yieldbot.model.dataclass import dataclass
 
 STEPS = 100_000
 """Utilisation 1."""

@@ -9,9 +9,9 @@ A rate stays as the last operation left it; interest on it is simple.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from yieldbot.math.curves import Points, _crossings
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 PRICE_ONE = 10**12

@@ -7,9 +7,10 @@ bits, each product and quotient rounded down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.math.slots import SLOTS_PER_YEAR
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS
 
 BITS = 60

@@ -7,10 +7,11 @@ down unless it says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.math.kamino import BITS, ONE
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS
 
 FEE_YEAR_SECONDS = 31_556_926

@@ -7,9 +7,9 @@ pool's market is counted in; rates are annual.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from yieldbot.math.range_yield import PoolEstimate, RangeBounds
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 LEAST_OTHERS = 1e-9

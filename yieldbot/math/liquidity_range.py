@@ -8,9 +8,9 @@ in Q128 for a unit of liquidity; it wraps around at 2^256, and so do its differe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from yieldbot.math.concentrated import Q96, Q128, delta0, delta1, sqrt_at
+from yieldbot.model.dataclass import dataclass
 
 MASK256 = (1 << 256) - 1
 MASK128 = (1 << 128) - 1

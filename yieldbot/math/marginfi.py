@@ -6,8 +6,9 @@ are I80F48: integers with 48 fractional bits, each product and quotient rounded 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 BITS = 48

@@ -6,8 +6,9 @@ per second, scaled by 1e18 (wad).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import WAD
 
 VIRTUAL_SHARES, VIRTUAL_ASSETS = 10**6, 1

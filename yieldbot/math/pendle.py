@@ -7,7 +7,9 @@ its expiry, in SY at the index of that time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from yieldbot.model.dataclass import dataclass
 
 ONE = 10**18
 YEAR = 365 * 86_400

@@ -6,12 +6,12 @@ each step against the caller.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.savings_rate import RAY
 from yieldbot.math.venues import smallest_input
+from yieldbot.model.dataclass import dataclass
 
 Way = Literal["par", "into savings", "out of savings"]
 """Between the two dollars, or from one of them into the savings token, or back."""

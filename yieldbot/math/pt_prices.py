@@ -7,7 +7,7 @@ its expiry pays its asset; one that is sold before pays what the market gives fo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from yieldbot.math.pendle import (
@@ -21,6 +21,7 @@ from yieldbot.math.pendle import (
     pt_terms,
     trade,
 )
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 LEEWAY_SECONDS = 60

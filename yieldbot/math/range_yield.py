@@ -13,11 +13,11 @@ are annual. Bounds a < 0 < b of a range are logarithms of (price / present price
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from yieldbot.math.concentrated import MOST_TICK, Q96
 from yieldbot.math.estimate import LOG_TICK, Interval
 from yieldbot.math.liquidity_range import Range
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 ZETA_TERM = 1.7164

@@ -7,9 +7,8 @@ x).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 

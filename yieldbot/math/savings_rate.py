@@ -7,8 +7,8 @@ sparkdotfi/spark-vaults-v2 SparkVault.sol (nowChi), xchain-ssr-oracle SSROracleB
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR, WAD
 
 RAY = 10**27

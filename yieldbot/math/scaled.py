@@ -4,7 +4,7 @@ shape."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from yieldbot.math.curves import (
@@ -21,6 +21,7 @@ from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.vesting import VestingCurve
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 
 LineOfRates = KinkedCurve | SupplyKinkedCurve | SlotCurve
 """A pool whose rate is a fixed piecewise-linear function of utilisation, so that a rate determines how much is lent

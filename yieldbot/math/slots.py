@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 
 from yieldbot.math.curves import Points, _crossings, _segment, _utilisation
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 SLOTS_PER_YEAR = 63_072_000

@@ -8,10 +8,10 @@ approaches from below, _k scales by the decimals once too often.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
 from yieldbot.math.venues import MOST_IN, V2Venue, smallest_input
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS
 
 ONE = 10**18

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
 from yieldbot.math.roots import crossing
 from yieldbot.math.venues import MOST_IN, smallest_input
+from yieldbot.model.dataclass import dataclass
 
 PRECISION = 10**18
 FEE_ONE = 10**10

@@ -7,8 +7,8 @@ processor.rs (process_deposit_sol, process_withdraw_sol). All integers; fees are
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 Fee = tuple[int, int]

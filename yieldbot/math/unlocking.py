@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 

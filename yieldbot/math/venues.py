@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from yieldbot.math import constant_product
 from yieldbot.math.concentrated import (
@@ -19,6 +18,7 @@ from yieldbot.math.concentrated import (
     sqrt_at,
 )
 from yieldbot.math.roots import crossing
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Venue
 
 MOST_IN = 1 << 127

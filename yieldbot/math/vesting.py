@@ -6,8 +6,7 @@ no offset of decimals).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 USUAL_SECONDS = 8 * 3600

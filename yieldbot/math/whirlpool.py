@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal, localcontext
 from functools import lru_cache
 
 from yieldbot.math.concentrated import PIPS, Unswappable
+from yieldbot.model.dataclass import dataclass
 
 Q64 = 1 << 64
 MOST_U64 = Q64 - 1

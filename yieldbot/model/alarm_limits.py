@@ -4,7 +4,9 @@ money or takes money out."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from yieldbot.model.dataclass import dataclass
 
 CODES = (
     "UTILISATION",

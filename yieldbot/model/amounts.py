@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.numbers import base_units
 from yieldbot.model.units import SECONDS_PER_YEAR

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
+
+from yieldbot.model.dataclass import dataclass
 
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 """Variable with the key of the Claude API; without it the assistant is off."""

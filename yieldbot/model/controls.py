@@ -4,10 +4,11 @@ changes between looks."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.look_through import Backing
 from yieldbot.model.money_flows import Holders, MarketFlows, TokenMove

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import ChainId
 
 

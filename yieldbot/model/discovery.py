@@ -4,9 +4,10 @@ of the signer reads it."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId
 
 

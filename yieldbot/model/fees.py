@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from yieldbot.model.dataclass import dataclass
 
 ENTER_TXS, LEAVE_TXS, SWAP_TXS, REBALANCE_TXS = 2, 1, 2, 8
 """Number of transactions of a leg on an EVM chain, its allowance included (a rebalance: take out, swap, put in)."""

@@ -7,8 +7,9 @@ limited by the rehearsal, never by these.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from yieldbot.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ market that was glanced at could bring at most is known: its ``ceiling``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Market
 
 MANY = 100

@@ -4,8 +4,8 @@ past."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.json_text import loads
 

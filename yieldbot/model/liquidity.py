@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.fees import ChainFees, SvmFees
 from yieldbot.model.ids import Address, ChainId, MarketId

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, tzinfo
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
+
+from yieldbot.model.dataclass import dataclass
 
 MOST_LINKS = 5
 """Most links to pages of plans in one notice."""

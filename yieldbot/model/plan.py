@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId, is_market
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from yieldbot.model.alarm_limits import CODES, AlarmLimits
+from yieldbot.model.dataclass import dataclass
 
 NEVER = "never"
 """Value of ``Policy.min_claim`` with which no reward is ever claimed."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
 from yieldbot.model.amounts import Token
 from yieldbot.model.assistance import Assistance
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.discovery import Registry
 from yieldbot.model.families import Family, family_of, family_of_address

@@ -5,9 +5,8 @@ The outcomes are the same: Confirmed, Reverted (landed, but failed) and Expired 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.tx import Delta, SvmInstruction
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from yieldbot.model.cron import SHORT, Cron
+from yieldbot.model.dataclass import dataclass
 
 NEVER = "never"
 LEAST_SECONDS = 15

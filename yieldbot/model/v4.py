@@ -6,9 +6,8 @@ CalldataDecoder; Universal Router 2.0 and 2.1, Commands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.model.abi_words import pack
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.model.keccak import keccak

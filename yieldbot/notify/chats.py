@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +22,7 @@ from yieldbot.app.notice_text import safe
 from yieldbot.app.notify import NotSent, secret_of
 from yieldbot.app.schedule import Task, every
 from yieldbot.errors import YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 from yieldbot.model.notices import Channel, Secret, Service
 from yieldbot.notify.http import post

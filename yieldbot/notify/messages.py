@@ -7,11 +7,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 
 from yieldbot.app.notify_documents import NoticeDocument
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.notices import Channel, Finding, Notice, Severity, Topic
 
 TELEGRAM = "https://api.telegram.org"

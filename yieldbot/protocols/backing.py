@@ -6,8 +6,9 @@ Keys of what is held: ``token:`` and an address, or a pool's kind and its addres
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.look_through import Backer, Backing, HeldBy
 

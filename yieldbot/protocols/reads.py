@@ -4,9 +4,10 @@ found by their position in a list."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.reads import Flow, Read
 
 T = TypeVar("T")

@@ -8,11 +8,12 @@ positives. So the alarms stay the same, and hundreds of calm markets cost a few 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.history.columns import backing_of
 from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS
 from yieldbot.risk.sight import MarketName, Sight, Subject, sane
 from yieldbot.risk.triggers import PEERS

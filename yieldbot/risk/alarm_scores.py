@@ -10,13 +10,14 @@ at a false alarm is assumed to earn nothing while it stands.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import pairwise
 from statistics import median
 
 from yieldbot.history.networks import is_dollar
 from yieldbot.history.reading import Reading
 from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.risk import Act
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.risk.lookout import Lookout

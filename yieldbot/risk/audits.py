@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 
 from yieldbot.model.controls import ContractFacts
+from yieldbot.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from yieldbot.history.grades import GradedDay
 from yieldbot.history.networks import is_dollar
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 from yieldbot.risk.scales import Scales
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yieldbot.model.controls import Controls
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.look_through import Priced
 from yieldbot.model.money_flows import Holders
 from yieldbot.risk.audits import Audit

@@ -7,11 +7,12 @@ There is one latch for each sign and act in a market: that a peg is 1 % off (lea
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import AlarmLifted, AlarmRaised
 from yieldbot.model.alarm_limits import AT_ONCE, AlarmLimits
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import ChainId, MarketId
 from yieldbot.model.risk import Act, Alarm, Evidence
 from yieldbot.risk.sight import MarketName

@@ -8,7 +8,7 @@ are those of the chain, or of the simulation while a transaction is open.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -16,6 +16,7 @@ from yieldbot.history.holdings import forecasts_since_change
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.journal.journal_entries import AccountCleared, PlanMarked, PlanStatus
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import EVM_NATIVE
 from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from yieldbot.math.curves import LookThroughCurve
 from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.risk import Act, Evidence

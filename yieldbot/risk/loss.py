@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Kind
 from yieldbot.model.units import BPS
 

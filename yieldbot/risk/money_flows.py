@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow, TokenMove
 
 LARGE_PART = 0.10

@@ -11,10 +11,11 @@ Danger goes upwards, from what is in danger to the markets that depend on it, an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from yieldbot.math.curves import LookThroughCurve
 from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.names import of_table

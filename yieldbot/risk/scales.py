@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from yieldbot.model.dataclass import dataclass
 
 Scale = Sequence[Sequence[float]]
 """[value, score] pairs, ascending by value: linear between them, constant beyond the ends."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from yieldbot.model.controls import UNREADABLE, ControlEvent
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.keccak import keccak
 from yieldbot.model.notices import Severity
 from yieldbot.model.text import one_line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.history.networks import is_dollar
@@ -11,6 +11,7 @@ from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Token
 from yieldbot.model.backing import rests_on
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState, Snapshot
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.risk import Act, Evidence
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 from yieldbot.risk.sight import Sight, Subject

@@ -4,10 +4,11 @@ Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from yieldbot.model.controls import CONFIGURATOR, ControlEvent, Controls, Look, Part
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.look_through import Backing
 from yieldbot.model.money_flows import Holders

@@ -4,11 +4,12 @@ so that answers need not be found by their position in a list."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, Protocol, TypeVar
 
 from yieldbot.errors import InvariantError, MarketError
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.reads import Flow
 
 T = TypeVar("T")

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.rpc.endpoint import Endpoint
 
 REMEMBERED_SECONDS = 3600.0

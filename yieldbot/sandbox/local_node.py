@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

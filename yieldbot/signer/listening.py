@@ -10,11 +10,12 @@ import socket
 import stat
 import struct
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from yieldbot.app.signer_requests import HEAD, MOST_REQUEST, problem
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.resources import refuse_if_others_change, why
 
 MOST_CONNECTIONS = 16

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import telemetry
@@ -19,6 +19,7 @@ from yieldbot.app.reload import at_hangup, reread
 from yieldbot.app.signer import SignerRequest, check, opened
 from yieldbot.config.held import texts_of
 from yieldbot.errors import YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.resources import keep_memory_private
 from yieldbot.signer.listening import Listener, bound, ended
 

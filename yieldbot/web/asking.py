@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from starlette.types import Scope as Connection
 from yieldbot.app.admission import Caller, Scope
 from yieldbot.app.asking import Ended, Event, Looking, Piece, Turn, Withdrawn, why_off
 from yieldbot.app.service import visible
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 from yieldbot.model.text import one_line, printable
 from yieldbot.web.answering import caller_of, form_of, need, page, service_of, session_of, sessions_of, to, valid

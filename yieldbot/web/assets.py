@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 
 FOLDER = Path(__file__).parent / "static"
 LIBRARIES = ("htmx.min.js", "uPlot.iife.min.js", "uPlot.min.css")

@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from markupsafe import Markup
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.web import figures
 
 WIDTH, HEIGHT = 600, 200

@@ -4,11 +4,12 @@ next piece."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
+
+from yieldbot.model.dataclass import dataclass
 
 Row = Mapping[str, Any]
 PIECE = 100

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
+
+from yieldbot.model.dataclass import dataclass
 
 WIDTH, HEIGHT, BAR, GAP = 360.0, 200.0, 12.0, 8.0
 LEAST = 1.5

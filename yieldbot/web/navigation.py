@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from starlette.requests import Request
 
 from yieldbot.app.admission import Scope
 from yieldbot.app.asking import why_off
+from yieldbot.model.dataclass import dataclass
 from yieldbot.web.sessions import Session
 
 PAGES = (

@@ -7,7 +7,6 @@ import base64
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -20,6 +19,7 @@ from yieldbot.app.plan_view import PlanView, headlines, plan_view
 from yieldbot.app.reject import RejectRequest
 from yieldbot.app.service import visible
 from yieldbot.errors import ConfigError, SafetyError, YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.web.answering import caller_of, form_of, need, page, service_of, session_of, to
 from yieldbot.web.expected import horizon_days
 from yieldbot.web.money_picture import picture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.app.summary import AssetSummary, in_dollars, of_assets
+from yieldbot.model.dataclass import dataclass
 from yieldbot.web.charts import Chart, Line
 
 Row = Mapping[str, Any]

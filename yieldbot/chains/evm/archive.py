@@ -6,13 +6,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.observe import observe
 from yieldbot.chains.ports import ArchiveWatch
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Snapshot
 from yieldbot.model.settings import Job
 from yieldbot.protocols import adapters

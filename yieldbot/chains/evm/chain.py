@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm import account_history, allowances, check_accounts
@@ -19,6 +18,7 @@ from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.quotes import read_quotes
 from yieldbot.chains.evm.session import account_of, open_session, open_watch
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import NO_ROLLUP_FEE

@@ -4,7 +4,7 @@ market's own contract, which alone says whether it exists."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.swap_pools import pools_with
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.history.found_store import Entry, FoundStore, ReadEntry, gaps
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.discovery import FoundMarket, Listed, Registry
 from yieldbot.model.text import counted, one_line
 from yieldbot.protocols.evm.abi import abi, checksum

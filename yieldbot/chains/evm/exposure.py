@@ -4,12 +4,13 @@ in the same rounds as their controls."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from yieldbot.chains.evm.supplies import known, supply_of
 from yieldbot.errors import MarketError
 from yieldbot.model.controls import Look
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.money_flows import Holders

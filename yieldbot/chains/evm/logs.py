@@ -8,12 +8,12 @@ A refused part is requested again in smaller parts, down to one block; the size 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import HttpRefused, NodeRefused, TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.rpc.together import together
 
 MOST_REQUESTS = 20_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm import merkl
@@ -23,6 +22,7 @@ from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.backing import tokens_of
 from yieldbot.model.contradiction import contradiction
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Price
 from yieldbot.model.glance import Glance

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from yieldbot.chains.evm.erc20 import DECIMALS
 from yieldbot.chains.evm.rollups import NOTHING_BESIDE, TypicalFee
 from yieldbot.errors import MarketError
 from yieldbot.model import bounds
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Price
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import Address

@@ -10,10 +10,10 @@ hold them. Arbitrum: the L1 part is inside the gas; ArbGasInfo and the node's ow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import ConfigError, MarketError, TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.settings import ChainSettings, FeeKind

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from yieldbot.errors import TransientError
 from yieldbot.model.controls import ControlEvent, ControllerKind, Pending
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.abi import checksum

@@ -7,7 +7,6 @@ took is known exactly, but not who did it nor in which slot. Prices come from wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.observe import observe
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.solana import account_history, check_accounts
@@ -20,6 +20,7 @@ from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.quotes import read_quotes
 from yieldbot.chains.solana.session import account_of, open_session, open_watch
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Declined
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.solana import multisigs
 from yieldbot.errors import TransientError
 from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, ControllerKind, Controls, Look, Part
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.known import UPGRADEABLE_LOADER
 from yieldbot.model.market import Kind, Market

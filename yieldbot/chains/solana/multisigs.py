@@ -8,11 +8,11 @@ to a multisig is checked by deriving the vault's address, since no account state
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from yieldbot.model.controls import Controller, ControllerKind
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ quorum if there are several nodes."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from yieldbot.chains.growths import growth_of, worths_of
@@ -17,6 +17,7 @@ from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import SAME_PRICE, add_listings, add_oracles, add_states, apart, exchange_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Price
 from yieldbot.model.fees import SvmFees

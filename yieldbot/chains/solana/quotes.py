@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.quote_values import MICRO_LAMPORTS, QuoteInputs, feeds_in, read_of
@@ -11,6 +11,7 @@ from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import SAME_PRICE, add_listings, add_states, apart, exchange_of
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Exchange, Price
 from yieldbot.rpc.flows import Flows
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from itertools import pairwise
+
+from yieldbot.model.dataclass import dataclass
 
 LABEL_GAP = 14.0
 """Least distance between labels at the ends of lines, in units of the drawing."""

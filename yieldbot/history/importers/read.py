@@ -6,7 +6,6 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from yieldbot.errors import ConfigError
@@ -15,6 +14,7 @@ from yieldbot.history.importers.rows import ImportRow, document, first_bytes, sh
 from yieldbot.history.networks import network
 from yieldbot.history.reading import Fault, MarketKey, Reading, Taken
 from yieldbot.history.series import Numbered, in_order, since_before
+from yieldbot.model.dataclass import dataclass
 
 KINDS = (
     (recordings.PANEL, recordings.aave_panel),
@@ -48,7 +48,7 @@ class Given:
     """The symbol of what a chart's pool takes."""
 
 
-def read_file(path: Path, given: Given = Given(), now: int | None = None) -> Taken:
+def read_file(path: Path, given: Given = Given(), now: int | None = None) -> Taken:  # noqa: B008 - frozen
     """All readings of a file, ascending by market and time, and what is wrong with it.
 
     now: unix seconds, beyond which (and a day) no time is believed; the clock's where None. Raises ConfigError for a

@@ -8,12 +8,12 @@ import io
 import math
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 
 EARLIEST = 1_420_070_400

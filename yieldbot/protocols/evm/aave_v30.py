@@ -8,12 +8,12 @@ strategies sparklend-advanced, VariableBorrowInterestRateStrategy and its deriva
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.math.aave import RAY, ReserveIndices
 from yieldbot.math.aave_v30 import OldReserveIndices
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
 from yieldbot.protocols.evm.abi import abi

@@ -10,10 +10,11 @@ oldest block at which it was seen. Pure.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.model.controls import ContractFacts
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import MOST_AT_ONCE, CodeAtBlock, EthCodeAtBlock
 from yieldbot.protocols.evm.control_facts import runs_of

@@ -8,10 +8,10 @@ second, factors to four decimals, caps in whole tokens), Configurator.sol and Co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.model.controls import Pending
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.evm.abi import checksum, selector_of

@@ -9,9 +9,10 @@ money and do no other harm.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, EthLogs, EthSlot, LogSpan
 from yieldbot.protocols.evm.abi import checksum

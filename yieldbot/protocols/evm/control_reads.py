@@ -8,10 +8,11 @@ interprets. A contract may answer anything, so nothing here decodes more than a 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from yieldbot.model.controls import Dependency
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import CodeHead, EthCall, EthCode, EthSlot, Flow
 from yieldbot.protocols.evm.abi import checksum, selector_of

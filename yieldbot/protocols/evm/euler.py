@@ -7,7 +7,6 @@ the rate between two uses of a vault is the one that was set at the first of the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +15,7 @@ from yieldbot.errors import MarketError
 from yieldbot.math.curves import Points
 from yieldbot.math.euler import EVEN, RAY, WHOLE, VaultTotals, cap_of, points_of, rate_at, with_kink, worth
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, ChainId, MarketId, evm_number

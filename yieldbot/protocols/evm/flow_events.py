@@ -8,8 +8,8 @@ VTokenInterfaces.sol (Mint, Redeem).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.keccak import keccak
 from yieldbot.model.market import MarketState

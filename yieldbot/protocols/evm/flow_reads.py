@@ -7,8 +7,9 @@ stated in ``MarketFlows.cut``, and money of accounts that no event named counts 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.money_flows import Holders, MoneyFlow
 from yieldbot.model.reads import EthCall, EthLogs, Flow, LogSpan, Read

@@ -7,11 +7,11 @@ amount being all that was ever earned; pairs of nodes are hashed in ascending or
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.gas import CLAIMS
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.keccak import keccak

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +12,7 @@ from yieldbot.errors import MarketError
 from yieldbot.math.curves import AdaptiveCurve
 from yieldbot.math.morpho import TARGET_UTILISATION, YEAR, MarketTotals, accrue, assets_down, assets_up, borrow_rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
 from yieldbot.model.glance import MANY, Glance

@@ -6,11 +6,11 @@ Source of the slots: morpho-blue MorphoStorageLib (slots of the mappings) and IM
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from yieldbot.errors import MarketError
 from yieldbot.math.morpho import MarketTotals
 from yieldbot.model.abi_words import WORD
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import EthCall, Flow

@@ -8,9 +8,10 @@ Source: compound-finance/compound-protocol, GovernorAlpha.sol, GovernorBravoDele
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yieldbot.model.controls import ControlEvent, Pending
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
 from yieldbot.protocols.evm.abi import selector_of

@@ -13,10 +13,11 @@ so that their end is noticed even if its event was not served. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.model.controls import ControlEvent, Pending
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, EthLogs, LogSpan
 from yieldbot.protocols.evm import vault_v2

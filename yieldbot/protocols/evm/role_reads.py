@@ -9,11 +9,12 @@ that could not be asked about counts as one. Pure.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.model.controls import Power
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import EthCall, EthLogs, LogSpan

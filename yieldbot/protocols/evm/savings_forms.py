@@ -9,12 +9,12 @@ PSM3.sol.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.math.savings_rate import RAY, PsmFees, StatedRate
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Market
 from yieldbot.model.reads import EthCall
 from yieldbot.model.units import SECONDS_PER_YEAR

@@ -10,9 +10,9 @@ requesting transaction emitted: ``model/requests.py``); ERC-7887 (``cancelRedeem
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.market import ExitKind, Leaving, MarketState
 from yieldbot.model.reads import EthCall

@@ -7,10 +7,9 @@ NonfungiblePositionManager.collect.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.errors import MarketError
 from yieldbot.math.liquidity_range import Growth, Range, owed
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import Flow

@@ -7,12 +7,12 @@ Source: morpho-org/vault-v2, VaultV2.sol (submit, accept, revoke, caps, gates), 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.controls import span
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import EthCall, Flow

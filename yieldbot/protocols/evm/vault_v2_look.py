@@ -5,7 +5,6 @@ MorphoMarketV1AdapterV2.sol and MorphoVaultV1Adapter.sol (ids, realAssets)."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from yieldbot.errors import MarketError
 from yieldbot.math.curves import LookThroughCurve, VaultSlot
 from yieldbot.math.morpho import TARGET_UTILISATION
 from yieldbot.model.amounts import Amount, Apr, BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.keccak import keccak
 from yieldbot.model.market import Exit, Market, Status

@@ -7,13 +7,13 @@ EIP-4626 for each view; EIP-7540 and EIP-7575 for requests; Ethena's StakedUSDeV
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import DilutedCurve, EnteredCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.curve import YieldCurve
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.market import Exit, ExitKind, Leaving, Market, Status

@@ -9,7 +9,6 @@ _max_withdraw, _redeem, _assess_share_of_unrealised_losses).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from yieldbot.errors import MarketError
 from yieldbot.math.unlocking import UnlockingCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.known import MULTICALL3

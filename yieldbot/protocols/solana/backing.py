@@ -15,7 +15,6 @@ Sources of the layouts: klend-sdk 8.0.2 (klend.json), solend-sdk 0.14.27 (state/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import MarketError
@@ -24,6 +23,7 @@ from yieldbot.math.kamino import BITS
 from yieldbot.math.kamino import ONE as KAMINO_ONE
 from yieldbot.math.kamino_vault import KaminoVault
 from yieldbot.math.marginfi import ONE as BANK_ONE
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import MarketState

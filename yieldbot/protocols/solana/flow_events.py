@@ -12,10 +12,10 @@ Sources of the layouts: klend-sdk 8.0.2 (klend.json: Obligation, ObligationColla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import MarketError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.landed import Landing, TokenChange

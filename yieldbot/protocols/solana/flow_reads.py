@@ -7,8 +7,9 @@ in a note, and the share of depositors who are not named counts as unknown (``Ho
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.landed import Landing, Signatures, largest_of
 from yieldbot.model.money_flows import Holders, MoneyFlow, TokenMove

@@ -9,9 +9,10 @@ hidden under thousands of small transactions, which reading the newest hundred w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.landed import Landing
 
 AT_FIRST = 16

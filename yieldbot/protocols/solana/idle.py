@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from yieldbot.errors import MarketError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.json_text import loads
 from yieldbot.model.known import TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM

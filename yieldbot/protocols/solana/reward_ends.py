@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import ONE
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, layout
 from yieldbot.protocols.solana.marginfi import EMISSIONS_LENDING

@@ -14,7 +14,7 @@ validators' accounts and some minutes: until then the market counts as paused.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import Fee, StakeCurve, StakePool, rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, market_chain

@@ -5,9 +5,8 @@ It is not part of the sandbox's own market. Deploying it takes about sixty trans
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.chains.evm.node.client import Node
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.settings import Job
 from yieldbot.model.units import MAX_UINT256

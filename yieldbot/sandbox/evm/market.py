@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from yieldbot.chains.evm.node.client import Node
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.known import MULTICALL3
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.evm.artifacts import Artifact, compiled, multicall3_bytecode, own, packaged

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ from yieldbot.chains.evm.node.anvil import is_anvil, spawn, stop
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.keystore import create
 from yieldbot.errors import NodeRefused
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.model.keccak import keccak
 from yieldbot.model.known import MULTICALL3

@@ -8,11 +8,11 @@ ArbGasInfo is part of its node: a labelled double.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import ARB_GAS_INFO, GAS_PRICE_ORACLE
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.sandbox.evm.artifacts import Artifact, compiled, packages
 from yieldbot.sandbox.evm.deployer import Deployer

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+from yieldbot.model.dataclass import dataclass
 from yieldbot.sandbox.evm.artifacts import Artifact
 from yieldbot.sandbox.evm.deployer import Deployer
 from yieldbot.sandbox.evm.tokens import Tokens

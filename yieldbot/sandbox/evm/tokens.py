@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from yieldbot.model.dataclass import dataclass
 from yieldbot.sandbox.evm.deployer import Contract
 
 USDC_ONE, DAI_ONE, WETH_ONE = 10**6, 10**18, 10**18

@@ -11,12 +11,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from yieldbot.chains.solana.execution.build import compiled
 from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.chains.solana.node.fork import table_addresses
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH

@@ -12,7 +12,9 @@ requires (section names, program headers, R_BPF_64_32 for syscalls).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from yieldbot.model.dataclass import dataclass
 
 EM_BPF, ET_DYN = 247, 3
 SHF_WRITE, SHF_ALLOC, SHF_EXEC = 1, 2, 4

@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from yieldbot.chains.solana.signing.keystore import create
 from yieldbot.errors import ConfigError, NodeRefused
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.model.units import DAY_SECONDS
 from yieldbot.sandbox.files import write_private, write_wallet

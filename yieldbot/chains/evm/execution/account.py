@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState

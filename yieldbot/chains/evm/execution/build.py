@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.evm.execution.abi_calls import APPROVE
@@ -11,6 +10,7 @@ from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
 from yieldbot.chains.evm.execution.permit2 import onward, permit_call
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import EvmCall, UnsignedTx

@@ -9,7 +9,7 @@ would mean. Amounts of tokens that chains/*.toml does not list are shown in base
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from yieldbot.chains.evm.execution import erc7730
 from yieldbot.chains.evm.execution.abi_calls import UNBOUNDED, AbiFunction, addresses_in
@@ -23,6 +23,7 @@ from yieldbot.chains.evm.execution.erc7730 import DecodedValue, Descriptor, Mism
 from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
 from yieldbot.chains.evm.execution.swaps import GIVEN, LEAST, unpacked
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.settings import ChainSettings
 

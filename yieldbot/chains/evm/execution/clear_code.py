@@ -7,13 +7,13 @@ nodes (a transaction's ``authorizationList``, or one item of it) and from wallet
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.clear import DecodedTx, KnownNames
 from yieldbot.chains.evm.execution.erc7730 import ShownField
 from yieldbot.chains.evm.execution.erc7730.values import as_number
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 
 NOBODY = "0x" + "00" * 20
 

@@ -9,7 +9,6 @@ ERC-7540, ERC-6909, ERC-777, OpenZeppelin's Ownable, AccessControl and proxies, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction, selector
@@ -18,6 +17,7 @@ from yieldbot.chains.evm.execution.erc7730 import DecodedValue, clean, date, par
 from yieldbot.chains.evm.execution.erc7730.scope import Names
 from yieldbot.chains.evm.execution.erc7730.values import number
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 
 NOBODY = "0x" + "00" * 20
 LIBRARIES = frozenset(

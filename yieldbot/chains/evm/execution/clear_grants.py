@@ -8,7 +8,6 @@ spender that chains/*.toml does not name. A descriptor that names a spender does
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction, selector
@@ -17,6 +16,7 @@ from yieldbot.chains.evm.execution.erc7730 import DecodedValue, at, clean, date,
 from yieldbot.chains.evm.execution.erc7730.scope import Names
 from yieldbot.chains.evm.execution.erc7730.values import number
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 
 PERMIT2_ADDRESS = "0x000000000022d473030f116ddee9f6b43ac78ba3"
 """Permit2's address, in lower case: the same on every chain."""

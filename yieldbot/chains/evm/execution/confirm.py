@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
@@ -21,6 +20,7 @@ from yieldbot.execution.deltas import real_fault
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.journal_entries import AccountStopped, JournalEntry, TxNoted, TxSettled, TxSigned
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 LONGEST_PAUSE_SECONDS = 30.0

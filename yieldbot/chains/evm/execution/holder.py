@@ -8,7 +8,6 @@ money is not deposited first, since the market could then pay us with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
@@ -18,6 +17,7 @@ from yieldbot.chains.evm.execution.wayout import GAS_WEI
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import MarketState
 from yieldbot.model.reads import Flow

@@ -6,7 +6,6 @@ Every function is pure. A refusal is a Declined with a stable code in capitals; 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, AbiFunction, addresses_in
@@ -20,6 +19,7 @@ from yieldbot.execution.deltas import change_of, real_fault
 from yieldbot.execution.planned import leg_in_plan, terms_are_the_legs
 from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.tx import ApprovedTx, EvmCall, SimulatedTx, UnsignedTx

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.execution.deltas import total
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import native_of
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall, RollupFee

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from yieldbot.chains.evm.liquidity.position_events import moves_in
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import fee_of_receipt
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.native import native_token

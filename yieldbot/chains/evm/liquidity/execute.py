@@ -9,7 +9,7 @@ transaction is also judged by its own order (``judge_liquidity``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 from yieldbot.chains.evm.execution.account import Account, LegWork
@@ -29,6 +29,7 @@ from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.gate import barred
 from yieldbot.execution.results import LegResult, mark
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import ApprovedTx, Confirmed, Outcome, SimulatedTx

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from yieldbot.allocator.assess import assess, haircut_bps
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.observe import observe
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import ChainSettings, Job, Wallet

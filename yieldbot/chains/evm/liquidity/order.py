@@ -7,10 +7,11 @@ depends on. A rehearsal runs the generator on a fork, the execution runs it on t
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import Delta, EvmCall

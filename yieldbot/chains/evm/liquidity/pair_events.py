@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.liquidity.position_events import MOST_PARTS, PositionHistory, unread
@@ -17,6 +16,7 @@ from yieldbot.chains.evm.logs import parts_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import PoolPosition
 

@@ -8,7 +8,7 @@ present liquidity less the changes since; so a missing event is noticed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from yieldbot.books.liquidity_pnl import PositionEvent
@@ -16,6 +16,7 @@ from yieldbot.chains.evm.logs import LogPart, parts_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.range_yield import held_against
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import PoolPosition
 

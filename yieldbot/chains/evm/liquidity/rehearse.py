@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.balances import fetch_balances
@@ -16,6 +15,7 @@ from yieldbot.chains.evm.liquidity.order import Steps
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.execution.deltas import changes
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.build import allowance_call
@@ -17,6 +17,7 @@ from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_entry import around_price, balancing
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import FEEDS, Pool, SwapTerms
 from yieldbot.model.ids import Address

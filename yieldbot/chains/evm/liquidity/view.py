@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import combinations
 
 from yieldbot.chains.evm.liquidity.position_ids import token_ids
@@ -12,6 +12,7 @@ from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.evm.rollups import TypicalFee, checked_fee, typical_fee
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.fees import LIQUIDITY_TX_GAS

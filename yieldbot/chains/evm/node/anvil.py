@@ -15,11 +15,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from yieldbot.errors import ConfigError, TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.resources import CHECKOUT, in_checkout
 
 START_SECONDS = 30.0

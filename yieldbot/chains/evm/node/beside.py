@@ -14,11 +14,12 @@ that contains it fails, the other reads are sent again without it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import HttpRefused, NodeRefused, ReadReverted, TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.keccak import keccak
 from yieldbot.model.reads import CODE_WORDS, EthCode, EthCodeAtBlock, EthLog, EthLogs, EthSlot, LogSpan, Read

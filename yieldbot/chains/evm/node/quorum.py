@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from yieldbot.chains.evm.node.client import OF_THE_REQUEST, Node
 from yieldbot.chains.evm.node.submission import SEND, Submission
 from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.rpc.endpoint import Endpoint
 from yieldbot.rpc.sizes import Size, size_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.rpc.endpoint import Endpoint
 
 SEND = "eth_sendRawTransaction"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Protocol
 
 from yieldbot.chains.evm.signing.sign import address_of, assembled, payload, to_sign
 from yieldbot.errors import ConfigError, SafetyError, SignerRefused, TransientError, YieldbotError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, hd_path
 from yieldbot.model.settings import LedgerKey
 from yieldbot.model.tx import ApprovedTx, SignedTx

@@ -9,7 +9,7 @@ pay when it is executed (``SafeTx.gas``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from yieldbot.chains.evm.execution.abi_calls import selector
@@ -31,6 +31,7 @@ from yieldbot.execution.results import Proposed
 from yieldbot.journal.fold import fold_plans
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.plan import Declined, Plan
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_ACCOUNT_BYTES, WRAPPED_SOL
 from yieldbot.model.plan import Declined

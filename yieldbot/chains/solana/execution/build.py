@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.solana.execution.account import SYSTEM, LegWork
 from yieldbot.chains.solana.execution.balances import token_account
 from yieldbot.chains.solana.node.answers import AccountImage, Blockhash
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Declined, LegKind

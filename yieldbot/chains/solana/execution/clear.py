@@ -10,7 +10,7 @@ cannot be resolved without a node, and are shown as such.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from yieldbot.chains.solana.execution.clear_call import SOLANAS, OwnCall, own_account, own_token, sol
@@ -18,6 +18,7 @@ from yieldbot.chains.solana.execution.clear_own import recognise
 from yieldbot.chains.solana.execution.roles import SIZES
 from yieldbot.math.whirlpool import LEAST_SQRT_X64, MOST_SQRT_X64
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.json_text import loads

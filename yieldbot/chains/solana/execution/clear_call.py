@@ -6,11 +6,12 @@ It is dangerous if control or money goes to an address that is neither its prese
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from yieldbot.chains.solana.execution.account import SYSTEM
 from yieldbot.chains.solana.execution.build import ATA_PROGRAM, COMPUTE_BUDGET, associated
 from yieldbot.model.amounts import Token
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL
 

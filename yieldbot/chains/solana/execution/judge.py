@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.allowances import GrantedAllowance
@@ -40,6 +39,7 @@ from yieldbot.execution.approvals import NEVER, Approval, in_time
 from yieldbot.execution.deltas import change_of
 from yieldbot.execution.planned import leg_in_plan
 from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Declined, LegKind

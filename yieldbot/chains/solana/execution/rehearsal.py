@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.chains.solana.execution.build import (
     Bid,
     TxStep,
 )
 from yieldbot.execution.deltas import total
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import Delta
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.errors import NodeRefused, ReadReverted
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Read, SvmAccount, SvmLamports
 from yieldbot.rpc.lockstep import Answer

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from yieldbot.chains.solana.node.answers import AccountImage, answer_of
 from yieldbot.chains.solana.node.client import ACCOUNTS_A_REQUEST, CLOCK, Node
 from yieldbot.errors import MarketError, TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.known import UPGRADEABLE_LOADER
 from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports

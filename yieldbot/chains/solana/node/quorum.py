@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Self, TypeVar
 
 from yieldbot.chains.solana.node.answers import Landed
 from yieldbot.chains.solana.node.client import Node
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId
 
 T = TypeVar("T")

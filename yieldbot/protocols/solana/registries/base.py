@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import MarketError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.discovery import FoundMarket, PinnedRow, Registry
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow

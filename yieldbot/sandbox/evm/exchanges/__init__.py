@@ -8,9 +8,9 @@ of it, so swaps on it do not change when one is added: request them by name with
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.sandbox.evm.site import Deployed, Site, modules
 
 

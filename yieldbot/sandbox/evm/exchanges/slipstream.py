@@ -3,9 +3,8 @@ sources; the voter is a double (contracts/doubles/SlipstreamDoubles.sol)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.math.concentrated import tick_at
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.evm.artifacts import compiled

@@ -7,11 +7,11 @@ Router 2.1.0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.math.concentrated import MOST_TICK, tick_at
 from yieldbot.math.liquidity_range import Range
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.evm.artifacts import packaged, permit2_code

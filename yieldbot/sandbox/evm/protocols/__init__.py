@@ -8,9 +8,10 @@ as the conformance suite does, or some by name.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.sandbox.evm.site import Deployed, Site, modules
 
 

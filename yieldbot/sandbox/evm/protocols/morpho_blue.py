@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.keccak import keccak
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.evm.artifacts import Artifact

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from yieldbot.math.whirlpool import MOST_TICK, TICKS, delta_a, delta_b, sqrt_at, tick_at
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.protocols.solana.orca_whirlpool import DYNAMIC, FIXED, TICK_BYTES, tick_array

@@ -4,9 +4,10 @@ any state."""
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yieldbot.math.jupiter_lend import PRICE_ONE, borrow_rate_bps
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.units import BPS
 from yieldbot.protocols.solana.layout import ata, key_bytes

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.math.marginfi import LEGACY, MOST_RATE, ONE, SEVEN_POINT, U32_MAX
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, key_bytes
 from yieldbot.protocols.solana.marginfi import OPERATIONAL, PROGRAM_FEES_ENABLED

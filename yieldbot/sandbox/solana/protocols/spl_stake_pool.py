@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.math.stake_pool import Fee
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.tx import SvmInstruction, SvmMeta

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from yieldbot.chains.evm.execution.abi_calls import AbiFunction, functions, sele
 from yieldbot.chains.evm.execution.erc7730.signatures import parsed, type_string, types_of
 from yieldbot.chains.evm.execution.erc7730.words import clean
 from yieldbot.errors import ConfigError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 
 MOST_INCLUDES = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from yieldbot.chains.evm.execution.erc7730.files import Descriptor, Format, merged
@@ -20,6 +20,7 @@ from yieldbot.chains.evm.execution.erc7730.values import (
 )
 from yieldbot.chains.evm.execution.erc7730.words import clean, date, duration, unit
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.dataclass import dataclass
 
 NATIVE = "0x" + "ee" * 20
 """Address that many applications use for the chain's coin."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from yieldbot.model.dataclass import dataclass
 
 WORD = 32
 """Bytes of an ABI word."""
