@@ -1,5 +1,5 @@
-"""The commands on a sandbox with every protocol: the markets of each adapter are listed, graded, planned with and watched,
-and while nothing but time and prices moves, nobody is said to have changed a contract."""
+"""The commands on a sandbox with every protocol: the markets of each adapter are listed, graded, planned with and
+watched, and while nothing but time and prices moves, nobody is said to have changed a contract."""
 
 from __future__ import annotations
 

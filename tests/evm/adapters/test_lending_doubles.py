@@ -228,7 +228,7 @@ async def test_a_silos_rate_cash_and_second_readings(chain: Accuracy) -> None:
     assert sign.code == "COLLATERAL_LOCKED" and sign.act is Act.LEAVE
     named = {name: accounts[place] for place, name in enumerate(("hook", "factory", "other", "config"))}
     parts = {
-        one.name for one in stands_on(replace(market, params=market.params | named | {"feeds": accounts[4:5]}), {})
+        one.name for one in stands_on(replace(market, params=market.params | named | {"oracles": accounts[4:5]}), {})
     }
     assert {"silo", "rate model", "pair's terms", "other silo", "hook", "collateral", "factory", "oracle"} <= parts
     await chain.send(silo.address, bytes.fromhex(silo.data("borrow", 160_000 * USDC, borrower)[2:]), borrower)
