@@ -41,6 +41,10 @@ def test_the_first_look_says_who_and_the_second_that_nothing_is_new(home: Home) 
     kept = {one.key.market for one in markets(memory)}
     read = {one["market_id"] for one in first["markets"] if not one["market_id"].startswith("idle/")}
     assert read and read <= kept, "a look is remembered as any other observation"
+    grades = {one["id"].rsplit("/", 1)[-1]: one["safety"] for one in home.json("risk")["jobs"][0]["markets"]}
+    found = [one for one in home.json("discover")["chains"][0]["markets"] if one["protocol"] == "morpho_blue"]
+    assert found and {one["state"] for one in found} == {"listed"}
+    assert all(abs(one["safety"] - grades[one["key"].lower()]) <= 1 for one in found), "only their peers differ"
     home.sandbox.rpc("evm_mine")
     second = looked(home)
     assert not second["first"] and not second["messages"] and second["since"] is not None and second["cut"] is None

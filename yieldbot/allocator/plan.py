@@ -20,6 +20,7 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
+from yieldbot.model.text import counted
 from yieldbot.model.units import BPS, GWEI
 
 NOTHING_PAYS = "nothing earns more than what is held, after costs"
@@ -67,7 +68,7 @@ def make_plan(
         )
     if gain < (least := float(policy.min_gain) * len(moves)):
         return Hold(
-            f"{gain:z,.2f} {symbol} a year more by {len(moves)} moves is less than policy.min_gain for each "
+            f"{gain:z,.2f} {symbol} a year more by {counted(len(moves), 'move')} is less than policy.min_gain for each "
             f"({least:z,.2f} {symbol}): not worth a transaction",
             allocation,
         )

@@ -157,28 +157,35 @@ async def _chain(
         markets = [one for one in markets if one.shown.safety is not None and one.shown.safety >= request.min_safety]
     markets = markets[:MOST_SHOWN]
     shown = [one.shown for one in markets]
+    curators = _by_markets(entry.found.curator for _, entry, _ in every if entry.found is not None)
     return (
         DiscoveredChain(
             chain=chain.name,
+            height=chain.family.height,
             block=seen.block.height,
             registries=tuple(_registry(reading, shown) for reading in seen.readings),
             markets=tuple(shown),
             hidden=len(every) - len(shown),
             pools=tuple(pools_shown(seen.pools, jobs, least)[:MOST_SHOWN]),
             unread_pools=seen.unlisted,
-            no_such_curator=_no_such(request.curator, (one[1].found.curator for one in every if one[1].found)),
+            curators=curators[:MOST_CURATORS],
+            no_such_curator=_no_such(request.curator, curators),
             skipped=None,
         ),
         markets,
     )
 
 
-def _no_such(wanted: str, there: Iterable[str]) -> str | None:
-    """Which curators markets have, those of most markets first, if none is the wanted one."""
-    counts = Counter(one for one in there if one)
-    if not wanted or any(one.lower() == wanted.lower() for one in counts):
+def _by_markets(there: Iterable[str]) -> tuple[str, ...]:
+    """The curators of markets, those of most markets first."""
+    return tuple(one for one, _ in Counter(one for one in there if one).most_common())
+
+
+def _no_such(wanted: str, curators: Sequence[str]) -> str | None:
+    """Which curators markets have, if none is the wanted one."""
+    if not wanted or any(one.lower() == wanted.lower() for one in curators):
         return None
-    known = ", ".join(one for one, _ in counts.most_common(MOST_CURATORS))
+    known = ", ".join(curators[:MOST_CURATORS])
     return f"no found market has the curator {wanted}; " + (f"they have: {known}" if known else "none has a curator")
 
 

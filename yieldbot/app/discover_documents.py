@@ -42,7 +42,8 @@ class DiscoveredMarket(Part):
     )
     liquidity: float | None = Field(description="what could be taken out now, in whole tokens; null: as quoted")
     safety: int | None = Field(
-        description="its safety grade from 0 to 100, without a look at who controls it; null: as quoted"
+        description="its safety grade from 0 to 100: of a listed market as in `markets`, of others without a look at "
+        "who controls it; null: as quoted"
     )
     letter: str | None = Field(description="the grade's letter")
     flags: tuple[str, ...] = Field(description="what is odd about it, as phrases")
@@ -83,6 +84,7 @@ class DiscoveredChain(Part):
     """One chain."""
 
     chain: str = Field(description="its name")
+    height: str = Field(default="block", description="what the chain counts: `block` or `slot`")
     block: int | None = Field(description="block at which contracts were read; null: the chain was skipped")
     registries: tuple[DiscoveredRegistry, ...] = Field(description="its registries")
     markets: tuple[DiscoveredMarket, ...] = Field(description="the markets that pass the filters, the largest first")
@@ -93,6 +95,11 @@ class DiscoveredChain(Part):
         "largest first; none where a filter is given that pools have nothing for",
     )
     unread_pools: tuple[str, ...] = Field(default=(), description="why pools could not be read, a line each")
+    curators: tuple[str, ...] = Field(
+        default=(),
+        description="addresses that decide where found markets' money lies, those of most markets first: what a "
+        "curator filter takes",
+    )
     no_such_curator: str | None = Field(
         default=None,
         description="which curators found markets have, where none has the one that was asked for; null: as asked for",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from yieldbot.app.graded import facts_of, graded_by
+from yieldbot.app.account_entries import journalled
+from yieldbot.app.judged import judged
 from yieldbot.chains.discovered import in_halves
 from yieldbot.chains.open import watch
 from yieldbot.config.chain import ADAPTERS, REGISTRIES
@@ -125,7 +126,9 @@ async def _observed(
     async with watch(alone) as live:
         snapshot = await live.observe((), full)
     settings = context.settings
-    snapshot = graded_by(snapshot, facts_of(snapshot, settings.data_dir, context.complain), settings.policy)
+    snapshot = judged(
+        snapshot, settings.data_dir, settings.policy, context.complain, journalled(context, alone), keep=False
+    )
     return [_state_of(found, snapshot) for _, found in rows]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from yieldbot.app.alarms import Entries, with_alarms
 from yieldbot.app.foretell import with_forecasts
-from yieldbot.app.graded import with_grades
+from yieldbot.app.graded import facts_of, graded_by, with_grades
 from yieldbot.app.looks import standing, with_backing
 from yieldbot.app.own_growth import with_growth
 from yieldbot.journal.fold import Record
@@ -23,11 +23,13 @@ def judged(
     say: Callable[[str], None],
     records: Sequence[Record] = (),
     note: Callable[[Entries], None] | None = None,
+    *,
+    keep: bool = True,
 ) -> Snapshot:
     """The snapshot with forecasts, growth, alarms and grades from memory, the last look and the journal.
 
     records: the journal's. note: called with changes of alarms that the journal does not have yet; None: they are not
-    written.
+    written. keep: whether grades are written into the ledger.
 
     Anything that cannot be read is one line by ``say``: a run never waits for it.
     """
@@ -39,4 +41,6 @@ def judged(
     if note is not None and entries:
         note(entries)
     known = seen.controls, seen.holders, seen.lost, seen.growth, seen.reward_ends, seen.priced
+    if not keep:
+        return graded_by(snapshot, facts_of(snapshot, data_dir, say, *known), policy)
     return with_grades(snapshot, data_dir, policy, say, *known)

@@ -149,7 +149,7 @@ def headline(plan: Plan, names: Mapping[str, str]) -> str:
             return f"Move {float(move.amount):z,.2f} {move.amount.token.symbol} to {_name(move.target, names)}"
         case moves:
             whole = sum(float(one.amount) for one in moves)
-            return f"{len(moves)} moves of {whole:z,.2f} {plan.asset.symbol} in all"
+            return f"{counted(len(moves), 'move')} of {whole:z,.2f} {plan.asset.symbol} in all"
 
 
 def _places(plan: Plan, names: Mapping[str, str]) -> tuple[PlaceOfMoney, ...]:

@@ -22,7 +22,7 @@ from yieldbot.history.importers.read import Given as Given
 from yieldbot.history.importers.read import markets, read_file
 from yieldbot.history.store import Store
 from yieldbot.model.dataclass import dataclass
-from yieldbot.model.text import one_line
+from yieldbot.model.text import counted, one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -75,7 +75,8 @@ def import_files(request: ImportRequest, context: Context) -> tuple[HistoryImpor
     for line in lines:
         context.complain(line)
     if all(row.refused for row in rows):
-        raise ConfigError(f"{rows[0].refused} (and {len(rows) - 1} more files were refused)")
+        others = f" (and {counted(len(rows) - 1, 'other file')} refused)" if rows[1:] else ""
+        raise ConfigError(f"{rows[0].refused}{others}")
     document = HistoryImportDocument(history=str(folder), failure="; ".join(lines) or None, files=tuple(rows))
     return document, 1 if failures else 2 if any(row.refused for row in rows) else 0
 

@@ -18,7 +18,7 @@ from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.amounts import Apr
-from yieldbot.model.text import clipped
+from yieldbot.model.text import clipped, counted
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
+MOST_CURATORS = 3
+"""Most curators that the line below a table names."""
 MOST_NAME = 48
 """Most characters of a registry's and a market's name together."""
 
@@ -44,7 +46,12 @@ def register(listed: CommandList) -> None:
     parser.add_argument(
         "--min-safety", type=natural, metavar="N", help="only markets of this grade (0 to 100) or better"
     )
-    parser.add_argument("--curator", default="", metavar="ADDRESS", help="only markets of this curator")
+    parser.add_argument(
+        "--curator",
+        default="",
+        metavar="ADDRESS",
+        help="only vaults of this curator: the address that decides where their money lies",
+    )
     parser.add_argument(
         "--collateral", default="", metavar="TOKEN", help="only markets with this collateral, by symbol or address"
     )
@@ -84,6 +91,8 @@ def discover(args: argparse.Namespace, context: Screen) -> int:
         return _pin(args.pin, answer.markets, context)
     document = answer.document
     context.show(document.as_json(), *(partial(_chain, one) for one in document.chains))
+    if document.exit_code:
+        context.complain("not everything could be read (in red above): what is there may be missing here")
     return document.exit_code
 
 
@@ -113,19 +122,28 @@ def _chain(chain: DiscoveredChain) -> Any:
         return Text(f"{chain.chain} skipped: {chain.skipped}", style="yellow")
     if chain.block is None:
         return Text(f"{chain.chain}: its file names no registries and no exchanges")
+    where = f"{chain.chain}, {chain.height} {chain.block:,}"
     parts = list[Any]()
     if chain.markets:
-        title = f"{chain.chain}, block {chain.block:,}: {len(chain.markets)} markets"
+        title = f"{where}: {counted(len(chain.markets), 'market')}"
         sheet = TextTable(title, "Market", ">Supplied", ">Quoted APY", ">Safety", ">Age", "Collateral", "State")
         for one in chain.markets:
             sheet.add_row(*_row(one))
         parts.append(sheet)
+    elif chain.hidden:
+        parts.append(Text(f"{where}: no market passes the filters"))
     else:
-        parts.append(Text(f"{chain.chain}, block {chain.block:,}: no market passes"))
+        parts.append(
+            Text(f"{where}: " + ("no market" if chain.registries else "its file names no registry of markets"))
+        )
     if chain.no_such_curator is not None:
         parts.append(Text(chain.no_such_curator, style="yellow"))
     if chain.hidden:
-        parts.append(Text(f"{chain.hidden} more do not pass the filters"))
+        parts.append(Text(counted(chain.hidden, "market does not", "markets do not") + " pass the filters"))
+    if chain.curators and chain.no_such_curator is None:
+        some = ", ".join(chain.curators[:MOST_CURATORS])
+        more = f" and {len(chain.curators) - MOST_CURATORS} more" if chain.curators[MOST_CURATORS:] else ""
+        parts.append(Text(f"curators (who decides where a vault's money lies; --curator shows one's): {some}{more}"))
     if chain.pools:
         sheet = TextTable(f"Pools of exchanges: {len(chain.pools)}, which need no pin", "Pool", ">Holds", "Used for")
         for pool in chain.pools:
@@ -134,7 +152,8 @@ def _chain(chain: DiscoveredChain) -> Any:
     parts += [Text(f"pools not read: {why}", style="red") for why in chain.unread_pools]
     for registry in chain.registries:
         since = "" if registry.since_block is None else f" since block {registry.since_block:,}"
-        head = f"{registry.name} ({registry.kind} {registry.address}): {registry.entries:,} markets of any asset{since}"
+        listed = f"{counted(registry.entries, 'market')} of any asset{since}"
+        head = f"{registry.name} ({registry.kind} {registry.address}): {listed}"
         if registry.failure is not None:
             parts.append(Text(f"{registry.name}: not read: {registry.failure}", style="red"))
             continue

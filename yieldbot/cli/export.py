@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app import export as use
 from yieldbot.app.export import FORMATS
 from yieldbot.cli.flags import add_job_flags, filter_of, natural
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -66,6 +67,6 @@ def export(args: argparse.Namespace, context: Screen) -> int:
 def _summary(found: ExportDocument) -> str:
     sums = found.totals
     income, gains, fees = (f"{float(text):z,.2f}" for text in (sums.income, sums.gains, sums.fees))
-    lacks = f"; {sums.unknown} amounts have no known price or cost" if sums.unknown else ""
+    lacks = f"; {counted(sums.unknown, 'amount has', 'amounts have')} no known price or cost" if sums.unknown else ""
     known = f"income {income}, gains {gains}, fees {fees} {sums.base}"
-    return f"wrote {found.rows:,} rows to {found.output}: {known}{lacks}"
+    return f"wrote {counted(found.rows, 'row')} to {found.output}: {known}{lacks}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import api_keys as use
 from yieldbot.cli.tables import TextTable
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -84,7 +85,7 @@ def rotate(args: argparse.Namespace, context: Screen) -> int:
 def revoke(args: argparse.Namespace, context: Screen) -> int:
     done = use.revoke(args.name, context)
     lines = (
-        f"ended {len(done.revoked)} key{'s' * (len(done.revoked) > 1)} named {done.name}"
+        f"ended {counted(len(done.revoked), 'key')} named {done.name}"
         if done.revoked
         else f"there is no valid key named {done.name}: nothing changed"
     )

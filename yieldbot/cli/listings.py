@@ -20,6 +20,7 @@ from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     from yieldbot.app.market_documents import YieldsDocument
@@ -106,7 +107,8 @@ def _glanced(one: ListedMarkets, horizon_seconds: float) -> list[RenderableType]
         why = f"{len(proof.unread) if proof else 'some'} of them could be better: see the gap in `yieldbot plan`"
     rates = [(glance.ceiling.apr(0.0, horizon_seconds), glance) for glance in one.snapshot.glanced]
     rates.sort(key=lambda rate: (-rate[0], rate[1].market.id))
-    lines = [f"{len(rates):,} markets were not read in full: {why}. The most that they could pay:"]
+    unread = counted(len(rates), "market was", "markets were")
+    lines = [f"{unread} not read in full: {why}. The most that they could pay:"]
     for most, glance in rates[:MOST_GLANCED]:
         used = "" if glance.utilisation is None else f", {glance.utilisation:z.1%} lent out"
         size = f"{money(glance.supplied)} {glance.market.asset.symbol} supplied{used}"

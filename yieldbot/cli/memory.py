@@ -160,7 +160,8 @@ def _kept(found: HistoryImportDocument) -> str:
     if found.failure is None or not lost:
         return f"remembered in {found.history}"
     kept = sum(one.kept for one in found.files)
-    return f"NOT all is remembered in {found.history}: {kept:,} new readings are there, {lost:,} could not be written"
+    new = counted(kept, "new reading is", "new readings are")
+    return f"NOT all is remembered in {found.history}: {new} there, {lost:,} could not be written"
 
 
 def _lost(one: ImportedFile) -> int:
@@ -287,7 +288,8 @@ def _verified(found: HistoryVerifyDocument) -> Any:
 
 def compact(args: argparse.Namespace, context: Screen) -> int:
     found = recordings.compact(args.history, context)
-    context.show(found.as_json(), lambda: f"{found.history}: {found.files_gone:,} files are in fewer others now")
+    gone = counted(found.files_gone, "file is", "files are")
+    context.show(found.as_json(), lambda: f"{found.history}: {gone} in fewer others now")
     return 0
 
 

@@ -19,6 +19,7 @@ from yieldbot.app.paper_documents import PaperComparison, PaperSide, PaperWallet
 from yieldbot.app.paper_jobs import Wanted
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     from yieldbot.cli.main import CommandList
@@ -126,7 +127,8 @@ def _compared(one: PaperComparison) -> Group:
         lines += [f"  {why}" for why in gap.why]
     if one.left_out:
         began = datetime.fromtimestamp(one.began, UTC).date().isoformat()
-        lines.append(f"{one.left_out:,} other steps are left out: `paper show --from {began}` compares all")
+        left_out = counted(one.left_out, "other step is", "other steps are")
+        lines.append(f"{left_out} left out: `paper show --from {began}` compares all")
     return Group(made, *(Text(line) for line in (*lines, *one.missing)))
 
 

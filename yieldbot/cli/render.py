@@ -24,6 +24,7 @@ from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act
 from yieldbot.model.settings import Job
+from yieldbot.model.text import counted
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 from yieldbot.model.units import DAY_SECONDS
 
@@ -125,14 +126,13 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         if found.allocation:
             lines.append(certificate(found.allocation, symbol, snapshot))
         return Group(*lines)
+    legs = counted(len(found.legs), "leg")
     if not found.moves:
         cost, what = f"{found.cost:z,.4f} {symbol} of {_costs(job)}", _without_moves(found)
         return Group(
             Text(f"Plan {found.id}. {head(job, snapshot)}", style="bold"),
             *(Text(f"because {line}") for line in found.why),
-            Text(
-                f"{what} for {cost}; {len(found.legs)} legs; {valid_until(found.expires_at, snapshot.block.timestamp)}"
-            ),
+            Text(f"{what} for {cost}; {legs}; {valid_until(found.expires_at, snapshot.block.timestamp)}"),
             *([] if found.why else [certificate(found.allocation, symbol, snapshot)]),
         )
     names = names_of(snapshot)
@@ -164,7 +164,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         made,
         *(Text(f"swaps {s.given} for {s.gets}, at least {s.least}") for s in found.allocation.swaps),
         *(Text(line) for line in _ways_out(snapshot, found)),
-        Text(f"{whole}{len(found.legs)} legs; {valid_until(found.expires_at, snapshot.block.timestamp)}"),
+        Text(f"{whole}{legs}; {valid_until(found.expires_at, snapshot.block.timestamp)}"),
         certificate(found.allocation, symbol, snapshot),
     )
 
@@ -270,7 +270,7 @@ def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text
         f"and cost; no allocation exceeds {proof.upper_bound:z,.2f}{model}; "
         f"gap {proof.gap_bps:z.3f} bp of wealth a year"
     )
-    glanced = f"; {proof.glanced:,} markets not read in full are in the bound with the most they could pay"
+    glanced = f"; {counted(proof.glanced, 'market')} not read in full: in the bound with the most that could be paid"
     return Text(line + glanced if proof.glanced else line)
 
 

@@ -24,6 +24,7 @@ from yieldbot.history import columns, files
 from yieldbot.history.arrow import as_numpy, scalar
 from yieldbot.history.reading import Fault, Reading, add_new
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     import pyarrow
@@ -216,7 +217,8 @@ class Store:
 
     def _words(self, failure: Exception, rows: int) -> str:
         """Why only so many rows were stored, and the remedy."""
-        what = f"only {rows:,} new readings are remembered" if rows else "nothing is remembered"
+        new = counted(rows, "new reading is", "new readings are")
+        what = f"only {new} remembered" if rows else "nothing is remembered"
         if isinstance(failure, Timeout):
             return (
                 f"{self.folder}: another process has been writing there for {self.wait_seconds:z.0f} s: not remembered"

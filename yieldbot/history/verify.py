@@ -24,6 +24,7 @@ from yieldbot.history.series import (
 )
 from yieldbot.history.store import DAMAGED, Store, read, unreadable
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,9 +131,8 @@ def _odd(where: str, content: pyarrow.Table) -> Iterator[Fault]:
         if len(bad):
             row = int(bad[0])
             at = f"{content['market'][row]} at {when(content['time'][row].as_py())}"
-            yield Fault(
-                where, f"{len(bad)} times a {name} of {values[row]:z.2%} or the like, first in {at}", True, "rate"
-            )
+            words = f"{counted(len(bad), 'time')} a {name} of {values[row]:z.2%} or the like, first in {at}"
+            yield Fault(where, words, True, "rate")
 
 
 def _by_market(content: pyarrow.Table) -> Iterator[tuple[str, NDArray[np.int64]]]:
@@ -177,7 +177,7 @@ def _series(chain: str, times: dict[str, list[NDArray[np.int64]]], latest: int) 
         if len(wide):
             most = int(np.diff(unique)[wide].max())
             at = int(unique[wide[0]])
-            words = f"{len(wide)} gaps, the longest of {most / 3600:z.1f} h, the first after {when(at)}"
+            words = f"{counted(len(wide), 'gap')}, the longest of {most / 3600:z.1f} h, the first after {when(at)}"
             yield Fault(where, words, True, "gap")
         if last - int(series[-1]) > max(ENDED_STEPS * middle, 2 * IRREGULAR_GAP):
             words = f"its readings end at {when(int(series[-1]))}, others go on to {when(last)}"

@@ -242,7 +242,8 @@ async def _segment(
             )
             del works[0].notes[MOST_NOTES:]
         if part.start > span[0]:
-            say(f"events read from block {part.end:,} down to {part.start:,}, of {len(works)} registries")
+            of = counted(len(works), "registry", "registries")
+            say(f"events read from block {part.end:,} down to {part.start:,}, of {of}")
         if all(work.cut for work in works):
             return
 

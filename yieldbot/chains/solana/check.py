@@ -10,6 +10,7 @@ from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import add_listings, add_states
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
 from yieldbot.model.known import WRAPPED_SOL
+from yieldbot.model.text import counted
 from yieldbot.protocols import svm_adapters
 from yieldbot.protocols.solana.idle import mint_of
 from yieldbot.rpc.flows import Flows, Handle
@@ -103,7 +104,7 @@ async def _deployment(node: Node, chain: ChainSettings, deployment: Deployment, 
     (answer,) = await node.run([flow], block)
     if isinstance(answer, MarketError):
         return Finding(what, str(answer), f"correct its row in chains/{chain.name}.toml", MISCONFIGURED)
-    return Finding(what, f"{len(answer)} market{'s' * (len(answer) != 1)}")
+    return Finding(what, counted(len(answer), "market"))
 
 
 async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:

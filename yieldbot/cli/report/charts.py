@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.cli.report.style import SERIES
 from yieldbot.cli.report.svg import Line, band, bars, lines, stacked
-from yieldbot.model.text import one_line
+from yieldbot.model.text import counted, one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.backtest import Foretold, Trace
@@ -100,7 +100,8 @@ def allocation(one: Trace, shares: Sequence[Sequence[float]], styles: Mapping[st
         if market not in styles and any(day[column] for day in shares)
     ]
     if rest:
-        drawn.append(Line(f"{len(rest)} others", [sum(day[column] for column in rest) for day in shares], "other"))
+        whole = [sum(day[column] for column in rest) for day in shares]
+        drawn.append(Line(counted(len(rest), "other"), whole, "other"))
     idle = [max(0.0, 1.0 - sum(day)) for day in shares]
     drawn.append(Line("wallet", idle, "idle"))
     times = one.times[: len(shares)]

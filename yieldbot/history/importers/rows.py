@@ -15,6 +15,7 @@ from typing import IO, Any, cast
 from yieldbot.errors import ConfigError
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
+from yieldbot.model.text import counted
 
 EARLIEST = 1_420_070_400
 """2015-01-01: before it there was no lending on any chain."""
@@ -134,7 +135,7 @@ def _csv_rows(
             if not values:
                 continue
             if len(values) != len(columns):
-                broken.append((at[0], f"has {len(values)} cells, not {len(columns)}"))
+                broken.append((at[0], f"has {counted(len(values), 'cell')}, not {len(columns)}"))
                 continue
             yield ImportRow(at[0], dict(zip(columns, values, strict=True)))
 

@@ -24,6 +24,7 @@ from yieldbot.model.controls import (
     weakest,
 )
 from yieldbot.model.ids import Address
+from yieldbot.model.text import counted
 from yieldbot.protocols.evm import maple
 from yieldbot.protocols.evm.comet_queue import PREFIX, changes_of
 from yieldbot.protocols.evm.control_reads import MINT_LISTS, MOST_MODULES, SAFE_PROXIES, Reading, address_of, modules_of
@@ -320,7 +321,7 @@ def _safe(reading: Reading, readings: Readings, code: str, seen: tuple[Address, 
     address, threshold = reading.address, reading.word("getThreshold")
     owners = _addresses(reading.answers.get("getOwners", b""))
     if threshold is None or owners is None or not 0 < threshold <= len(owners) or len(set(owners)) < len(owners):
-        count = "unreadable owners" if owners is None else f"{len(set(owners))} owners"
+        count = "unreadable owners" if owners is None else counted(len(set(owners)), "owner")
         return unknown(address, f"it answers as a multisig with threshold {threshold} and {count}")
     singleton = reading.slots.get("zero")
     runs = address_of(singleton) if singleton and singleton < 2**160 else None

@@ -27,6 +27,7 @@ from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
 from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import MarketState
+from yieldbot.model.text import counted
 from yieldbot.model.units import WAD
 from yieldbot.protocols.backing import TOKEN, Root
 from yieldbot.protocols.solana import kamino_lend, save
@@ -183,7 +184,7 @@ def held_by(
             why.append(address)
         elif value > 0.0:
             weights[key] = weights.get(key, 0.0) + value
-    said = f"{len(why)} banks of {pool.address} hold other programs' shares" if unknown else ""
+    said = f"other programs' shares are in {counted(len(why), 'bank')} of {pool.address}" if unknown else ""
     if not weights and not unknown:
         unknown, said = 1.0, f"{pool.protocol} market {pool.address}: nothing is pledged in it"
     return HeldBy(children=tuple(weights.items()), used=tuple(used.items()), unknown=unknown, why=said)

@@ -14,6 +14,7 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.landed import Landing, Signatures, largest_of
 from yieldbot.model.money_flows import Holders, MoneyFlow, TokenMove
 from yieldbot.model.reads import Flow, Read, SvmImage, SvmLargest, SvmSignatures, SvmTransaction
+from yieldbot.model.text import counted
 from yieldbot.protocols.flows import KEPT, Heard, by_market, held, largest
 from yieldbot.protocols.solana.flow_events import (
     Listening,
@@ -271,6 +272,8 @@ def _next(
 
 def _notes(listened: Sequence[Listening], heard: Sequence[Listening], refused: Sequence[Listening]) -> Iterator[str]:
     if len(heard) < len(listened):
-        yield f"deposits and withdrawals of {len(listened) - len(heard)} markets were not read: the node lists none"
+        unheard = counted(len(listened) - len(heard), "market")
+        yield f"deposits and withdrawals of {unheard} were not read: the node lists none"
     if refused:
-        yield f"the largest holders of {len(refused)} markets' shares were not read: the node does not list them"
+        unread = counted(len(refused), "market")
+        yield f"the largest holders of shares of {unread} were not read: the node does not list them"

@@ -22,6 +22,7 @@ from yieldbot.chains.evm.execution.swaps_v4 import PROTOCOL as UNISWAP_V4
 from yieldbot.chains.evm.execution.swaps_v4 import v4_fault
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
+from yieldbot.model.text import counted
 
 AMOUNTS = frozenset({"amount", "assets", "value", "wad"})
 """Common argument names of amounts of the asset. Used in descriptions; no judgement depends on them."""
@@ -135,7 +136,7 @@ def _fault(
                 return "ARGUMENT_NOT_KNOWN", f"{name} is {value}, and must be zero"
         case "empty" if isinstance(value, tuple | list):
             if value:
-                return "CALLDATA_OPAQUE", f"{name} holds {len(value)} entries, and must be empty"
+                return "CALLDATA_OPAQUE", f"{name} holds {counted(len(value), 'entry', 'entries')}, and must be empty"
         case "max_loss" if isinstance(value, int):
             if value > MOST_LOSS_BPS:
                 return "AMOUNT_ABOVE_PLAN", f"{name} accepts a loss of {value} bps, at most {MOST_LOSS_BPS} may be"

@@ -19,6 +19,7 @@ from yieldbot.execution.planned import terms_are_the_legs
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.plan import Declined
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     from yieldbot.model.exchange import SwapTerms
@@ -40,7 +41,7 @@ def swap_fault(owner: Address, work: LegWork, decoded: Sequence[SvmInstruction])
     if not work.swaps or not theirs:  # no swap, or a transaction that only prepares it or cleans up
         return None
     if len(theirs) != len(work.swaps):
-        return Declined("SWAP_NOT_BOUND", f"{len(theirs)} swaps, {len(work.swaps)} were approved")
+        return Declined("SWAP_NOT_BOUND", f"{counted(len(theirs), 'swap')}, {len(work.swaps)} were approved")
     for instruction, terms in zip(theirs, work.swaps, strict=True):
         if (bad := _fault(owner, instruction, terms)) is not None:
             return bad
