@@ -211,7 +211,7 @@ def test_one_refused_file_does_not_keep_the_others_out(tmp_path: Path) -> None:
     bad, good = done.document["files"]
     assert done.code == 2 and "no known kind" in bad["refused"] and good["kept"] == 10
     none = yieldbot("history", "import", "bad.csv", "bad.csv", "--history", "h", cwd=tmp_path)
-    assert none.code == 2 and "1 more files were refused" in none.line
+    assert none.code == 2 and "and 1 other file refused" in none.line
 
 
 def test_times_and_steps() -> None:

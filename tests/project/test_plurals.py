@@ -18,6 +18,7 @@ SEVERAL = {
     "further actions": "named after several",
     "further changes": "named after several",
     "others": "named after several",
+    "signers are left": "out of several",
     "transactions {": "a whole of which some were read",
 }
 """Why a number is never one, by the words behind it."""

@@ -285,7 +285,7 @@ def test_what_was_kept_before_the_disk_refused_is_told(tmp_path: Path) -> None:
     month.parent.mkdir(parents=True)
     month.write_text("")
     kept = Store(tmp_path).append([reading(0), reading(31 * 86_400)])
-    assert kept.rows == 1 and "only 1 new readings are remembered" in kept.failure
+    assert kept.rows == 1 and "only 1 new reading is remembered" in kept.failure
     assert "nothing" not in kept.failure
 
 

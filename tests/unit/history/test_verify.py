@@ -66,7 +66,7 @@ def test_verify_names_what_is_wrong_with_rows(tmp_path: Path) -> None:
     assert "2 times a supply_rate" in said["rate", "2026-01-01.000001.parquet"]
     assert "runs back" in said["clock", "2026-01-01.000001.parquet"]
     assert "holds readings of 2026-01-01" in said["file", "2026-01-02.000010.parquet"]
-    assert "gaps" in said["gap", "a"] and "readings end" in said["ended", "a"]
+    assert "gap" in said["gap", "a"] and "readings end" in said["ended", "a"]
     assert "never finished" in said["note", ".writing-1-1"]
 
 
