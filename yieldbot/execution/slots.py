@@ -30,8 +30,8 @@ OWN_FILES, ACCOUNT_FILES = 128, 48
 """Files that are open for a run itself, and for each account: connections to three endpoints, and to a fork."""
 POLL_SECONDS = 0.05
 """Pause between two attempts at a slot."""
-PATIENT_SECONDS = 5.0
-"""A wait that is longer is reported."""
+PATIENT_SECONDS, QUIET_SECONDS = 5.0, 60.0
+"""A wait that is longer is reported, and then no other for so long."""
 CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
@@ -73,30 +73,71 @@ class Slots:
         self._kind = kind
         self._folder = folder or runtime_folder()
         self._inside = ContextVar[bool](f"holds a slot of {kind}s", default=False)
+        self._said = -QUIET_SECONDS
         self._here = threading.BoundedSemaphore(number)
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
-    @asynccontextmanager
-    async def held(self, waits: Callable[[str], None] | None = None) -> AsyncIterator[None]:
-        """Hold a slot, as long as the block takes; a block in such a block needs no other. Whoever asks first in a
-        process gets one first. waits: is called once with what is waited for, if that takes long."""
-        if self._inside.get():
-            yield
-            return
-        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-        began = time.monotonic()
-        async with turn:
-            while (slot := self._taken()) is None:
-                if waits is not None and time.monotonic() - began > PATIENT_SECONDS:
-                    waits(f"waiting: {self.number} {self._kind}s at once are in use, by this run or others")
-                    waits = None
-                await asyncio.sleep(POLL_SECONDS * (1 + random.random()))
+    @property
+    def inside(self) -> bool:
+        """Whether the caller is in a block of ``held`` or ``entered``."""
+        return self._inside.get()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """A block whose caller has a slot already, taken by ``take``."""
         self._inside.set(True)
         try:
             yield
         finally:
             self._inside.set(False)
-            self._left(slot)
+
+    @asynccontextmanager
+    async def held(self, waits: Callable[[str], None] | None = None) -> AsyncIterator[None]:
+        """Hold a slot, as long as the block takes; a block in such a block needs no other. waits: see ``take``."""
+        if self.inside:
+            yield
+            return
+        slot = await self.take(waits)
+        try:
+            with self.entered():
+                yield
+        finally:
+            self.give(slot)
+
+    async def take(self, waits: Callable[[str], None] | None = None) -> int:
+        """A slot, for ``give``. Whoever asks first in a process gets one first. waits: is called with what is waited
+        for if that takes long, at most once in QUIET_SECONDS whoever waits."""
+        turn = self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        with self.reported(waits):
+            async with turn:
+                while (slot := self._taken()) is None:
+                    await asyncio.sleep(POLL_SECONDS * (1 + random.random()))
+        return slot
+
+    def give(self, slot: int) -> None:
+        """Give back a slot that was taken."""
+        if slot >= 0:
+            os.close(slot)
+        self._here.release()
+
+    @contextmanager
+    def reported(self, waits: Callable[[str], None] | None) -> Iterator[None]:
+        """A block that waits for a slot, or for what holds one. waits: see ``take``."""
+        if waits is None:
+            yield
+            return
+
+        def say() -> None:
+            now = time.monotonic()
+            if now - self._said >= QUIET_SECONDS:
+                self._said = now
+                waits(f"waiting for a {self._kind}: at most {self.number} at once, of this run and others together")
+
+        late = asyncio.get_running_loop().call_later(PATIENT_SECONDS, say)
+        try:
+            yield
+        finally:
+            late.cancel()
 
     @contextmanager
     def held_here(self) -> Iterator[None]:
@@ -106,7 +147,7 @@ class Slots:
         try:
             yield
         finally:
-            self._left(slot)
+            self.give(slot)
 
     def _taken(self) -> int | None:
         """The descriptor of a locked file, -1 without a folder; None: all slots are in use."""
@@ -134,11 +175,6 @@ class Slots:
             return -1
         self._here.release()
         return None
-
-    def _left(self, slot: int) -> None:
-        if slot >= 0:
-            os.close(slot)
-        self._here.release()
 
 
 def runtime_folder() -> Path | None:

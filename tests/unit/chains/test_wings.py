@@ -64,6 +64,7 @@ ONLY = {
         "node/anvil": "the fork is a process of its own; LiteSVM runs inside ours",
         "node/submission": "transactions may be kept out of the public pool; Solana sends to every endpoint",
         "node/relay": "what that process reads goes through our quorum",
+        "node/shared_forks": "starting that process costs more than putting it back; LiteSVM is cheap to start",
         "signing/kms": "AWS signs secp256k1 digests",
         "signing/ledger": "the Ethereum app",
         "signing/ledger_hid": "its wire",

@@ -76,6 +76,11 @@ class Node:
         return self.endpoint.setting
 
     @property
+    def urls(self) -> tuple[Any, ...]:
+        """Where its answers come from; nodes for which this is equal are the same chain to us."""
+        return (self.endpoint.url,)
+
+    @property
     def round_trips(self) -> int:
         """Requests made so far."""
         return self.endpoint.round_trips

@@ -11,13 +11,15 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from yieldbot.chains.evm.node.anvil import find_anvil, surroundings
 from yieldbot.chains.evm.node.client import Node
-from yieldbot.chains.evm.node.relay import relay
-from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.chains.evm.node.relay import Upstream, relay
+from yieldbot.chains.evm.node.shared_forks import ForkNode, position, shared
+from yieldbot.errors import TransientError
 from yieldbot.execution.slots import fork_slots
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, evm_number
@@ -40,7 +42,7 @@ async def fork_of(
     anvil: Path | None = None,
     timestamp: int | None = None,
     timeout_seconds: float = 30.0,
-) -> AsyncIterator[Node]:
+) -> AsyncIterator[ForkNode]:
     """A node with the upstream's state at ``block``. It mines each transaction at once, and ends with the context.
 
     timestamp: the time of its next block in unix seconds; by default one second after ``block``. anvil: the program;
@@ -60,8 +62,8 @@ async def fork_of(
         drain = asyncio.create_task(_drain(process))
         try:
             url = f"http://127.0.0.1:{port}"
-            async with Node(chain, url, multicall3=multicall3, timeout_seconds=timeout_seconds) as node:
-                await _positioned(node, block, timestamp)
+            async with ForkNode(chain, url, multicall3=multicall3, timeout_seconds=timeout_seconds) as node:
+                await position(node, block, timestamp)
                 yield node
         finally:
             drain.cancel()
@@ -75,19 +77,34 @@ def forks(
     """A function that forks the chain at a block. The forks read through ``node`` (node/relay.py), so they start from a
     quorum's answers. Their next block has the time of the chain's own next block, so a simulation accrues as many
     seconds of interest as the transaction that is then mined. A fork waits while as many run on this machine as there
-    are cores and memory for (execution/slots.py). waits: is called with a line that says so if that takes long."""
+    are cores and memory for (execution/slots.py); accounts of this process at the same block share one, in turn
+    (node/shared_forks.py). waits: is called with a line that says so if that takes long."""
+
+    @asynccontextmanager
+    async def started(upstream: Upstream, timestamp: int, block: BlockRef) -> AsyncIterator[ForkNode]:
+        async with (
+            relay(upstream) as url,
+            fork_of(
+                url, block, chain=node.chain, multicall3=node.multicall3, anvil=anvil, timestamp=timestamp
+            ) as forked,
+        ):
+            yield forked
 
     @asynccontextmanager
     async def fork(block: BlockRef) -> AsyncIterator[Node]:
-        try:
-            coming = (await node.block("pending")).timestamp
-        except TransientError:  # a node without pending blocks: assume one second after the block
-            coming = block.timestamp + 1
-        async with (
-            fork_slots().held(waits),
-            relay(node) as url,
-            fork_of(url, block, chain=node.chain, multicall3=node.multicall3, anvil=anvil, timestamp=coming) as forked,
-        ):
+        async def coming() -> int:
+            try:
+                return (await node.block("pending")).timestamp
+            except TransientError:  # a node without pending blocks: assume one second after the block
+                return block.timestamp + 1
+
+        if fork_slots().inside:  # its own, in the slot that the caller has
+            async with started(Upstream(node, block.height), await coming(), block) as own:
+                yield own
+            return
+        key = (node.urls, node.multicall3, anvil, block)
+        starts = partial(started, block=block)
+        async with shared(key, block, node, starts, slots=fork_slots(), timestamp=coming, waits=waits) as forked:
             yield forked
 
     return fork
@@ -97,7 +114,8 @@ def forks(
 async def fork_of_newest(
     node: Node, fork: Callable[[BlockRef], AbstractAsyncContextManager[Node]]
 ) -> AsyncIterator[tuple[BlockRef, Node]]:
-    """The newest block and a fork of it. The block is read once a fork may run, so that a wait makes it no older."""
+    """The newest block and a fork of it, shared with nobody. The block is read once a fork may run, so that a wait does
+    not make it older."""
     async with fork_slots().held():
         block = await node.block()
         async with fork(block) as forked:
@@ -164,17 +182,6 @@ async def _drain(process: asyncio.subprocess.Process) -> None:
     assert process.stdout is not None
     while await process.stdout.read(1 << 16):
         pass
-
-
-async def _positioned(node: Node, block: BlockRef, timestamp: int | None) -> None:
-    """Check that the fork holds the requested block, and set the time of its next block."""
-    head = await node.block("latest")
-    if head.height != block.height or head.hash != block.hash:
-        raise TransientError(f"the fork holds block {head.height} {head.hash[:10]}…, not {block.hash[:10]}…: a reorg")
-    try:
-        await node.request("evm_setTime", [hex(max(timestamp or 0, block.timestamp + 1))])
-    except NodeRefused as refusal:
-        raise TransientError(f"the fork's clock cannot be set: {refusal}") from None
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:

@@ -84,6 +84,11 @@ class Quorum(Node):
         return ", ".join(dict.fromkeys(endpoint.host for endpoint in self.endpoints))
 
     @property
+    def urls(self) -> tuple[Any, ...]:
+        """See ``Node.urls``; how many must agree belongs to it."""
+        return (self.quorum, *(endpoint.url for endpoint in self.endpoints))
+
+    @property
     def round_trips(self) -> int:
         """Requests made so far, of all endpoints."""
         return sum(endpoint.round_trips for endpoint in self.endpoints)
