@@ -13,8 +13,8 @@ FIRST_NUMBER = 700_000
 
 @contextmanager
 def more_chains(home: Path, url: str, count: int) -> Iterator[list[str]]:
-    """The names of all chains: the sandbox's at ``url`` and ``count`` more. Each has a file in ``home``, and its URL is in
-    .env there."""
+    """The names of all chains: that of the sandbox at ``url``, and ``count`` more. Each has a file in ``home``,
+    and its URL in .env."""
     text = (home / "chains" / "sandbox.toml").read_text()
     with ExitStack() as nodes:
         names = [f"chain{at}" for at in range(count)]
