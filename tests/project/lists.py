@@ -33,6 +33,7 @@ for (const [name, b] of Object.entries(book)) {
     chain: b.CHAIN_ID, pool: b.POOL, data_provider: b.AAVE_PROTOCOL_DATA_PROVIDER, oracle: b.ORACLE,
     rewards_controller: b.DEFAULT_INCENTIVES_CONTROLLER,
     decimals: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.decimals])),
+    oracles: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.ORACLE])),
     stata: Object.fromEntries(Object.values(b.ASSETS).map((a) => [a.UNDERLYING, a.STATA_TOKEN])),
   };
   list(b.CHAIN_ID, {...b, ASSETS: b.ASSETS});

@@ -30,9 +30,12 @@ PRICED_AS = {"WETH": "ETH", "WBNB": "BNB", "WAVAX": "AVAX", "WPOL": "MATIC", "WX
     "EURe": "EUR",
     "POL": "MATIC",
     "xDAI": "DAI",
+    "wS": "S",
+    "WMNT": "MNT",
+    "WXPL": "XPL",
 }
 """What Chainlink's feed of a token is of, where it is not the token's own symbol."""
-DOLLARS = {"USDC", "USDCe", "USDT", "DAI", "USDS", "PYUSD", "GHO", "USDe", "FDUSD", "WXDAI"}
+DOLLARS = {"USDC", "USDCe", "USDT", "DAI", "USDS", "PYUSD", "GHO", "USDe", "FDUSD", "WXDAI", "mUSD"}
 SPARK = {  # github.com/sparkdotfi/spark-address-registry, src/SparkLend.sol. Pool, data provider and rewards are the
     # same in github.com/0xVanfer/ethaddr (spark.go), pool, oracle and rewards in Centic-io/defi-state-querier
     # (spark_eth.py), the data provider in rotki/rotki.
@@ -65,6 +68,7 @@ def others(chain: dict[str, Any]) -> list[Any]:
 
 def test_the_chains_are_there() -> None:
     names = {"ethereum", "base", "arbitrum", "optimism", "polygon", "avalanche", "bnb", "gnosis", "unichain", "solana"}
+    names |= {"linea", "scroll", "sonic", "mantle", "plasma"}
     assert {path.stem for path in FILES} == names
 
 
@@ -107,7 +111,7 @@ def test_aave_addresses_are_the_address_books(path: Path) -> None:
         assert {by_symbol[name] for name in table["assets"]} <= theirs["decimals"].keys()
     for stata in (p for p in chain["protocols"] if p.get("flavour") == "stata"):
         theirs = book[path.stem]
-        assert stata["vaults"] == [theirs["stata"][by_symbol["USDC"]]]
+        assert stata["vaults"] == [theirs["stata"][by_symbol[name]] for name in stata["assets"]]
         assert (stata["pool"], stata["data_provider"]) == (theirs["pool"], theirs["data_provider"])
 
 
@@ -141,8 +145,12 @@ def test_tokens_are_those_of_public_lists(path: Path) -> None:
 def test_feeds_are_chainlinks(path: Path) -> None:
     chain, feeds = read(path), lists()["chainlink"].get(path.stem)
     assert {name for name, token in chain["tokens"].items() if token.get("pegged")} <= DOLLARS
-    if feeds is None:
-        assert path.stem == "unichain"  # Chainlink's feeds there are in no package: RedStone's, with their source
+    if feeds is None:  # Chainlink's feeds there are in no package
+        assert path.stem in ("unichain", "plasma")  # RedStone's, with their source; what Aave's oracle reads
+        read_by_aave = lists()["aave"].get(path.stem, {}).get("oracles", {})
+        listed = {row["address"]: row["feed"] for row in chain["tokens"].values() if "source" not in row}
+        assert listed.items() <= read_by_aave.items() or path.stem == "unichain"
+        assert chain["native"]["feed"] in listed.values() or path.stem == "unichain"
         return
     by_pair = {pair.upper().replace("__", "_"): feed for pair, feed in feeds.items()}
     by_pair = {pair.removesuffix("_CALCULATED"): feed for pair, feed in by_pair.items()} | by_pair

@@ -169,8 +169,8 @@ class ChainTable(TomlTable):
     """Highest price of one gas, in gwei."""
     priority_fee_gwei: NotNegative = 0.1
     """Highest priority fee for one gas, in gwei."""
-    fee_kind: Literal["ethereum", "op-stack", "arbitrum"] = "ethereum"
-    """The kind of rollup, which determines the fee for data on L1 in addition to gas."""
+    fee_kind: Literal["ethereum", "op-stack", "arbitrum", "mantle", "scroll", "linea", "sonic"] = "ethereum"
+    """What the chain charges in addition to the gas that is used, by kind."""
     finality: Annotated[str | int, BeforeValidator(_finality)] = "latest"
     """latest, safe, finalized, or a number of blocks."""
     poll_seconds: Positive = 2.0

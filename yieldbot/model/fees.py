@@ -24,7 +24,7 @@ class ChainFees:
     tx_wei: int = 0
     """Wei that a typical transaction pays for its L1 data, an operator's constant included (rollups; 0 elsewhere)."""
     unit_wei: float = 0.0
-    """An operator's fee in wei for one gas (rollups; 0 elsewhere)."""
+    """What one gas costs in addition, in wei: an operator's fee, or gas that limits leave unused (Sonic); else 0."""
 
     def cost(self, gas: int, rent: int = 0, txs: int = 1) -> float:
         """What ``gas`` units in ``txs`` transactions cost now, in whole asset tokens; 0 for 0 gas. ``rent`` is used on

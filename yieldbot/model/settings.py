@@ -31,6 +31,14 @@ class FeeKind(StrEnum):
     """A fee for L1 data and an operator fee, both charged in addition to the gas and not part of the gas limit."""
     ARBITRUM = "arbitrum"
     """L1 data is charged as gas, which only the chain's own node can estimate."""
+    MANTLE = "mantle"
+    """The OP stack's two fees, of which the oracle states the one for L1 data in ether, and gas is paid in MNT."""
+    SCROLL = "scroll"
+    """A fee for L1 data in addition to the gas, by the compressed length of the signed transaction."""
+    LINEA = "linea"
+    """L1 data is paid by the priority fee, whose least amount depends on the transaction's length and gas."""
+    SONIC = "sonic"
+    """A tenth of the gas that a limit leaves unused is charged as gas."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

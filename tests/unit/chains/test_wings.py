@@ -56,6 +56,8 @@ ONLY = {
         "merkl": "rewards are told by a server, for EVM chains alone",
         "safe_queue": "a Safe's owners prepare transactions at a service",
         "rollups": "a rollup's transaction pays for its data too",
+        "linea": "the least priority fee of one chain, which its blocks state",
+        "tips": "a priority fee for gas; Solana's is chosen where its transactions are built",
         "check_registries": "registries of Solana are programs, which `check` knows from the deployments",
         "check_exchanges": "pools' factories and routers are contracts that the chain is asked about",
         "check_feeds": "a feed is a contract that says what it prices; Pyth's accounts are checked in check.py",

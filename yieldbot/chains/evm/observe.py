@@ -15,6 +15,7 @@ from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed_price, ga
 from yieldbot.chains.evm.rollups import checked_fee, typical_fee
 from yieldbot.chains.evm.supplies import known, supply_of
 from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
+from yieldbot.chains.evm.tips import fetch_tip
 from yieldbot.chains.growths import growth_of, worths_of
 from yieldbot.chains.pools import FoundPools, Listings
 from yieldbot.chains.readings import listed_markets, states_of
@@ -30,7 +31,6 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, Market, Quarantined, Snapshot
 from yieldbot.model.requests import with_requests
 from yieldbot.model.settings import Job
-from yieldbot.model.units import GWEI
 from yieldbot.protocols.evm.base import YieldAdapter
 from yieldbot.protocols.evm.merkl import merkl_rewards
 from yieldbot.rpc.flows import Flows
@@ -54,8 +54,8 @@ async def observe(
     quarantined. requests: the ids of our open withdrawal requests, by market. Raises TransientError if the chain cannot
     be read, ConfigError for an asset whose decimals are not the configured ones.
     """
-    (block, base_fee_wei), suggested_wei = await both(
-        node.block_and_base_fee(at.height if at else "latest"), node.priority_fee_wei()
+    (block, base_fee_wei), tip_wei = await both(
+        node.block_and_base_fee(at.height if at else "latest"), fetch_tip(node, job.chain)
     )
     if at is not None and block.hash != at.hash:
         raise TransientError(f"{node.host}: block {at.height} is no longer {at.hash[:10]}…: a reorganisation")
@@ -76,9 +76,8 @@ async def observe(
     await flows.run(node, block)
     states, unread = states_of(reads)
     quarantined += unread
-    ceiling_wei = int(job.chain.priority_fee_gwei * GWEI)
     try:
-        fees = around.fees(base_fee_wei, min(suggested_wei, ceiling_wei) if suggested_wei else ceiling_wei)
+        fees = around.fees(base_fee_wei, tip_wei)
     except MarketError as missing:
         raise TransientError(f"{job.chain.name}: {missing}") from missing
     paid = None if leaves is None else owed.answer if owed is not None else ((), ())

@@ -44,7 +44,8 @@ class Surroundings:
                 "no price for gas: name a USD feed for the native token and for the asset in chains/*.toml"
             )
         native_price = self.native.usd / self.asset.usd
-        return ChainFees(base_fee_wei, priority_fee_wei, native_price, self.beside.tx_wei, self.beside.unit_wei)
+        unit_wei = self.beside.of_unit(base_fee_wei + priority_fee_wei)
+        return ChainFees(base_fee_wei, priority_fee_wei, native_price, self.beside.tx_wei, unit_wei)
 
 
 NOT_PRICED = "rewards-not-priced"

@@ -9,9 +9,9 @@ from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.evm.rollups import checked_fee, typical_fee
 from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
+from yieldbot.chains.evm.tips import fetch_tip
 from yieldbot.chains.quote_values import WEI, QuoteInputs, feeds_in, read_of
 from yieldbot.model.amounts import Token
-from yieldbot.model.units import GWEI
 from yieldbot.rpc.flows import Flows
 from yieldbot.rpc.together import both
 
@@ -25,7 +25,7 @@ async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> Quot
     pair = (given, wanted)
     async with connect(chain) as node:
         await node.verify_chain()
-        (block, base_fee_wei), tip_wei = await both(node.block_and_base_fee("latest"), node.priority_fee_wei())
+        (block, base_fee_wei), tip_wei = await both(node.block_and_base_fee("latest"), fetch_tip(node, chain))
         flows = Flows()
         listed = add_listings(flows, chain, pair)
         await flows.run(node, block)
@@ -45,6 +45,6 @@ async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> Quot
         pools = add_states(flows, replace(found, unread=(*found.unread, *bad)), pair)
         await flows.run(node, block)
         exchange = exchange_of(pools, usd)
-    tip = min(tip_wei or 2**255, int(chain.priority_fee_gwei * GWEI))
-    inputs = read_of(block, exchange, pair, (base_fee_wei + tip + beside.unit_wei) / WEI, native)
+    price_wei = base_fee_wei + tip_wei
+    inputs = read_of(block, exchange, pair, (price_wei + beside.of_unit(price_wei)) / WEI, native)
     return replace(inputs, tx_native=beside.tx_wei / WEI)

@@ -1,25 +1,37 @@
-"""What rollups charge for a transaction's L1 data in addition to its EVM gas. Flows and formulas, no I/O.
+"""What chains charge for a transaction in addition to the EVM gas that it uses. Flows and formulas, no I/O.
 
 OP stack (Base, Optimism): an L1 data fee by the transaction's bytes and, since Isthmus, an operator fee by its gas. The
 chain's GasPriceOracle computes both (https://specs.optimism.io/protocol/fjord/predeploys.html,
 https://specs.optimism.io/protocol/isthmus/exec-engine.html). They are not part of any gas limit, and the wallet must
 hold them. Arbitrum: the L1 part is inside the gas; ArbGasInfo and the node's own NodeInterface state it
 (https://docs.arbitrum.io/build-decentralized-apps/precompiles/reference).
+
+Mantle: an OP stack whose gas is paid in MNT. Its oracle states the L1 data fee in ether, which the node multiplies by
+``tokenRatio``; the operator fee is counted by the node's own formula, since the oracle's is of an older upgrade
+(mantle-xyz/op-geth@11fa810, core/types/rollup_cost.go). Scroll: an L1 data fee by the compressed length of the signed
+transaction, at most its length, which is what is asked for here: more than is charged (scroll-tech/scroll-revm@a1ac004,
+src/l1block.rs). Sonic: a tenth of the gas that a limit leaves unused is charged too (0xsoniclabs/sonic@021825c,
+tests/gas_cost): estimates count a tenth more for each unit. Linea's priority fees: ``linea.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.dataclass import dataclass
-from yieldbot.model.ids import Address
+from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.settings import ChainSettings, FeeKind
 
 GAS_PRICE_ORACLE = Address("0x420000000000000000000000000000000000000F")
 GET_L1_FEE = bytes.fromhex("49948e0e")  # getL1Fee(bytes): of an unsigned transaction, the signature is added there
+TOKEN_RATIO = bytes.fromhex("06f837d3")  # tokenRatio(): MNT for one ether (Mantle)
+OPERATOR_SCALAR = bytes.fromhex("4d5d9a2a")  # operatorFeeScalar(): for one gas, hundreds of wei (Mantle)
+OPERATOR_CONSTANT = bytes.fromhex("16d3bc7f")  # operatorFeeConstant(), wei (Mantle)
+SCROLL_ORACLE = Address("0x5300000000000000000000000000000000000002")  # its getL1Fee takes the signed transaction
 GET_OPERATOR_FEE = bytes.fromhex("275aedd2")  # getOperatorFee(uint256 gas); oracles before Isthmus lack it
 ARB_GAS_INFO = Address("0x000000000000000000000000000000000000006C")
 GET_PRICES_IN_WEI = bytes.fromhex("41b247a8")  # getPricesInWei(); word 1: wei for a byte of compressed data on L1
@@ -30,6 +42,13 @@ MOST_WEI = 10**20
 """A larger fee is not believed (a hundred native tokens)."""
 OPERATOR_SAMPLE_GAS = 10**6
 """Gas for which the operator fee is read, to derive its rate."""
+SIGNATURE = b"\xff" * 70
+"""As long as a signature and what it adds to the lengths around it, at most."""
+UNUSED_SHARE = 0.1
+"""Part of the price of one gas that Sonic's estimates count for unused gas. Limits are a quarter above the need, and
+refunds are at most a fifth of it: so unused gas is at most 0.57 of what is used, and a tenth of that is charged."""
+BY_CHAIN = {ChainId("eip155:59144"): FeeKind.LINEA, ChainId("eip155:146"): FeeKind.SONIC}
+"""Chains whose kind no contract shows."""
 TYPICAL_BYTES = 200
 """Compressed bytes of a signed deposit or withdrawal, for estimates on Arbitrum before the bytes are known."""
 TYPICAL = bytes.fromhex(
@@ -51,19 +70,34 @@ class TypicalFee:
     """Wei for one transaction."""
     unit_wei: float = 0.0
     """Additional wei for each unit of gas (operator fee)."""
+    unit_share: float = 0.0
+    """Additional part of the gas price for each unit of gas (Sonic)."""
+
+    def of_unit(self, price_wei: float) -> float:
+        """Additional wei for one gas that costs ``price_wei``."""
+        return self.unit_wei + self.unit_share * price_wei
 
 
 NOTHING_BESIDE = TypicalFee()
 
 
 def typical_fee() -> Flow[TypicalFee]:
-    """The typical fee, in one round on any chain; nothing if neither oracle contract exists."""
-    l1, fixed, sample, prices = yield [
+    """The typical fee, in one round on any chain; nothing if no oracle contract exists."""
+    l1, fixed, sample, prices, ratio, scalar, constant_wei, scroll = yield [
         EthCall(GAS_PRICE_ORACLE, l1_fee_call(TYPICAL), optional=True),
         EthCall(GAS_PRICE_ORACLE, operator_fee_call(0), optional=True),
         EthCall(GAS_PRICE_ORACLE, operator_fee_call(OPERATOR_SAMPLE_GAS), optional=True),
         EthCall(ARB_GAS_INFO, GET_PRICES_IN_WEI, optional=True),
+        EthCall(GAS_PRICE_ORACLE, TOKEN_RATIO, optional=True),
+        EthCall(GAS_PRICE_ORACLE, OPERATOR_SCALAR, optional=True),
+        EthCall(GAS_PRICE_ORACLE, OPERATOR_CONSTANT, optional=True),
+        EthCall(SCROLL_ORACLE, l1_fee_call(TYPICAL + SIGNATURE), optional=True),
     ]
+    if len(scroll) == 32:
+        return TypicalFee(FeeKind.SCROLL, wei_of(scroll))
+    if len(l1) == len(ratio) == 32:
+        by_gas = mantle_operator_fee(OPERATOR_SAMPLE_GAS, scalar, b"") / OPERATOR_SAMPLE_GAS
+        return TypicalFee(FeeKind.MANTLE, mantle_l1_fee(l1, ratio) + wei_of(constant_wei), by_gas)
     if len(l1) == 32:
         constant = wei_of(fixed) if fixed else 0
         more = wei_of(sample) - constant if sample else 0
@@ -76,10 +110,15 @@ def typical_fee() -> Flow[TypicalFee]:
 def kind_fault(chain: ChainSettings, found: FeeKind) -> tuple[str, str] | None:
     """(why a chain's ``fee_kind`` is wrong, the remedy); None if it is right. Pure."""
     named = chain.fee_kind
+    found = BY_CHAIN.get(chain.chain, found)
     if named is found:
         return None
     places = {FeeKind.OP_STACK: ("GasPriceOracle", GAS_PRICE_ORACLE), FeeKind.ARBITRUM: ("ArbGasInfo", ARB_GAS_INFO)}
+    places |= {FeeKind.MANTLE: ("Mantle's tokenRatio", GAS_PRICE_ORACLE)}
+    places |= {FeeKind.SCROLL: ("Scroll's L1GasPriceOracle", SCROLL_ORACLE)}
     remedy = f'write fee_kind = "{found}" into chains/{chain.name}.toml'
+    if found in BY_CHAIN.values() or (found is FeeKind.ETHEREUM and named in BY_CHAIN.values()):
+        return f'fee_kind is "{named}", but {chain.chain} takes fees of kind "{found}"', remedy
     if found is FeeKind.ETHEREUM:
         what, address = places[named]
         return f'fee_kind is "{named}", but no {what} answers at {address}', f"{remedy}, if the chain takes no such fee"
@@ -94,7 +133,7 @@ def checked_fee(chain: ChainSettings, host: str, fee: TypicalFee | MarketError) 
         raise TransientError(f"{host}: the chain's fees for data on L1 cannot be read: {fee}")
     if (fault := kind_fault(chain, fee.kind)) is not None:
         raise ConfigError(": ".join(fault))
-    return fee
+    return replace(fee, unit_share=UNUSED_SHARE) if chain.fee_kind is FeeKind.SONIC else fee
 
 
 def l1_fee_call(unsigned: bytes) -> bytes:
@@ -106,6 +145,18 @@ def l1_fee_call(unsigned: bytes) -> bytes:
 def operator_fee_call(gas: int) -> bytes:
     """Calldata of ``getOperatorFee`` for a gas limit."""
     return GET_OPERATOR_FEE + gas.to_bytes(32, "big")
+
+
+def mantle_l1_fee(l1: bytes, ratio: bytes) -> int:
+    """Mantle's L1 data fee in wei of MNT: its oracle's, which is in ether, times the ratio of the two tokens."""
+    wei = wei_of(l1) * wei_of(ratio)
+    return wei_of(min(wei, 2**256 - 1).to_bytes(32, "big"))
+
+
+def mantle_operator_fee(gas: int, scalar: bytes, constant_wei: bytes) -> int:
+    """Mantle's operator fee in wei of MNT for ``gas`` units; a part that its oracle does not state is 0."""
+    by_gas, fixed = (wei_of(answer) if answer else 0 for answer in (scalar, constant_wei))
+    return gas * by_gas * 100 + fixed
 
 
 def l1_component_call(to: Address, data: bytes) -> bytes:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import Fees, price
+from yieldbot.chains.evm.linea import TYPICAL_DATA, TYPICAL_LIMIT
+from yieldbot.chains.evm.tips import fetch_tip
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.plan import Declined
 
 
-async def fetch_priority_fee(account: Account) -> int:
-    """The priority fee to offer, in wei per gas: the node's suggestion, at most the chain's ``priority_fee_gwei``; that
-    setting if the node suggests nothing."""
-    ours = int(account.settings.priority_fee_gwei * 10**9)
-    suggested = await account.node.priority_fee_wei()
-    return min(suggested, ours) if suggested else ours
+async def fetch_priority_fee(account: Account, data: bytes | None = None, gas_limit: int = TYPICAL_LIMIT) -> int:
+    """The priority fee to offer, in wei per gas (``tips.fetch_tip``). data: the call's; None: not known yet."""
+    length = TYPICAL_DATA if data is None else len(data)
+    return await fetch_tip(account.node, account.settings, length, gas_limit)
 
 
 async def fetch_fees(account: Account, block: BlockRef) -> Fees | Declined:

@@ -154,13 +154,13 @@ async def cancelled(account: Account, stuck: StoredTx) -> StoredTx:
     refused."""
     signed = stuck.signed
     _, base_fee_wei = await account.node.block_and_base_fee()
-    fees = price(base_fee_wei, await fetch_priority_fee(account), account.max_fee_wei)
+    ourselves = {"from": account.owner, "to": account.owner, "value": "0x0"}
+    gas = gas_limit(int(await account.node.request("eth_estimateGas", [ourselves]), 16))
+    fees = price(base_fee_wei, await fetch_priority_fee(account, b"", gas), account.max_fee_wei)
     if isinstance(fees, Declined):
         raise PendingError(f"{signed.hash} ({signed.words}) must be cancelled, but {fees.reason}")
     fees = bumped(fees, Fees(signed.max_fee_wei, signed.priority_fee_wei))
     context = TxContext(signed.chain, account.owner, signed.plan_id, signed.leg, signed.market_id)
-    ourselves = {"from": account.owner, "to": account.owner, "value": "0x0"}
-    gas = gas_limit(int(await account.node.request("eth_estimateGas", [ourselves]), 16))
     tx = cancellation(context, signed.nonce, gas, fees, signed.words)
     simulated = await simulate_tx(account, tx, None)
     approved = simulated if isinstance(simulated, Declined) else judge_cancellation(Rules.of(account), simulated)

@@ -57,7 +57,8 @@ async def _approved(account: Account, stuck: StoredTx) -> ApprovedTx | Declined:
     if not is_by(signed, account.owner):
         return Declined("WRONG_KEY", f"{signed.hash} in the journal is not what {account.owner} signed")
     _, base_fee_wei = await account.node.block_and_base_fee()
-    fees = price(base_fee_wei, await fetch_priority_fee(account), account.max_fee_wei)
+    sent = unsigned_of(signed, signed.max_fee_wei, signed.priority_fee_wei)
+    fees = price(base_fee_wei, await fetch_priority_fee(account, sent.data, sent.gas), account.max_fee_wei)
     if isinstance(fees, Declined):
         return fees
     fees = bumped(fees, Fees(signed.max_fee_wei, signed.priority_fee_wei))

@@ -7,6 +7,8 @@ mined.
 
 from __future__ import annotations
 
+from functools import partial
+
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import BASE_FEE_HEADROOM, Fees, TxContext, gas_limit, unsigned
 from yieldbot.chains.evm.execution.reverts import REVERTED
@@ -14,8 +16,15 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import (
     GAS_PRICE_ORACLE,
     NODE_INTERFACE,
+    OPERATOR_CONSTANT,
+    OPERATOR_SCALAR,
+    SCROLL_ORACLE,
+    SIGNATURE,
+    TOKEN_RATIO,
     l1_component_call,
     l1_fee_call,
+    mantle_l1_fee,
+    mantle_operator_fee,
     operator_fee_call,
     wei_of,
 )
@@ -26,7 +35,7 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Declined
 from yieldbot.model.settings import FeeKind
 from yieldbot.model.tx import NO_ROLLUP_FEE, EvmCall, RollupFee, UnsignedTx
-from yieldbot.rpc.together import both
+from yieldbot.rpc.together import both, together
 
 
 async def fetch_rollup_fee(account: Account, node: Node, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
@@ -41,6 +50,10 @@ async def fetch_rollup_fee(account: Account, node: Node, tx: UnsignedTx, block: 
             data_fee = node.call(GAS_PRICE_ORACLE, l1_fee_call(payload(tx)), block)
             l1, operator = await both(data_fee, _operator_fee(node, tx.gas, block))
             return RollupFee(l1_wei=wei_of(l1), operator_wei=operator)
+        if kind is FeeKind.MANTLE:
+            return await _mantle_fee(node, tx, block)
+        if kind is FeeKind.SCROLL:
+            return RollupFee(l1_wei=wei_of(await node.call(SCROLL_ORACLE, l1_fee_call(payload(tx) + SIGNATURE), block)))
         if kind is FeeKind.ARBITRUM:
             answer = await account.node.call(NODE_INTERFACE, l1_component_call(tx.to, tx.data), block)
             return RollupFee(l1_gas=wei_of(answer))
@@ -48,6 +61,13 @@ async def fetch_rollup_fee(account: Account, node: Node, tx: UnsignedTx, block: 
         where = f"fee_kind of chains/{account.settings.name}.toml is {kind}"
         raise TransientError(f"the fee for data on L1 cannot be read ({where}): {failure}") from None
     return NO_ROLLUP_FEE
+
+
+async def _mantle_fee(node: Node, tx: UnsignedTx, block: BlockRef | None) -> RollupFee:
+    calls = (l1_fee_call(payload(tx)), TOKEN_RATIO, OPERATOR_SCALAR, OPERATOR_CONSTANT)
+    asks = [partial(node.call, GAS_PRICE_ORACLE, call, block) for call in calls]
+    l1, ratio, scalar, fixed = await together(asks)
+    return RollupFee(mantle_l1_fee(l1, ratio), mantle_operator_fee(tx.gas, scalar, fixed))
 
 
 async def _operator_fee(node: Node, gas: int, block: BlockRef | None) -> int:

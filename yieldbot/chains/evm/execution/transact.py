@@ -28,7 +28,7 @@ async def transact(
     this kind of transaction. Refusals are values; see ``execute_leg`` for what is raised.
     """
     _, base_fee_wei = await account.node.block_and_base_fee()
-    fees = price(base_fee_wei, await fetch_priority_fee(account), account.max_fee_wei)
+    fees = price(base_fee_wei, await fetch_priority_fee(account, call.data, gas), account.max_fee_wei)
     if isinstance(fees, Declined):
         return fees
     await clear_leftovers(account)

@@ -137,7 +137,8 @@ async def fetch_view(
             states[pool.id] = state
     prices = {token: feed.answer for token, feed in fed.items() if isinstance(feed.answer, Price)}
     native = native_feed.answer if native_feed is not None else None
-    gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI) + beside.unit_wei + beside.tx_wei / LIQUIDITY_TX_GAS
+    price_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI)
+    gas_wei = price_wei + beside.of_unit(price_wei) + beside.tx_wei / LIQUIDITY_TX_GAS
     positions = await _owned(node, block, tables, states, owner, unread, failed)
     wanted = [position.state for position in positions] if only_ours else list(states.values())
     return LiquidityView(

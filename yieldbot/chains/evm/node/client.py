@@ -159,6 +159,11 @@ class Node:
         except NodeRefused:
             return 0
 
+    async def extra_data(self) -> bytes:
+        """The newest block's extra data."""
+        found = await self.request("eth_getBlockByNumber", ["latest", False])
+        return self._bytes(found.get("extraData") if isinstance(found, Mapping) else None, "eth_getBlockByNumber")
+
     async def code(self, address: Address, block: BlockRef | None = None) -> bytes:
         """The code of a contract at ``block`` (None: the newest); empty if there is none."""
         return self._bytes(

@@ -29,9 +29,11 @@ from yieldbot.chains.evm.execution.rollup import (
 from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.rollups import (
     ARB_GAS_INFO,
+    BY_CHAIN,
     GAS_PRICE_ORACLE,
     MOST_WEI,
     NODE_INTERFACE,
+    SCROLL_ORACLE,
     TYPICAL,
     TYPICAL_BYTES,
     TypicalFee,
@@ -217,12 +219,13 @@ async def test_what_a_leg_costs_counts_the_fee_before_anything_is_signed(journal
 def told(*answers: bytes) -> TypicalFee:
     flow = typical_fee()
     reads = list(next(flow))
-    assert [call.to for call in reads] == [GAS_PRICE_ORACLE] * 3 + [ARB_GAS_INFO]  # type: ignore[attr-defined]
+    asked = [GAS_PRICE_ORACLE] * 3 + [ARB_GAS_INFO] + [GAS_PRICE_ORACLE] * 3 + [SCROLL_ORACLE]
+    assert [call.to for call in reads] == asked  # type: ignore[attr-defined]
     assert all(call.optional for call in reads)  # type: ignore[attr-defined]
     fixed, sample = (operator_fee_call(gas) for gas in (0, 10**6))
     assert [call.data for call in reads[1:3]] == [fixed, sample]  # type: ignore[attr-defined]
     with pytest.raises(StopIteration) as ended:
-        flow.send(answers)
+        flow.send((*answers, *[b""] * (len(asked) - len(answers))))
     value: TypicalFee = ended.value.value
     return value
 
@@ -233,12 +236,21 @@ def test_what_a_chain_is_is_told_by_its_contracts() -> None:
     assert told(word(100), b"", b"", prices) == TypicalFee(FeeKind.OP_STACK, 100, 0.0)
     assert told(word(100), word(7), word(5), b"") == TypicalFee(FeeKind.OP_STACK, 107, 0.0)
     assert told(b"", b"", b"", prices) == TypicalFee(FeeKind.ARBITRUM, 20 * TYPICAL_BYTES)
+    mantle = (word(3_789), word(10**8), word(9))
+    assert told(word(100), word(7), word(8), b"", *mantle) == TypicalFee(FeeKind.MANTLE, 378_909, 10.0**10)
+    assert told(b"", b"", b"", b"", b"", b"", b"", word(5)) == TypicalFee(FeeKind.SCROLL, 5)
     assert told(b"", b"", b"", prices[:-1]) == told(b"\1", b"", b"", b"") == TypicalFee()
 
 
 def test_a_wrong_kind_is_said_with_what_to_write() -> None:
     for kind in FeeKind:
-        assert kind_fault(settings(fee_kind=kind), kind) is None
+        by_chain = next((chain for chain, known in BY_CHAIN.items() if known is kind), settings().chain)
+        found = FeeKind.ETHEREUM if kind in BY_CHAIN.values() else kind
+        assert kind_fault(settings(fee_kind=kind, chain=by_chain), found) is None
+        plain = kind_fault(settings(chain=by_chain), found)
+        assert kind is FeeKind.ETHEREUM or (plain and f'write fee_kind = "{kind}" into' in plain[1])
+        other = kind_fault(settings(fee_kind=kind), FeeKind.ETHEREUM)
+        assert kind is FeeKind.ETHEREUM or (other and 'write fee_kind = "ethereum" into' in other[1])
     assert kind_fault(settings(), FeeKind.OP_STACK) == (
         f'fee_kind is "ethereum", but GasPriceOracle answers at {GAS_PRICE_ORACLE}',
         'write fee_kind = "op-stack" into chains/base.toml',
