@@ -11,8 +11,8 @@ from tests.faults.linea import LineaNode
 from tests.faults.rollup import serving
 from tests.kit.evm.rollups import RAW
 from tests.kit.small_market import running
+from yieldbot.chains.evm.execution.fees import fetch_fees
 from yieldbot.chains.evm.execution.leg import execute_leg
-from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.linea import LineaPricing
 from yieldbot.chains.evm.tips import fetch_tip
 from yieldbot.errors import PendingError, TransientError
@@ -33,7 +33,7 @@ async def test_what_linea_takes_is_offered_call_by_call_and_never_above_the_ceil
                 account = market.account(node, journal)
                 plan, work = await market.plan(node, market.deposit_leg(RAW)), market.deposit_work(RAW)
                 poor = replace(account, settings=replace(account.settings, max_fee_gwei=0.03))
-                dear = await rehearse(poor, [work], await node.block())
+                dear = await fetch_fees(poor, await node.block())
                 assert isinstance(dear, Declined) and dear.code == "FEE_ABOVE_CEILING"
                 assert (await execute_leg(account, market.approval(plan), work)).done
                 txs = journal.transactions()
