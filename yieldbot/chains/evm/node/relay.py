@@ -10,11 +10,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
+from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 from yieldbot.rpc.endpoint import READS
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,6 +19,7 @@ from yieldbot.chains.evm.node.relay import Upstream
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.execution.slots import Slots
 from yieldbot.model.amounts import BlockRef
+from yieldbot.model.dataclass import dataclass
 
 MOST_USES = 16
 """A fork is used so many times in a row and then gives its slot back, so that other blocks and other runs have their
