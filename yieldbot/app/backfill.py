@@ -19,6 +19,7 @@ from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientErro
 from yieldbot.history.store import Appended, Store
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import counted
+from yieldbot.model.time_left import about, time_left
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -157,8 +158,9 @@ async def _read(
             if due > 0:
                 await asyncio.sleep(due)
             to_come = spent / count * (len(left) - count)
-            seconds = (time.monotonic() - began) / count * (len(left) - count)
-            words = f"some {to_come:z,.0f} requests to come, {seconds / 60:z.0f} min" if to_come else "done"
+            seconds = time_left(count, len(left), time.monotonic() - began)
+            soon = "" if seconds is None else f", {about(seconds)} left"
+            words = f"some {to_come:z,.0f} requests to come{soon}" if to_come else "done"
             progress(count, len(left), words)
         return archive.round_trips - before
 

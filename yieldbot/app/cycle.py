@@ -19,6 +19,7 @@ from yieldbot.app.left_out import failing, not_all, of_its_market
 from yieldbot.app.looks import refresh
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.reading import read_enough
+from yieldbot.app.step_times import rehearsing
 from yieldbot.app.unsettled import none_open, stopped
 from yieldbot.app.waiting import reported_before, waits_already
 from yieldbot.chains import exits
@@ -46,7 +47,6 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job, SafeOwner, Settings
-from yieldbot.model.text import counted
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
 from yieldbot.risk.limits import loss_of
 
@@ -245,8 +245,7 @@ async def _propose(
     if (refused := beyond_limits(world, job, plan.legs)) is not None:
         return replace(report, declined=refused)
     await world.open_key(job.wallet)
-    world.say(f"rehearsing {counted(len(plan.legs), 'leg')} on a fork of {live.block_text(snapshot.block)}")
-    with telemetry.span("rehearse", legs=len(plan.legs)):
+    with telemetry.span("rehearse", legs=len(plan.legs)), rehearsing(world, job, plan, live.block_text(snapshot.block)):
         rehearsal = await live.rehearse(plan, snapshot, skip)
     while gone is not None and (fails := failing(plan, rehearsal, skip)) is not None:
         skip |= fails

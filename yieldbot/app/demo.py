@@ -17,7 +17,7 @@ from yieldbot.app.demo_documents import DemoDocument, DemoJob, LaterHoldings
 from yieldbot.app.market_documents import Market, markets_of
 from yieldbot.app.parts import Block
 from yieldbot.app.position_documents import Holdings
-from yieldbot.app.sandbox import DIRECTORY, no_real_folder
+from yieldbot.app.sandbox import DIRECTORY, no_real_folder, starting
 from yieldbot.app.wiring import world_of
 from yieldbot.app.yields import wealth_of
 from yieldbot.errors import ConfigError, YieldbotError
@@ -111,7 +111,8 @@ def demo(request: DemoRequest, context: Context) -> DemoAnswer:
     with ExitStack() as stack:
         if Local.down(request.directory):
             stages.say(f"the sandbox that ran from {request.directory} is replaced")
-        market = Local.up(request.directory, request.chain, stages.say, temporary=not request.keep)
+        with starting(stages.say, request.directory, request.chain):
+            market = Local.up(request.directory, request.chain, stages.say, temporary=not request.keep)
         if not request.keep:
             stack.callback(market.stop)
         context.use(market.config)

@@ -21,6 +21,7 @@ from yieldbot.app.discover_pools import near_tokens, pools_shown
 from yieldbot.app.found_markets import Full, full_readings, place_of
 from yieldbot.app.found_rows import found_rows
 from yieldbot.app.markets import check_grade
+from yieldbot.app.step_times import step
 from yieldbot.app.wiring import JobFilter, jobs_of
 from yieldbot.chains.discovered import values_of
 from yieldbot.chains.open import chain_of
@@ -120,7 +121,9 @@ def discover(request: DiscoverRequest, context: Context) -> DiscoverAnswer:
     async def every() -> list[tuple[DiscoveredChain, list[Pinnable]]]:
         return list(await asyncio.gather(*(_chain(some, request, least, store, context) for some in by_chain.values())))
 
-    found = asyncio.run(every())
+    name = f"discover {' '.join(sorted(by_chain))}"
+    with step(context.say, context.settings.data_dir, name, f"reading the registries of {', '.join(by_chain)}"):
+        found = asyncio.run(every())
     rows = tuple(row for row, _ in found)
     failed = any(row.skipped or row.unread_pools or any(one.failure for one in row.registries) for row in rows)
     return DiscoverAnswer(

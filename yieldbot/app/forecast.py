@@ -26,6 +26,7 @@ from yieldbot.app.forecast_ledger import LEDGER, Entered, append, enter
 from yieldbot.app.formatting import number
 from yieldbot.app.learned import accounts_of, ever_held
 from yieldbot.app.memory import folder_of
+from yieldbot.app.step_times import step
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import missing
 from yieldbot.forecast.entrants import reserved, with_extras
@@ -93,14 +94,16 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
     if request.third_parties:
         entered = enter(source, panel, request.now, reserved())
     notes = [*entered.notes, *(market_names.with_names(line, known) for line in _notes(panel, faults, request))]
-    context.say(f"forecasting {counted(len(panel.keys), 'market')} from {counted(len(panel.times), 'day')}")
-    run = Tournament(panel, ours, entered.means)
+    what = f"forecasting {counted(len(panel.keys), 'market')} from {counted(len(panel.times), 'day')}"
+    name = f"forecast {'skill ' if request.skill else ''}{len(panel.keys)} {len(panel.times) // 10}0 days"
     decides = context.settings.policy.forecaster if request.history is None else FORECASTER
-    asked = _Asked(request, source, run, known, decides, (_decided(decides), *notes))
-    if request.skill:
-        return _skill(asked, _ever_held(asked, context))
-    says = {one.name: one.says for one in ours} | dict(entered.says)
-    return _forecasts(asked, says, chain_words(context, request.history is None))
+    with step(context.say, context.data_dir, name, what):
+        run = Tournament(panel, ours, entered.means)
+        asked = _Asked(request, source, run, known, decides, (_decided(decides), *notes))
+        if request.skill:
+            return _skill(asked, _ever_held(asked, context))
+        says = {one.name: one.says for one in ours} | dict(entered.says)
+        return _forecasts(asked, says, chain_words(context, request.history is None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,10 @@ def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> l
     if request.extras and (why := missing()):
         notes.append(why)
     if int(panel.times[-1]) > request.now + DAY:
-        notes.append("readings are from after this machine's time: see `yieldbot history verify`, or set its clock")
+        notes.append(
+            "readings are from after this machine's time, as in a sandbox whose days passed; elsewhere set its clock "
+            "(`yieldbot history verify` names them)"
+        )
     if len(panel.times) < WARM_DAYS:
         notes.append(
             f"{counted(len(panel.times), 'day')} of history: forecasters are weighed by their skill on recorded "

@@ -17,6 +17,7 @@ from yieldbot.app.memory_documents import (
     ImportedFile,
     NamedFault,
 )
+from yieldbot.app.step_times import step
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.history.importers.read import Given as Given
 from yieldbot.history.importers.read import markets, read_file
@@ -99,7 +100,8 @@ def verify(folder: Path | None, context: Context) -> HistoryVerifyDocument:
     from yieldbot.history import verify as looks
 
     place = _there(folder_of(context, folder))
-    found = looks.verify(Store(place))
+    with step(context.say, place, "history verify", f"checking {place}"):
+        found = looks.verify(Store(place))
     return HistoryVerifyDocument(
         history=str(place), sound=found.sound, files=found.files, readings=found.rows, faults=named(found.faults)
     )
@@ -109,7 +111,8 @@ def compact(folder: Path | None, context: Context) -> HistoryCompactDocument:
     """Merges many files into few. Raises ConfigError if there is no folder, YieldbotError if the disk refuses."""
     place = _there(folder_of(context, folder))
     try:
-        gone = Store(place).compact(everything=True)
+        with step(context.say, place, "history compact", f"merging the files of {place}"):
+            gone = Store(place).compact(everything=True)
     except (OSError, Timeout) as failure:
         raise YieldbotError(f"{place} cannot be compacted ({failure}): nothing is lost, try again later") from None
     return HistoryCompactDocument(history=str(place), files_gone=gone)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,9 +15,11 @@ from yieldbot.app.sandbox_documents import (
     SandboxWarpDocument,
     SolanaSandbox,
 )
+from yieldbot.app.step_times import step
 from yieldbot.errors import ConfigError
 from yieldbot.model.dataclass import dataclass
 from yieldbot.sandbox import FOLDER
+from yieldbot.sandbox.evm.artifacts import is_compiled
 from yieldbot.sandbox.local import Local, known
 
 if TYPE_CHECKING:
@@ -64,7 +68,17 @@ def up(request: SandboxUpRequest, context: Context) -> SandboxUpDocument:
     for an unknown protocol."""
     no_real_folder(request.directory)
     also = known(request.chain) if request.everything else request.also
-    return _running(SandboxUpDocument, Local.up(request.directory, request.chain, context.say, also=also))
+    with starting(context.say, request.directory, request.chain, also):
+        found = Local.up(request.directory, request.chain, context.say, also=also)
+    return _running(SandboxUpDocument, found)
+
+
+@contextmanager
+def starting(say: Callable[[str], None], directory: Path, chain: str, also: Sequence[str] = ()) -> Iterator[None]:
+    """Say how long the start of such a sandbox took the last time here, and remember how long this one takes."""
+    first = " compiling" if chain != "solana" and not is_compiled() else ""
+    with step(say, directory, f"sandbox {chain} {' '.join(sorted(also))}{first}", "starting the sandbox"):
+        yield
 
 
 def down(request: SandboxRequest) -> SandboxDownDocument:
@@ -123,9 +137,11 @@ def _running(answer: type[Answer], found: Local) -> Answer:
 
 
 def _solana(found: SvmSandbox) -> SolanaSandbox:
+    slot = found.rpc("getSlot", {"commitment": "processed"})
     return SolanaSandbox(
         rpc_url=found.rpc_url,
         wallet=found.wallet,
-        height=found.rpc("getSlot", {"commitment": "processed"}),
+        height=slot,
+        timestamp=found.rpc("getBlockTime", slot),
         addresses=dict(found.addresses),
     )

@@ -20,6 +20,7 @@ class SolanaSandbox(Part):
     rpc_url: str = Field(description="where its node listens")
     wallet: str = Field(description="the account that has play money")
     height: int = Field(description="its present slot")
+    timestamp: int = Field(description="that slot's time, unix seconds")
     addresses: dict[str, str] = Field(description="accounts by a short name")
 
 

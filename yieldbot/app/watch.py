@@ -14,6 +14,7 @@ from yieldbot.app.account_entries import journalled
 from yieldbot.app.alarms import with_alarms
 from yieldbot.app.alerts import measure
 from yieldbot.app.memory import FOLDER, keep
+from yieldbot.app.step_times import step
 from yieldbot.app.watch_documents import (
     WatchAlarm,
     WatchDocument,
@@ -77,7 +78,10 @@ def watch(request: WatchRequest, context: Context) -> tuple[WatchDocument, int]:
     async def every() -> list[WatchedJob]:
         return list(await asyncio.gather(*(_one(job, request, context, seen) for job in jobs)))
 
-    rows = asyncio.run(every())
+    chains = ", ".join(dict.fromkeys(job.chain.name for job in jobs))
+    what = f"looking at who may change contracts on {chains}"
+    with step(context.say, context.settings.data_dir, f"watch {chains}", what):
+        rows = asyncio.run(every())
     keep(context.settings.data_dir / FOLDER, [snapshot for _, snapshot in seen], context.complain)
     measure(seen, context)
     return WatchDocument(jobs=tuple(rows)), int(any(row.skipped is not None for row in rows))

@@ -70,7 +70,8 @@ def _print(context: Screen, found: SandboxDocument) -> int:
         at = f"block {found.height:,}, {when(found.timestamp)}"
         lines.append(f"sandbox at {found.rpc_url}, {at}; wallet {found.wallet}")
     if (solana := found.solana) is not None:
-        lines.append(f"Solana sandbox at {solana.rpc_url}, slot {solana.height:,}; wallet {solana.wallet}")
+        at = f"slot {solana.height:,}, {when(solana.timestamp)}"
+        lines.append(f"Solana sandbox at {solana.rpc_url}, {at}; wallet {solana.wallet}")
     lines.append(f"use it: yieldbot --config {found.config} markets")
     context.show(found.as_json(), lambda: "\n".join(lines))
     return 0

@@ -110,9 +110,9 @@ class Local:
                     evm.start(directory, say, temporary=temporary, protocols=more.protocols, exchanges=more.exchanges)
                 )
         try:
-            cluster = (
-                None if chain == "evm" else solana.start(directory, say, temporary=temporary, protocols=more.solana)
-            )
+            cluster, at = None, None if served is None else served.status().timestamp  # one clock for both
+            if chain != "evm":
+                cluster = solana.start(directory, say, temporary=temporary, protocols=more.solana, at=at)
         except BaseException:
             if served is not None:
                 served.stop()

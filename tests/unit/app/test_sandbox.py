@@ -27,7 +27,7 @@ SOLANA: Any = SimpleNamespace(rpc_url="http://b", wallet="So1", addresses={}, rp
 def test_the_fields_are_those_of_the_chains_that_run(evm: Any, solana: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Local, "load", lambda directory: Local(directory, evm, solana))
     found = sandbox.status(SandboxRequest(directory=Path("/s"))).as_json()
-    beside = {"rpc_url": "http://b", "wallet": "So1", "height": 11, "addresses": {}}
+    beside = {"rpc_url": "http://b", "wallet": "So1", "height": 11, "timestamp": 11, "addresses": {}}
     own = {"transactions": 3, "height": 7, "timestamp": 9, "addresses": {"usdc": "0x2"}}
     outer = {"rpc_url": "http://a", "wallet": "0x1", **own} if evm else beside
     head = {"schema": "yieldbot/sandbox-status/v1", "directory": "/s", "config": "/s/yieldbot.toml"}

@@ -3,6 +3,7 @@ market's own contract, which alone says whether it exists."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
 from itertools import pairwise
@@ -25,6 +26,7 @@ from yieldbot.history.found_store import Entry, FoundStore, ReadEntry, gaps
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.discovery import FoundMarket, Listed, Registry
 from yieldbot.model.text import counted, one_line
+from yieldbot.model.time_left import about, time_left
 from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.registries.base import text_of
 from yieldbot.protocols.registries import registries
@@ -216,6 +218,7 @@ async def _segment(
     node: Quorum, works: Sequence[_Work], store: FoundStore, span: tuple[int, int], say: Callable[[str], None]
 ) -> None:
     """Read the events of some registries in a span of blocks."""
+    began = time.monotonic()
     topics = sorted({"0x" + one.hex() for work in works for one in work.reader.topics})
     wanted: dict[str, Any] = {"address": [work.registry.address for work in works], "topics": [topics]}
     async for part in parts_of(node, [wanted], *span):
@@ -243,7 +246,9 @@ async def _segment(
             del works[0].notes[MOST_NOTES:]
         if part.start > span[0]:
             of = counted(len(works), "registry", "registries")
-            say(f"events read from block {part.end:,} down to {part.start:,}, of {of}")
+            left = time_left(span[1] + 1 - part.start, span[1] + 1 - span[0], time.monotonic() - began)
+            soon = "" if left is None else f"; {about(left)} left to block {span[0]:,}"
+            say(f"events read from block {part.end:,} down to {part.start:,}, of {of}{soon}")
         if all(work.cut for work in works):
             return
 

@@ -66,6 +66,11 @@ def packages() -> Path:
     return folder
 
 
+def is_compiled() -> bool:
+    """Whether the contracts of the sandbox's own market are compiled already."""
+    return all((CACHE / f"{unit}-{_key(unit)}.json").is_file() for unit in UNITS)
+
+
 def compiled(
     say: Callable[[str], None] = lambda line: None, units: Sequence[str] = UNITS
 ) -> dict[str, dict[str, Artifact]]:
@@ -81,7 +86,7 @@ def compiled(
             missing = {unit: file for unit, file in files.items() if not file.is_file()}
             if missing:
                 names = ", ".join(missing)
-                say(f"compiling contracts ({names}), once: half a minute on a quick machine, minutes on a slow one")
+                say(f"compiling contracts ({names}), once: from half a minute to some minutes")
             groups = [{unit: missing[unit] for unit in group if unit in missing} for group in TOGETHER]
             with ThreadPoolExecutor(2) as pool:
                 list(pool.map(lambda group: _compile(group, modules, say), filter(None, groups)))

@@ -82,12 +82,13 @@ def start(
     temporary: bool = False,
     auto: bool = True,
     protocols: Sequence[str] = (),
+    at: int | None = None,
 ) -> SvmSandbox:
     """Start a node with the market and write the folder; a Solana sandbox that runs there is stopped.
 
     The files of an EVM sandbox in the folder are kept: one configuration with two chains. ``temporary``: the node dies
     with this process. ``auto``: slots follow the wall clock. ``protocols``: names in ``protocols.found()`` of what
-    it has in addition to its own market.
+    it has in addition to its own market. ``at``: its clock's time in unix seconds; None: some months ago.
     """
     directory = directory.absolute()
     if (running := current(directory)) is not None:
@@ -100,7 +101,8 @@ def start(
     say("compiling Solana programs and starting a cluster of one")
     wallet = write_wallet(directory, create, "solana.json", "solana-passphrase")
     genesis = _random_hash()
-    process, url, token = _spawn(directory, genesis, wallet, temporary, auto, protocols)
+    born = int(time.time()) - PAST_SECONDS if at is None else at
+    process, url, token = _spawn(directory, genesis, wallet, born, temporary, auto, protocols)
     try:
         chain = svm_chain(genesis)
         found = market(chain, 0, 0, wallet, (*STANDARD, *protocols))
@@ -133,11 +135,11 @@ def running(
 
 
 def _spawn(
-    directory: Path, genesis: str, wallet: Address, temporary: bool, auto: bool, protocols: Sequence[str]
+    directory: Path, genesis: str, wallet: Address, born: int, temporary: bool, auto: bool, protocols: Sequence[str]
 ) -> tuple[subprocess.Popen[str], str, str]:
     """(the node's process, its URL, a word of its command line that no other process has)."""
     token = secrets.token_hex(8)
-    options = [genesis, wallet, str(int(time.time()) - PAST_SECONDS), token]
+    options = [genesis, wallet, str(born), token]
     log = (directory / "solana.log").open("w")
     with log:
         process = subprocess.Popen(
