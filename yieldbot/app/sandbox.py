@@ -131,6 +131,7 @@ def _running(answer: type[Answer], found: Local) -> Answer:
         rpc_url=solana.rpc_url,
         wallet=solana.wallet,
         height=solana.height,
+        timestamp=solana.timestamp,
         addresses=solana.addresses,
         solana=solana,
     )

@@ -66,7 +66,8 @@ def status(args: argparse.Namespace, context: Screen) -> int:
 def _print(context: Screen, found: SandboxDocument) -> int:
     """Print a line for each chain."""
     lines = []
-    if found.timestamp is not None:
+    alone = found.solana is not None and found.rpc_url == found.solana.rpc_url
+    if found.timestamp is not None and not alone:
         at = f"block {found.height:,}, {when(found.timestamp)}"
         lines.append(f"sandbox at {found.rpc_url}, {at}; wallet {found.wallet}")
     if (solana := found.solana) is not None:
