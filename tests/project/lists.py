@@ -21,13 +21,18 @@ const morpho = await import(npm + '/@morpho-org/morpho-ts/lib/esm/index.js');
 const uniswap = require('@uniswap/sdk-core');
 const tokens = require('@uniswap/default-token-list/build/uniswap-default.tokenlist.json').tokens;
 const called = JSON.parse(fs.readFileSync(npm + '/@aave-dao/aave-address-book/tokenlist.json')).tokens;
-const aave = {}, chainlink = {}, listed = {};
+const aave = {}, aave_v4 = {}, chainlink = {}, listed = {};
 const list = (chain, value) => {
   if (typeof value === 'string') (listed[chain] ??= []).push(...(value.match(/\\b0x[0-9a-fA-F]{40}\\b/g) ?? []));
   else if (value && typeof value === 'object') for (const inner of Object.values(value)) list(chain, inner);
 };
 for (const [name, b] of Object.entries(book)) {
   if (name.startsWith('Chainlink')) chainlink[name.slice(9).toLowerCase()] = b;
+  if (name.startsWith('AaveV4')) {
+    list(b.CHAIN_ID, b);
+    const named = Object.values(b.ASSETS).map((a) => a.UNDERLYING);
+    aave_v4[name.slice(6).toLowerCase()] = {chain: b.CHAIN_ID, spokes: b.TOKENIZATION_SPOKES, assets: named};
+  }
   if (!name.startsWith('AaveV3') || !b.POOL) continue;
   aave[name.slice(6).toLowerCase()] = {
     chain: b.CHAIN_ID, pool: b.POOL, data_provider: b.AAVE_PROTOCOL_DATA_PROVIDER, oracle: b.ORACLE,
@@ -52,15 +57,16 @@ const multisend = JSON.parse(fs.readFileSync(safe)).networkAddresses;
 for (const token of tokens) list(token.chainId, token.address);
 const registry = {morpho: morpho.addressesRegistry, morpho_blocks: morpho.deployments};
 const numbers = (key, value) => typeof value === 'bigint' ? Number(value) : value;
-console.log(JSON.stringify({aave, chainlink, listed, tokens, called, multisend, ...registry}, numbers));
+console.log(JSON.stringify({aave, aave_v4, chainlink, listed, tokens, called, multisend, ...registry}, numbers));
 """
 
 
 @cache
 def lists() -> dict[str, Any]:
-    """``aave`` (markets by name), ``chainlink`` (feeds by chain and pair), ``listed`` (every address by chain id),
-    ``tokens`` (Uniswap's), ``called`` (what contracts call themselves, Aave's), ``multisend`` (Safe's, by chain id),
-    ``morpho`` and ``morpho_blocks`` (Morpho's contracts and the blocks of their deployment, by chain id)."""
+    """``aave`` (markets by name), ``aave_v4`` (tokenization spokes by chain), ``chainlink`` (feeds by chain and
+    pair), ``listed`` (every address by chain id), ``tokens`` (Uniswap's), ``called`` (what contracts call themselves,
+    Aave's), ``multisend`` (Safe's, by chain id), ``morpho`` and ``morpho_blocks`` (Morpho's contracts and the blocks
+    of their deployment, by chain id)."""
     node = shutil.which("node")
     packages = ("@aave-dao/aave-address-book", "@morpho-org/morpho-ts", "@uniswap/sdk-core")
     if node is None or not all((NPM / name).is_dir() for name in packages):

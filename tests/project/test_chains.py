@@ -20,6 +20,8 @@ FILES = sorted((ROOT / "chains").glob("*.toml"))
 CHAINS = [path for path in FILES if path.stem != "solana"]
 AAVE = {"Aave v3": "", "Aave v3 Prime": "lido", "Aave v3 EtherFi": "etherfi", "Aave v3 Horizon": "horizon"}
 """Our names of Aave's markets, and what the address book adds to the chain's name."""
+SPOKE, V4_NAMES = "_TOKENIZATION_SPOKE", {"USDT": {"avalanche": "USDt"}, "WETH": {"avalanche": "WETHe"}}
+"""How the address book names Aave v4's tokenization spokes, and symbols that are others there."""
 OTHER_DECIMALS = {
     "base": {"0xfde4C96c8593536E31F229EA8f37b2ADa2699bb2": 6, "0x820C137fa70C8691f0e44Dc420a5e53c168921Dc": 18},
     "optimism": {"0x7e7d4467112689329f7E06571eD0E8CbAd4910eE": 18},
@@ -113,6 +115,19 @@ def test_aave_addresses_are_the_address_books(path: Path) -> None:
         theirs = book[path.stem]
         assert stata["vaults"] == [theirs["stata"][by_symbol[name]] for name in stata["assets"]]
         assert (stata["pool"], stata["data_provider"]) == (theirs["pool"], theirs["data_provider"])
+
+
+@pytest.mark.parametrize("path", CHAINS, ids=lambda path: path.stem)
+def test_aave_v4_s_tokenization_spokes_are_the_address_books(path: Path) -> None:
+    """In the order of the row's assets; the book's names end with the asset's symbol."""
+    chain, book = read(path), lists()["aave_v4"].get(path.stem)
+    tables = [p for p in chain["protocols"] if p["protocol"] == "aave_v4"]
+    assert bool(tables) == bool(book)
+    for table in tables:
+        hub = table["name"].removeprefix("Aave v4").strip().upper().replace(" ", "_") or "CORE"
+        theirs = [book["spokes"][f"{hub}_{V4_NAMES.get(s, {}).get(path.stem, s)}{SPOKE}"] for s in table["assets"]]
+        assert table["tokenization_spokes"] == theirs
+        assert {chain["tokens"][symbol]["address"] for symbol in table["assets"]} <= set(book["assets"])
 
 
 def test_spark_is_where_its_registry_says() -> None:

@@ -55,7 +55,7 @@ def kinked(draw: st.DrawFn) -> KinkedCurve:
         (1.0, draw(st.floats(0.2, 2.0))),
     )
     return KinkedCurve(
-        others, draw(st.floats(0.2, 1.05)) * others, points, 0.9, draw(st.sampled_from([0.0, 0.01])) * others
+        others, draw(st.floats(0.2, 1.05)) * others, points, 0.9, draw(st.sampled_from([0.0, 0.01, -0.004])) * others
     )
 
 

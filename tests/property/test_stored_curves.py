@@ -96,6 +96,11 @@ def test_every_field_has_a_name_of_its_own_and_a_type_that_is_checked(kind: str)
 
 STORED = [
     ('{"kind":"kinked","others":900.0,"borrowed":800.0,"points":[[0.0,0.0],[0.8,0.05],[1.0,0.9]],"keep":0.9}', 0.036),
+    (
+        '{"kind":"hub","others":900.0,"borrowed":800.0,"points":[[0.0,0.0],[0.8,0.05],[1.0,0.9]],"keep":0.9,'
+        '"deficit":10.0,"beside":4.0}',
+        0.0356435644,
+    ),
     ('{"kind":"supply_kinked","others":900.0,"borrowed":800.0,"points":[[0.0,0.0],[0.8,0.05],[1.0,0.9]]}', 0.05),
     ('{"kind":"adaptive","others":900.0,"borrowed":900.0,"fee":0.1,"rate_at_target":0.04}', 0.0324533186),
     ('{"kind":"constant","rate":0.07}', 0.07),

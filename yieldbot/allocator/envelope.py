@@ -257,12 +257,17 @@ def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_se
     """Bound by a chord in t = 1 / (base + x): income is H(t) * x * t, H being the interest that all borrowers pay.
 
     With H's chord c0 + c1 * t the bound is x / T * (c0 + c1 / T), T = base + x: the income of a rate that is linear in
-    utilisation.
+    utilisation. H is concave where the deficit is negative (fees beyond what is owed besides); a concave function lies
+    above its chord by at most twice what it does in the middle.
     """
-    base = curve.others + (curve.deficit if isinstance(curve, KinkedCurve) else 0.0)
+    deficit = curve.deficit if isinstance(curve, KinkedCurve) else 0.0
+    base = curve.others + deficit
     if curve.borrowed <= 0.0 or base + a <= 0.0 or curve.others + b <= curve.borrowed:
-        # Nothing earned, or utilisation 1: linear (convex with a deficit).
-        return [(a, a * curve.apr(a, horizon_seconds)), (b, b * curve.apr(b, horizon_seconds))]
+        # Nothing earned, or utilisation 1: linear (convex with a deficit, concave with a negative one).
+        first, last = a * curve.apr(a, horizon_seconds), b * curve.apr(b, horizon_seconds)
+        middle = (a + b) / 2.0
+        over = middle * curve.apr(middle, horizon_seconds) - (first + last) / 2.0 if deficit < 0.0 else 0.0
+        return [(a, first + 2.0 * max(0.0, over)), (b, last + 2.0 * max(0.0, over))]
     if b - a <= 1e-9 * (base + b):  # too narrow for a chord; the apr is monotone, so its ends bound it
         top = max(curve.apr(a, horizon_seconds), curve.apr(b, horizon_seconds))
         return [(a, a * top), (b, b * top)]
@@ -271,6 +276,9 @@ def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_se
     paid_a, paid_b = curve.apr(a + edge, horizon_seconds) * near, curve.apr(b - edge, horizon_seconds) * far
     c1 = (paid_a - paid_b) / (1.0 / near - 1.0 / far)
     c0 = paid_b - c1 / far + OUTSIDE * abs(paid_a - paid_b) + 1e-12 * paid_a
+    if deficit < 0.0:
+        t = (1.0 / near + 1.0 / far) / 2.0
+        c0 += 2.0 * max(0.0, curve.apr(1.0 / t - base, horizon_seconds) / t - c0 - c1 * t)
 
     def value(x: float) -> float:
         return x / (base + x) * (c0 + c1 / (base + x))

@@ -16,6 +16,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, cast
 
 from yieldbot.errors import CurveUnknown
+from yieldbot.math.aave_v4 import HubCurve
 from yieldbot.math.curves import (
     AdaptiveCurve,
     ConstantCurve,
@@ -68,6 +69,7 @@ def _shape(made: type, names: str) -> Shape:
 
 SHAPES = {
     "kinked": _shape(KinkedCurve, "others borrowed points keep deficit"),
+    "hub": _shape(HubCurve, "others borrowed points keep deficit beside"),
     "supply_kinked": _shape(SupplyKinkedCurve, "others borrowed points"),
     "adaptive": _shape(AdaptiveCurve, "others borrowed fee rate_at_target"),
     "constant": _shape(ConstantCurve, "rate"),

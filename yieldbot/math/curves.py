@@ -74,6 +74,11 @@ class KinkedCurve:
     deficit: float = 0.0
     """Bad debt: it reduces what suppliers share but does not affect the borrow rate (Aave 3.3 and later)."""
 
+    @property
+    def bad_debt(self) -> float:
+        """The part of ``deficit`` that nobody owes any more, in whole tokens."""
+        return self.deficit
+
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
         u = _utilisation(self.borrowed, supplied)

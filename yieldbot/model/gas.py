@@ -24,6 +24,7 @@ class LegGas:
 
 LEGS: Mapping[str, LegGas] = {
     "aave_v3": LegGas(260_000, 220_000),
+    "aave_v4": LegGas(210_000, 160_000),
     "compound_v2": LegGas(400_000, 400_000),
     "compound_v3": LegGas(180_000, 140_000),
     "morpho_blue": LegGas(200_000, 150_000),

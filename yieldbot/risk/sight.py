@@ -166,7 +166,7 @@ def sight_of_state(snapshot: Snapshot, state: MarketState, prices: tuple[float, 
     """The look in a snapshot's market. prices: result of ``prices_of``, if already computed."""
     cash, use, supplied = state.cash, state.utilisation, float(state.supplied)
     raw = snapshot.supplies.get(state.market.asset.address)
-    lost = state.curve.deficit / supplied if isinstance(state.curve, KinkedCurve) and supplied else 0.0
+    lost = state.curve.bad_debt / supplied if isinstance(state.curve, KinkedCurve) and supplied else 0.0
     return Sight(
         time=state.block.timestamp,
         rate=state.quoted.value,

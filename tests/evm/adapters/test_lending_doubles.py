@@ -10,6 +10,7 @@ from tests.bench.accuracy import DAY, Accuracy
 from tests.evm.adapters.test_doubts import altered
 from tests.kit.evm.conformance import markets_of
 from yieldbot.errors import NodeRefused
+from yieldbot.math.aave_v4 import HubCurve
 from yieldbot.math.curves import LookThroughCurve
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.deployment import Deployment
@@ -25,7 +26,7 @@ from yieldbot.risk.look_through import locked_below
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract
 
-NEEDS: tuple[str, ...] = ("euler", "euler_earn", "fluid", "fraxlend", "gearbox", "silo")
+NEEDS: tuple[str, ...] = ("aave_v4", "euler", "euler_earn", "fluid", "fraxlend", "gearbox", "silo")
 USDC = 10**6
 
 
@@ -267,3 +268,70 @@ async def test_a_silos_rate_cash_and_second_readings(chain: Accuracy) -> None:
     hooked = await chain.state(market)
     assert {"hooked-deposits", "hooked-transfers"} <= set(hooked.flags)
     assert "is called on each withdrawal" in hooked.doubts[0]
+
+
+async def test_a_hub_of_aave_v4_pays_what_is_predicted_with_premiums_bad_debt_and_what_was_reinvested(
+    chain: Accuracy,
+) -> None:
+    market = await named(chain, "aave_v4", "tUSDC")
+    hub = Contract(Address(market.params["hub"]), own()["AaveV4HubDouble"].abi)
+    spoke = Contract(await drawing(chain, hub), own()["AaveV4SpokeDouble"].abi)
+    lender = checksum((await chain.node.request("eth_accounts", []))[0])
+    assert (await chain.state(market)).flags == ()
+    await tell(chain, hub, "setAsset", 0, 1_000, lender)  # the reinvestment controller, and it takes something out
+    await chain.send(hub.address, bytes.fromhex(hub.data("sweep", 0, 40_000 * USDC)[2:]), lender)
+    await tell(chain, spoke, "borrow", 0, 155_000 * USDC, 6_000)
+    await tell(chain, spoke, "loseDrawn", 0, 600 * USDC)
+    await chain.wait(20 * DAY)
+    state = await chain.state(market)
+    assert {"above-kink", "thin-liquidity", "deficit", "reinvested"} <= set(state.flags) and state.doubts == ()
+    assert state.liquidity.raw == state.exit.cash.raw == 5_000 * USDC  # type: ignore[union-attr]
+    assert isinstance(state.curve, HubCurve) and state.curve.bad_debt == pytest.approx(600.0, rel=1e-3)
+    assert state.curve.beside > 100.0  # premiums that are owed, less fees
+    await chain.fund(chain.owner, 900_000 * USDC)
+    for raw in (30_000 * USDC, 700_000 * USDC):  # above the kink, then far below it
+        draw = await chain.draw(market, raw)
+        assert draw is not None and abs(draw.error_bp) < 0.01
+    await tell(chain, spoke, "loseDrawn", 0, 5_000 * USDC)
+    (doubt,) = (await chain.state(market)).doubts
+    assert "cash and debts are" in doubt
+
+
+async def test_a_hub_of_aave_v4_is_obeyed_and_not_believed(chain: Accuracy) -> None:
+    market = await named(chain, "aave_v4", "tUSDC")
+    hub, adapter = Contract(Address(market.params["hub"]), own()["AaveV4HubDouble"].abi), chain.adapters["aave_v4"]
+    await chain.deposit(market, 10_000 * USDC, chain.owner)
+    await tell(chain, hub, "setSpoke", 0, market.address, 1_050_000, 0, True, False)
+    state = await chain.state(market)
+    assert state.capacity is not None and 30_000 < float(state.capacity) < 40_000
+    (call,) = adapter.deposit(state, market.asset.amount(41_000 * USDC), chain.owner)
+    await chain.fund(chain.owner, 41_000 * USDC)
+    await chain.allow(call, chain.owner)
+    with pytest.raises(NodeRefused) as refused:
+        await chain.node.call(call.to, call.data, sender=chain.owner)
+    assert adapter.explain_revert(refused.value.data) == "AddCapExceeded(addCap 1050000)"
+    (call,) = adapter.withdraw(state, market.asset.amount(250_000 * USDC), chain.owner)
+    assert not await chain.try_send(call.to, call.data, chain.owner)
+    await tell(chain, hub, "setSpoke", 0, market.address, 0, 0, True, False)
+    assert (await chain.state(market)).status is Status.FROZEN
+    await tell(chain, hub, "setSpoke", 0, market.address, 2**40 - 1, 0, True, True)
+    halted = await chain.state(market)
+    assert halted.status is Status.PAUSED and halted.capacity is None
+    await tell(chain, hub, "setSpoke", 0, market.address, 2**40 - 1, 0, True, False)
+    read = abi("aave_v4").selector
+    for changes, words in (
+        ({(hub.address, read("getAddedAssets")): lambda raw: raw + 1}, "its record makes"),
+        ({(hub.address, read("getAssetDrawnRate")): lambda raw: raw + 1}, "its terms make"),
+        ({(market.address, abi("erc4626").selector("totalSupply")): lambda raw: raw * 2}, "the hub counts"),
+        ({(market.asset.address, abi("erc20").selector("balanceOf")): lambda raw: raw // 2}, "its account holds"),
+    ):
+        (doubt,) = (await altered(chain, market, changes)).doubts
+        assert words in doubt
+    parts = {one.name: one.address for one in stands_on(market, {})}
+    assert parts["hub"] == hub.address and parts["tokenization spoke"] == market.address
+
+
+async def drawing(chain: Accuracy, hub: Contract) -> Address:
+    """The spoke of USDC that was listed last."""
+    data = bytes.fromhex(hub.data("getSpokeAddress", 0, 2)[2:])
+    return checksum("0x" + (await chain.node.call(Address(hub.address), data))[-20:].hex())

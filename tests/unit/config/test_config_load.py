@@ -130,7 +130,7 @@ IN_SETTINGS = [
     ('min_move = "100.5"', 'min_move = "0.0000001"', "policy.min_move", "finer than USDC's 6 decimals"),
     ("aave_v3 = 0.5", "aave_v3 = 1.5", "policy.max_share_protocol.aave_v3", "0.5 for 50 %"),
     ("aave_v3 = 0.5", "aave_v3 = nan", "policy.max_share_protocol.aave_v3", "fraction from 0 to 1"),
-    ("aave_v3 = 0.5", "aave = 0.5", "policy.max_share_protocol.aave", "did you mean aave_v3?"),
+    ("aave_v3 = 0.5", "aave = 0.5", "policy.max_share_protocol.aave", "did you mean aave_v3 or aave_v4?"),
     ('"compound_v3"]', '"compuond_v3"]', "policy.exclude[1]", "did you mean compound_v3?"),
     ('"compound_v3"]', '"aave_v3/31337/0x12"]', "policy.exclude[1]", "unknown market"),
     ('"compound_v3"]', '"compound_v3"]\ntry_first = ["genric"]', "policy.try_first[1]", "unknown protocol"),

@@ -117,9 +117,9 @@ WRONG = [
     (f"{AAVE[:-1]}", "unknown market"),
     ("aave_v3/", "unknown market"),
     ("aave_v3/1", "unknown market"),
-    ("aave", "did you mean aave_v3?"),
+    ("aave", "did you mean aave_v3 or aave_v4?"),
     ("GENERIC", "generic"),
-    ("Aave v4", "did you mean Aave v3?"),
+    ("Aave v2", "did you mean Aave v3"),
 ]
 KEYS = ["exclude = [%s]", "try_first = [%s]", "haircut_bps = {%s = 1}", "max_share_markets = {%s = 1}"]
 

@@ -18,6 +18,7 @@ from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 from yieldbot.protocols.reads import Reads
 
 SHARE_VAULTS = (
+    "aave_v4",
     "erc4626",
     "ethena",
     "euler",

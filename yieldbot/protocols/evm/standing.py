@@ -230,6 +230,7 @@ def _pendle(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
 
 OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency]]] = {
     "aave_v3": _aave,
+    "aave_v4": standing_credit.aave_v4,
     "compound_v2": _ctoken,
     "compound_v3": _comet,
     "erc4626": _vault,

@@ -11,6 +11,24 @@ from yieldbot.model.market import Market
 from yieldbot.protocols.evm.view_words import call
 
 
+def aave_v4(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    yield Dependency(market.address, Part.POOL, "tokenization spoke")
+    if "hub" not in params:
+        return
+    place = params["asset_id"]
+    views = (
+        ("terms", _view("getAssetConfig(uint256)", place)),
+        ("caps and switches", _view("getSpokeConfig(uint256,address)", place, market.address)),
+        ("number of spokes", _view("getSpokeCount(uint256)", place)),
+    )
+    yield Dependency(Address(params["hub"]), Part.POOL, "hub", views)
+    rates = (("rates", _view("getInterestRateData(uint256)", place)),)
+    yield Dependency(Address(params["strategy"]), Part.RATE_MODEL, "rate strategy", rates)
+    if "authority" in params:
+        yield Dependency(Address(params["authority"]), Part.ADMIN, "access manager")
+
+
 def euler(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
     params = market.params
     views = (
