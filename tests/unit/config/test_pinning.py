@@ -72,14 +72,14 @@ def test_a_list_on_one_line_and_one_without_a_last_comma(tmp_path: Path) -> None
 
 def test_a_new_table_where_none_fits_and_one_of_its_own_where_that_is_wanted(tmp_path: Path) -> None:
     row = PinnedRow(
-        protocol="erc4626", name="Fluid", same={"flavour": "generic"}, listed_in="vaults", value=VAULT, own_table=True
+        protocol="erc4626", name="Drip", same={"flavour": "generic"}, listed_in="vaults", value=VAULT, own_table=True
     )
     made = added(shipped(), Pin(row, "USDC", "fUSDC"), Pin(row, "USDC", "fUSDC"), tmp_path=tmp_path)
     assert lines_lost(made) == []
-    tables = [one for one in tomllib.loads(made.after)["protocols"] if one["name"] == "Fluid"]
+    tables = [one for one in tomllib.loads(made.after)["protocols"] if one["name"] == "Drip"]
     assert (
         tables
-        == [{"protocol": "erc4626", "name": "Fluid", "flavour": "generic", "vaults": [VAULT], "assets": ["USDC"]}] * 2
+        == [{"protocol": "erc4626", "name": "Drip", "flavour": "generic", "vaults": [VAULT], "assets": ["USDC"]}] * 2
     )
     aave = PinnedRow(
         protocol="aave_v3",
