@@ -12,9 +12,17 @@ from pathlib import Path
 import pytest
 
 from tests.kit import ROOT
+from yieldbot.allocator.liquidity_advice import Advice
+from yieldbot.app.run_log import OF_CODE
 from yieldbot.cli import market_table
+from yieldbot.errors import ConfigError
+from yieldbot.journal.journal_entries import PlanStatus
+from yieldbot.model.market import ExitKind, Status
 from yieldbot.model.notices import Severity, Topic
+from yieldbot.model.plan import LegKind
+from yieldbot.model.risk import Act
 from yieldbot.risk.scales import scales
+from yieldbot.risk.yields import Signal
 from yieldbot.web.markets import COLUMNS as MARKET_COLUMNS
 
 PAGE = ROOT / "docs" / "figures.md"
@@ -163,3 +171,38 @@ def test_each_row_says_what_a_figure_is_and_gives_an_example() -> None:
         if line.startswith("| ") and not line.startswith("| Figure"):
             cells = [cell.strip() for cell in line.strip().strip("|").split(" | ")]
             assert len(cells) == 3 and all(cells), line
+
+
+LITERAL = re.compile(r'(?:Declined|SafetyError|Refusal|refuse[ds]?|Found)\(\s*(?:code=)?"([A-Z][A-Z_]{3,})"')
+"""A safety code or an alarm where it is made."""
+FLAG = re.compile(r'"([a-z]+(?:-[a-z]+)+)"(?: *:| if|\)|,|\])')
+"""A flag of a market where an adapter raises it."""
+
+
+def test_help_knows_every_state_flag_and_reason_that_a_screen_shows() -> None:
+    from yieldbot.app.figure_help import FigureHelpRequest, explain
+
+    code = {path: path.read_text() for path in (ROOT / "yieldbot").rglob("*.py")}
+    codes = {found for text in code.values() for found in LITERAL.findall(text)}
+    flags = {one for path, text in code.items() if "/protocols/" in path.as_posix() for one in FLAG.findall(text)}
+    enums = (PlanStatus, Status, ExitKind, Signal, Act, LegKind, Severity, Topic, Advice)
+    states = {str(one.value) for group in enums for one in group}
+    states |= {
+        *OF_CODE.values(),
+        "held",
+        "skipped",
+        "reverted",
+        "executed",
+        "wait",
+        "stay out",
+        "full",
+        "way out untried",
+    }
+    assert len(codes) > 60 and len(flags) > 30
+    unknown = []
+    for word in sorted({*codes, *OF_CODE, *states, *flags}):
+        try:
+            explain(FigureHelpRequest(word))
+        except ConfigError:
+            unknown.append(word)
+    assert not unknown, f"explain them in docs/figures.md, States and reasons; codes in docs/execution.md: {unknown}"

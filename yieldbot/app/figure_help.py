@@ -1,5 +1,6 @@
-"""Use case ``help``: what a figure on a screen means, from docs/figures.md, and what a word means, from
-docs/glossary.md; both lie in the wheel too. No configuration is read and no chain is asked."""
+"""Use case ``help``: what a figure on a screen means, from docs/figures.md, what a code means, from the tables of
+``CODES``, and what a word means, from docs/glossary.md; all lie in the wheel too. No configuration is read and no chain
+is asked."""
 
 from __future__ import annotations
 
@@ -15,10 +16,14 @@ from yieldbot.model.spelling import nearest
 from yieldbot.resources import folder, read_text
 
 PAGE, WORDS = "figures.md", "glossary.md"
+CODES = ("execution.md", "risk.md")
+"""Pages with tables of codes."""
 GLOSSARY, END = "Glossary", ".md"
 _NAMES = re.compile(r"``(.+?)``(?!`)|`([^`]+)`")
 _CELLS = re.compile(r"(?<!\\)\|")
 _CELL_ROW = re.compile(r"^\| ([^|`*-][^|]*?) \| ([^|]+?) \|", re.M)
+_CODE = re.compile(r"`([A-Z][A-Z0-9_]+)`")
+_CODE_ROW = re.compile(r"^\| ((?:`[A-Z][A-Z0-9_]+` ?)+)(?<! ) \|")
 LONGEST = 200
 
 
@@ -64,7 +69,19 @@ def _stem(word: str) -> str:
 
 
 def _named(word: str) -> tuple[FigureHelp, ...]:
-    return tuple(one for one in _page() if _plain(word) in {_plain(name) for name in one.names} - {""})
+    plain, codes = _by_name().get(_plain(word), ()), _by_name().get(word.upper(), ())
+    return (*codes, *plain) if word.isupper() else (*plain, *codes)
+
+
+@cache
+def _by_name() -> dict[str, list[FigureHelp]]:
+    """Figures by each of their names as plain text; codes as they are, so that DRY_RUN is not the command dry-run."""
+    found: dict[str, list[FigureHelp]] = {}
+    for one in _page():
+        for name in dict.fromkeys(name if _CODE.fullmatch(f"`{name}`") else _plain(name) for name in one.names):
+            if name:
+                found.setdefault(name, []).append(one)
+    return found
 
 
 def _of_table(word: str) -> tuple[FigureHelp, ...]:
@@ -94,12 +111,22 @@ def _page() -> tuple[FigureHelp, ...]:
     words = _CELL_ROW.findall(read_text(folder("docs") / WORDS))
     return (
         *_rows(read_text(folder("docs") / PAGE)),
+        *(one for page in CODES for one in _codes(page)),
         *(
             FigureHelp(table=GLOSSARY, names=(name,), meaning=_without_marks(meaning), example="")
             for name, meaning in words
             if name != "Term"
         ),
     )
+
+
+def _codes(page: str) -> Iterator[FigureHelp]:
+    """The safety codes and alarms of a page: lines of its tables that begin with names in capitals alone."""
+    for line in read_text(folder("docs") / page).splitlines():
+        if (found := _CODE_ROW.match(line)) is not None:
+            meaning, asks = (_without_marks(one.replace("\\|", "|").strip()) for one in (*_CELLS.split(line), "")[2:4])
+            meaning += f"; asks for {asks}" if asks.replace("LEAVE", "STOP").strip("STOP, ") == "" and asks else ""
+            yield FigureHelp(table=f"docs/{page}", names=tuple(_CODE.findall(found[1])), meaning=meaning, example="")
 
 
 def _rows(text: str) -> Iterator[FigureHelp]:

@@ -22,10 +22,10 @@ from yieldbot.app.risk_documents import (
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError
 from yieldbot.model.dataclass import dataclass
-from yieldbot.model.names import named
+from yieldbot.model.names import named, of_table
 from yieldbot.model.spelling import did_you_mean
 from yieldbot.risk.scales import scales
-from yieldbot.risk.yields import graded_yields
+from yieldbot.risk.yields import Signal, graded_yields
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -123,6 +123,8 @@ def _graded(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy)
                 long_mean=said.long.mean,
                 long=said.grade.long,
                 signal=said.grade.signal.value,
+                advice=_advice(said.grade.signal, state),
+                haircut_bps=of_table(policy.haircut_bps, state.market, None),
                 reason=said.grade.reason,
                 alarms=tuple(
                     StandingAlarm(code=one.code, act=one.act.value, saw=one.saw, since=one.since)
@@ -141,6 +143,14 @@ def _graded(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy)
             )
         )
     return sorted(rows, key=lambda row: (-row.safety, -row.short_mean, row.id))
+
+
+def _advice(signal: Signal, state: MarketState) -> str:
+    """A signal for our own money: nothing can leave a market that we do not hold, and nothing enters a full one."""
+    if signal is Signal.ENTER:
+        full = state.capacity is not None and not state.capacity.raw
+        return "full" if full or "at-cap" in state.flags else signal.value
+    return signal.value if state.held.raw else {Signal.HOLD: "wait", Signal.LEAVE: "stay out"}[signal]
 
 
 def _evidence(found: Evidence) -> EvidenceNumber:

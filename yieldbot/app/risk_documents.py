@@ -48,6 +48,14 @@ class MarketRisk(Part):
     long_mean: float = Field(description="the mean rate in memory, less the expected loss")
     long: int = Field(description="grade of that yield, 0 to 100")
     signal: str = Field(description="`enter`, `hold` or `leave`")
+    advice: str = Field(
+        description="the signal for our own money: of a market that we do not hold `wait` in place of `hold` and `stay "
+        "out` in place of `leave`; `full` in place of `enter` where its cap is reached"
+    )
+    haircut_bps: float | None = Field(
+        description="your own figure in `policy.haircut_bps`, which plans deduct in place of the expected loss; null: "
+        "none"
+    )
     reason: str = Field(description="why, in one line")
     alarms: tuple[StandingAlarm, ...] = Field(description="alarms in force")
     components: tuple[GradeSide, ...] = Field(description="the aspects that the grade is made of")

@@ -46,7 +46,7 @@ def _table(found: AllocationDocument) -> Group:
     lines.append(f"{'Hold' if found.hold else 'Move'}: {found.reason}")
     lines.append(f"One more token would earn {found.shadow_price * 100:z.3f} % a year")
     lines.append(
-        f"certificate: income {found.income_per_year:z,.2f} a year, {found.objective:z,.2f} after risk and cost; "
+        f"certificate: income {found.income_per_year:z,.2f} a year, {found.objective:z,.2f} after haircuts and cost; "
         f"no allocation exceeds {found.upper_bound:z,.2f}; gap {found.gap_bps:z.4f} bp of wealth a year"
     )
     return Group(sheet, *(Text(line) for line in lines))

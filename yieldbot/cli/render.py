@@ -266,8 +266,8 @@ def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text
     forecast = any(state.forecast for state in snapshot.markets)
     model = " if markets pay what is forecast" if forecast else " if markets go on paying as now"
     line = (
-        f"certificate: income {allocation.income_per_year:z,.2f} {symbol} a year, {proof.objective:z,.2f} after risk "
-        f"and cost; no allocation exceeds {proof.upper_bound:z,.2f}{model}; "
+        f"certificate: income {allocation.income_per_year:z,.2f} {symbol} a year, {proof.objective:z,.2f} after "
+        f"haircuts and cost; no allocation exceeds {proof.upper_bound:z,.2f}{model}; "
         f"gap {proof.gap_bps:z.3f} bp of wealth a year"
     )
     glanced = f"; {counted(proof.glanced, 'market')} not read in full: in the bound with the most that could be paid"

@@ -116,11 +116,13 @@ def _job(job: JobRisk | JobHead, least: int | None) -> list[Any]:
     for one in job.markets:
         sheet.add_row(
             one.name, str(one.safety), one.letter, f"{one.loss_bps:z.0f}", f"{Apr(one.quoted).compounded().value:z.2%}",
-            f"{Apr(one.short_mean).compounded().value:z.2%}", str(one.short), str(one.long), one.signal, one.reason,
+            f"{Apr(one.short_mean).compounded().value:z.2%}", str(one.short), str(one.long), one.advice, one.reason,
         )  # fmt: skip
     parts: list[Any] = [sheet]
     if line := exposure_line(job.exposures):
         parts.append(Text(line))
+    if own := [f"{one.name} {one.haircut_bps:g} bp" for one in job.markets if one.haircut_bps is not None]:
+        parts.append(Text(f"Plans deduct your policy.haircut_bps in place of the expected loss: {', '.join(own)}"))
     if any(UNSEEN in side.missing for one in job.markets for side in one.components):
         parts.append(Text(NOT_LOOKED))
     if len(job.markets) <= MOST_DETAILED:

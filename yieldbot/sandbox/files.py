@@ -99,6 +99,8 @@ max_share_market = 0.5
 auto_max_move = "60000"
 auto_max_total = "200000"
 
+# Own figures in place of the expected loss that grades state: contracts of three days that one key can change have a
+# grade that keeps all money out. Remove this table to see what grades alone do.
 [policy.haircut_bps]
 aave_v3 = 5
 compound_v3 = 10

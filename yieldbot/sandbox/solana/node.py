@@ -214,6 +214,8 @@ max_share_market = 0.6
 auto_max_move = "80000"
 auto_max_total = "200000"
 
+# Own figures in place of the expected loss that grades state: contracts of three days that one key can change have a
+# grade that keeps all money out. Remove this table to see what grades alone do.
 [policy.haircut_bps]
 save = 15
 kamino_lend = 10
