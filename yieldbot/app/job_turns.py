@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import telemetry
 from yieldbot.app.cycle import run_job
-from yieldbot.errors import InvariantError, RunInProgress, YieldbotError
+from yieldbot.errors import InvariantError, RunInProgress, TransientError, YieldbotError
 from yieldbot.execution.slots import accounts_at_once
 from yieldbot.model.plan import Hold
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     Ended = Report | tuple[Job, YieldbotError]
     Placed = tuple[int, Job]
+
+
+NO_MEMORY = "the process may use no more memory: raise its limit (`ulimit -v`, MemoryMax), or run fewer jobs at once"
 
 
 def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
@@ -50,6 +53,7 @@ async def every(
     ended: dict[int, Ended] = {}
     broken = False
 
+    _faults_in_one_line(deadline.world.say)
     room = asyncio.Semaphore(accounts_at_once())
     several = sum(map(len, groups)) > 1
 
@@ -66,7 +70,8 @@ async def every(
             world = _heard(deadline.world, job) if several else deadline.world
             try:
                 report = await deadline.within(job, partial(work or run_job, world, job))
-            except YieldbotError as failure:
+            except (YieldbotError, MemoryError) as ended_by:
+                failure = ended_by if isinstance(ended_by, YieldbotError) else TransientError(NO_MEMORY)
                 telemetry.failed(job, failure)
                 broken = broken or isinstance(failure, (InvariantError, RunInProgress))  # or the lock is another's
                 ended[index] = (job, failure)
@@ -79,6 +84,19 @@ async def every(
         if unforeseen is not None:
             raise unforeseen  # a bug: raised once the other accounts have ended
     return ended
+
+
+def _faults_in_one_line(say: Callable[[str], None]) -> None:
+    """Let what fails outside of all jobs (a connection that ends for want of memory) be one line of each kind."""
+    seen = set[str]()
+
+    def unhandled(_: object, found: Mapping[str, Any]) -> None:
+        line = f"{found['message']}: {type(found.get('exception')).__name__}"
+        if line not in seen:
+            seen.add(line)
+            say(line)
+
+    asyncio.get_running_loop().set_exception_handler(unhandled)
 
 
 def _heard(world: Wiring, job: Job) -> Wiring:

@@ -30,6 +30,7 @@ from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, Pre
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import is_given
 from yieldbot.execution.persons import BySignatures, alone, read_register
+from yieldbot.execution.slots import needs_addresses
 from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
@@ -256,6 +257,7 @@ def cycles(
     """Runs the work (by default one cycle) of every job under the run lock; results in the order of the jobs. ``asks``:
     a person is asked, so jobs run one after another; ``opens``, ``settles``: see ``world_of``; ``log``: keeps how each
     ended."""
+    needs_addresses()
     log = log or RunLog(context, "run")
     opened = world_of(context, approver, signer_of, opens=opens, settles=settles)
     with run_lock(context.settings.data_dir, log.command) as held, context.locked(held), opened as world:

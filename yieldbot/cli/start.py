@@ -5,6 +5,8 @@ import os
 import signal
 
 INTERRUPTED = 130
+M_ARENA_MAX = -8
+"""The option of mallopt(3) for how many heaps threads get, each with 64 MiB of addresses."""
 
 
 def main() -> int:
@@ -13,6 +15,7 @@ def main() -> int:
     if usual is signal.default_int_handler:  # not where a shell ignores it for what runs in its background
         signal.signal(signal.SIGINT, _end)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # no other package's code beside a key; and faster
+    _reserve_little()
     from yieldbot.cli.main import main as run
 
     try:
@@ -21,6 +24,21 @@ def main() -> int:
     except KeyboardInterrupt:
         _end()
         raise
+
+
+def _reserve_little() -> None:
+    """Where the address space is limited (``ulimit -v``), libraries reserve little of it. Otherwise they reserve 1.8 GB
+    for 0.2 GB that are used, and at the limit they end the process or wait forever."""
+    import resource
+
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    import ctypes
+
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:  # glibc's
+        mallopt(M_ARENA_MAX, 2)
 
 
 def _end(*_: object) -> None:

@@ -21,6 +21,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+from yieldbot.errors import ConfigError
+
 GIB = 2**30
 FORK_BYTES, KEY_BYTES = 192 * 2**20, 320 * 2**20
 """The memory that one fork takes, and one scrypt with the usual work factors: an upper end of what was measured."""
@@ -28,6 +30,8 @@ MOST_FORKS = 16
 MOST_ACCOUNTS = 16
 OWN_FILES, ACCOUNT_FILES = 128, 48
 """Files that are open for a run itself, and for each account: connections to three endpoints, and to a fork."""
+LEAST_ADDRESSES = 768 * 2**20
+"""The address space that a run needs, in bytes: it uses a third, libraries reserve the rest."""
 POLL_SECONDS = 0.05
 """Pause between two attempts at a slot."""
 PATIENT_SECONDS, QUIET_SECONDS = 5.0, 60.0
@@ -61,6 +65,16 @@ def accounts_at_once(files: int | None = None) -> int:
     files: that number; None: this process's."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if files is None else files
     return max(1, min(MOST_ACCOUNTS, (soft - OWN_FILES) // ACCOUNT_FILES)) if soft >= 0 else MOST_ACCOUNTS
+
+
+def needs_addresses() -> None:
+    """Raises ConfigError where ``ulimit -v`` leaves less address space than a run needs."""
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if soft != resource.RLIM_INFINITY and soft < LEAST_ADDRESSES:
+        raise ConfigError(
+            f"`ulimit -v` leaves {soft >> 20} MiB of address space, and a run needs {LEAST_ADDRESSES >> 20}, though it "
+            "uses less memory: raise it, and bound memory by systemd's MemoryMax or a container's limit instead"
+        )
 
 
 class Slots:
