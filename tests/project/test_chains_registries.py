@@ -1,6 +1,8 @@
 """[[registries]] of chains/*.toml: Morpho's contracts and blocks are those of its package, Aave's pools those of the
 tables, and what each kind would pin is a table that its adapter takes."""
 
+import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.kit import ROOT
-from tests.project.lists import lists
+from tests.project.lists import NPM, lists
 from yieldbot.app.found_markets import deployments_of, place_of
 from yieldbot.config.chain import REGISTRIES, load_chain
 from yieldbot.model.discovery import FoundMarket
@@ -58,6 +60,18 @@ def test_what_a_registry_finds_fits_a_table(path: Path) -> None:
         assert row is not None and why is None
         (made,) = deployments_of([(row, asset)], chain)
         assert made.protocol == row.protocol and made.assets == (asset,)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_pendles_factories_and_routers_are_those_of_its_package(path: Path) -> None:
+    lists()
+    number = tomllib.loads(path.read_text())["chain"].split(":")[1]
+    file, of_pendle = NPM / f"@pendle/core-v2/deployments/{number}-core.json", tables(path, "pendle")
+    if of_pendle:
+        known = json.loads(file.read_text())
+        versions = [re.findall(r"marketFactoryV\d", one["source"]) for one in of_pendle]
+        assert [one["factory"] for one in of_pendle] == [known[version] for (version,) in versions]
+        assert {one["router"] for one in of_pendle} == {known["router"]}
 
 
 def test_every_kind_is_described() -> None:

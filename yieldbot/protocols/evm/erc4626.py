@@ -89,7 +89,8 @@ class Erc4626:
         return state_of(market, block, view, shares)
 
     def glance(self, markets: Sequence[Market], owner: Address, block: BlockRef) -> Flow[tuple[Glance, ...]]:
-        """Opaque vaults alone: what a vault that is seen through could pay takes as many reads as its state."""
+        """Opaque vaults alone: what others pay can rise with the amount, so that their ceiling would be their best
+        market's rate, which keeps nearly none unread (docs/allocator.md)."""
         opaque = [m for m in markets if "unfit" not in m.params and m.params["flavour"] == "generic"]
         return (yield from generic_glances(opaque, owner, block))
 
