@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +19,10 @@ from tests.kit.journal.store import CHAIN, OWNER, USDC, plan, signed
 from yieldbot.app.notice_findings import held_in
 from yieldbot.books.chain_record import handed_over
 from yieldbot.books.entries import from_journal
+from yieldbot.decision import gas_learned
 from yieldbot.decision.gas_learned import receipts_of
 from yieldbot.history.holdings import forecasts_since_change, recorded_holdings, recorded_names
+from yieldbot.journal import done_plans, queries
 from yieldbot.journal.exit_proceeds import to_swap
 from yieldbot.journal.fold import (
     Exits,
@@ -55,6 +58,7 @@ from yieldbot.journal.journal_entries import (
     TxSettled,
 )
 from yieldbot.journal.observations import RecordedHolding
+from yieldbot.journal.queries import NOT_ENDED
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
 from yieldbot.journal.unsold_rewards import unsold
@@ -71,10 +75,11 @@ TARGETS = [*MARKETS, MarketId("claim/8453"), MarketId("swap/8453")]
 BEGIN = 1_700_000_000
 
 
-def drawn(seed: int, length: int) -> list[JournalEntry]:
-    """A journal as runs might have written it: what is marked or settled was written or signed before."""
+def drawn(seed: int, length: int, done: int = 0) -> list[JournalEntry]:
+    """A journal as runs might have written it: what is marked or settled was written or signed before. done: how often
+    a plan is carried out as planned, beside what happens without order."""
     rng = random.Random(seed)
-    found, plans, sent = list[JournalEntry](), list[str](), dict[str, Any]()
+    found, plans, sent, whose = list[JournalEntry](), list[str](), dict[str, Any](), dict[str, Address]()
     held = {(owner, market): 10**9 for owner in (OWNER, OTHER) for market in MARKETS}
     for number in range(length):
         owner, market = rng.choice([OWNER, OWNER, OTHER]), rng.choice(MARKETS)
@@ -82,14 +87,15 @@ def drawn(seed: int, length: int) -> list[JournalEntry]:
         block = BlockRef(CHAIN, number, f"0x{number:064x}", at)
         account = {"chain": CHAIN, "owner": owner}
         match rng.choice(
-            ["look"] * 9 + ["end"] * 3 + ["plan", "mark", "mark", "tx", "tx", "settle", "settle", "more", "exit"]
+            ["look"] * 9
+            + ["end"] * 3
+            + ["plan", "mark", "mark", "tx", "tx", "settle", "settle", "more", "exit"]
+            + ["done"] * done
         ):
             case "look":
                 if rng.random() < 0.2:
                     held[owner, market] = rng.choice([0, 10**9, 3 * 10**9])
-                shown = {
-                    m: int(raw * (1 + number / 10**5)) for (whose, m), raw in held.items() if whose == owner and raw
-                }
+                shown = {m: int(raw * (1 + number / 10**5)) for (of, m), raw in held.items() if of == owner and raw}
                 holdings = {
                     m: RecordedHolding(held_raw=raw, apr=0.03, horizon_seconds=604_800.0, name=f"name {m[-1]}")
                     for m, raw in shown.items()
@@ -104,6 +110,7 @@ def drawn(seed: int, length: int) -> list[JournalEntry]:
                 ))  # fmt: skip
             case "plan":
                 name = f"p{len(plans)}"
+                whose[name] = owner
                 legs = tuple(Leg(rng.choice(list(LegKind)[:2]), m, Amount(USDC, 5)) for m in MARKETS)
                 plans.append(name)
                 found.append(PlanWritten(replace(plan(name), owner=owner, block=block, legs=legs)))
@@ -114,7 +121,8 @@ def drawn(seed: int, length: int) -> list[JournalEntry]:
                 name = f"0x{number:064x}"
                 target = rng.choice(TARGETS)
                 one = replace(signed(name, number, owner), market_id=target, leg=rng.choice([0, 1]),
-                              plan_id=rng.choice([*plans[-2:], "none"]))  # fmt: skip
+                              plan_id=rng.choice([*[name for name in plans if not done or whose[name] == owner][-2:],
+                                                  "none"]))  # fmt: skip
                 sent[name] = one
                 found.append(one)
                 found += [TxSent(CHAIN, owner, name, 1), TxNoted(CHAIN, owner, name, "lost")][: rng.randint(0, 2)]
@@ -129,6 +137,26 @@ def drawn(seed: int, length: int) -> list[JournalEntry]:
                 found.append(TxSettled(CHAIN, one.owner, outcome))
                 if not isinstance(outcome, Expired):  # what was given up may be mined yet
                     del sent[name]
+            case "done":
+                name, last = f"p{len(plans)}", found[-1:]
+                plans.append(name)
+                whose[name] = owner
+                legs = tuple(
+                    Leg(rng.choice(list(LegKind)[:2]), m, Amount(USDC, 5))
+                    for m in rng.sample(MARKETS, rng.randint(1, 2))
+                )
+                found += [PlanWritten(replace(plan(name), owner=owner, block=block, legs=legs)),
+                          PlanMarked(name, PlanStatus.APPROVED, "auto")]  # fmt: skip
+                for index, leg in enumerate(legs):
+                    tx_hash, raw = f"0xd{index}{number:062x}", 5 if leg.kind is LegKind.WITHDRAW else -5
+                    one = replace(signed(tx_hash, number, owner), market_id=leg.market_id, leg=index, plan_id=name)
+                    rest = TxSettled(
+                        CHAIN, owner, Confirmed(tx_hash, block, 70_000 + number, 1, (Delta(USDC, raw),), 1)
+                    )
+                    found += [one, *([TxSent(CHAIN, owner, tx_hash, 1)] * rng.randint(0, 1)), rest]
+                    if rng.random() < 0.1:
+                        found.append(TxNoted(CHAIN, owner, tx_hash, "late"))
+                found += [PlanMarked(name, PlanStatus.EXECUTED, "execution")] + last * rng.randint(0, 1)
             case "more":
                 code = rng.choice(["MARKET", "HOLDING"])
                 alarm: dict[str, Any] = {"chain": CHAIN, "market_id": market, "code": code, "time": at}
@@ -224,3 +252,46 @@ def test_what_is_kept_decides_as_the_whole(seed: int, length: int) -> None:
                 assert fold(kept, owner) == fold(whole, owner), name
                 if name not in OF_ALL:
                     assert fold(own, owner) == fold(whole, owner), f"{name} of the account's own"
+
+
+def decisive(records: Sequence[Record], owner: Address) -> dict[str, Any]:
+    """What is decided by of an account's records: of its plans those that have not ended, and rejections in force; of
+    transactions those that are open or were given up; of receipts the newest of each market and direction."""
+    plans, marks = waiting(records)
+    own = {name for name, one in fold_plans(records).items() if one.plan.owner == owner}
+    found: dict[str, Any] = {name: fold(records, owner) for name, fold in FOLDS.items() if name not in ENDED}
+    found["plans"] = {name: one for name, one in plans.items() if name in own and one.status in NOT_ENDED}
+    found["rejected"] = {name: mark for name, mark in marks.items() if name in own and mark.status in REJECTED}
+    sent = (tx for tx in transactions(records).values() if tx.signed.owner == owner)
+    found["transactions"] = [tx for tx in sent if tx.outcome is None or isinstance(tx.outcome, Expired)]
+    planned = [one for one in records if not isinstance(one.entry, PlanWritten) or one.entry.plan.id in own]
+    found["receipts"] = {key: gas[-done_plans.NEWEST :] for key, gas in receipts_of(planned).items()}
+    return {name: one for name, one in found.items() if name not in OF_ALL}
+
+
+REJECTED = (PlanStatus.REJECTED,)
+ENDED = ("plans", "transactions", "receipts", "entries")
+"""What is made of plans that have ended, too."""
+
+
+def test_plans_done_long_ago_decide_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert done_plans.NEWEST >= gas_learned.NEWEST
+    monkeypatch.setattr(done_plans, "NEWEST", 2)
+    left_out = 0
+    for seed in range(draws(36, 3000)):
+        with Journal.open(tmp_path / f"{seed}") as journal:
+            clock = iter(range(BEGIN, BEGIN + 10**9, 6 * 3600))
+            journal._clock = lambda clock=clock: next(clock)
+            journal.append(*drawn(seed, 40 + seed % 80, done=12))
+            whole = journal.history()
+            end = whole[-1].at - queries.RECENT_SECONDS
+            for owner in (OWNER, OTHER):
+                every = journal.records(CHAIN, owner, since=0, looked_seconds=3600.0)
+                own = journal.records(CHAIN, owner, looked_seconds=3600.0)
+                there = {one.seq for one in own}
+                missing = [one for one in every if one.seq not in there and isinstance(one.entry, PlanWritten)]
+                plans = [one for one in missing if isinstance(one.entry, PlanWritten) and one.entry.plan.owner == owner]
+                left_out += len(plans)
+                assert all(one.at < end for one in plans)
+                assert decisive(own, owner) == decisive(whole, owner), seed
+    assert left_out > 60, left_out

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
 from yieldbot.books.chain_record import ChainRecord, handed_over, quote_of
-from yieldbot.books.entries import Account, Entry, from_journal, in_order
+from yieldbot.books.entries import Account, Entry, from_journal, in_order, of_accounts
 from yieldbot.books.export_text import DisplayNames
 from yieldbot.books.ledger import QuoteOf
 from yieldbot.books.recorded_prices import recorded_prices
@@ -82,6 +82,7 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
     """
     records = journalled(context)
     entries = entries_of(records, context)
+    by_owner = of_accounts(entries)
     narrowed = wanted != JobFilter()
     jobs = named_jobs(wanted, context) if offline else jobs_of(wanted, context)
     groups: dict[Account, list[Job]] = {}
@@ -100,11 +101,11 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
         for tx in open_of(rows, account)
     ]
     if not offline:
-        asyncio.run(_ask(gathered, groups, entries, records, context, since))
+        asyncio.run(_ask(gathered, groups, by_owner, records, context, since))
         gathered.names = _names(context, records, accounts.values())
     found: list[Entry] = []
     for account, history in accounts.items():
-        found += history.entries if history else [entry for entry in entries if entry.account == account]
+        found += history.entries if history else by_owner.get(account, ())
     quotes = {key: quote for history in accounts.values() if history for key, quote in history.quotes.items()}
     gathered.entries, gathered.quote_of = in_order(found), quote_of(quotes, recorded_prices(records))
     return gathered
@@ -113,7 +114,7 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
 async def _ask(
     gathered: AccountEntries,
     groups: dict[Account, list[Job]],
-    entries: Sequence[Entry],
+    entries: Mapping[Account, Sequence[Entry]],
     records: Sequence[Record],
     context: Context,
     since: int | None,
@@ -124,7 +125,7 @@ async def _ask(
 
     async def one(account: Account, jobs: list[Job]) -> None:
         chain, own_rows = jobs[0].chain, rows.get(account, ())
-        own = [entry for entry in entries if entry.account == account]
+        own = entries.get(account, ())
         ours = hashes(own_rows, account)
         try:
             query = AccountHistoryRequest(

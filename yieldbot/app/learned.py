@@ -12,7 +12,7 @@ from pathlib import Path
 from yieldbot.app.formatting import number
 from yieldbot.app.learned_documents import EverHeld, ForecastThen
 from yieldbot.books.entries import Account, Entry
-from yieldbot.books.stays import Noted, Stay, stays
+from yieldbot.books.stays import Noted, Stay, looks_of, stays
 from yieldbot.history.paid import Paid, paid
 from yieldbot.history.predictions import Prediction, predictions
 from yieldbot.history.store import Store
@@ -53,13 +53,14 @@ def ever_held(
     """Every position of these accounts, by account, market and time. entries: each account's transactions, in order.
     memory: its folder; without one, nothing is known of what markets paid."""
     said: dict[tuple[Account, MarketId], list[Prediction]] = {}
+    looks = looks_of(records)
     for one in predictions(records):
         said.setdefault(((one.chain, one.owner), one.market_id), []).append(one)
     found: list[EverHeld] = []
     for account, own in entries.items():
         found += [
             _row(stay, said.get((account, stay.market_id), ()), memory)
-            for stay in stays(records, own, account, now.get(account))
+            for stay in stays(looks.get(account, ()), own, account, now.get(account))
         ]
     return tuple(found)
 

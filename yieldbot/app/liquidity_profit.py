@@ -15,7 +15,6 @@ from yieldbot.books.liquidity_pnl import SHARES, LiquidityPnl, PoolHoldings, liq
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.errors import TransientError
-from yieldbot.history.holdings import recorded_names
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.dataclass import dataclass
@@ -73,7 +72,7 @@ async def gains(
         fault = f"not known: {passing}"
     own = in_order([*own, *hand.entries])
     ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is EntryKind.LIQUIDITY)])
-    names, waits = recorded_names(accounting.records), accounting.open(account)
+    names, waits = accounting.names, accounting.open(account)
     rows = []
     for one in ids:
         assert one is not None

@@ -121,7 +121,7 @@ def _of_journal(file: Path, path: Path, context: Context) -> NextDocument:
     with Journal.read(path) as journal:
         waiting = [one.plan.id for one in journal.plans(PlanStatus.QUEUED) if one.plan.expires_at > now]
         stopped = journal.stopped_accounts()
-        open_count = sum(tx.outcome is None for tx in journal.transactions())
+        open_count = len(journal.open_transactions())
     states, steps = list[str](), list[NextStep]()
     if open_count:
         states.append(f"{counted(open_count, 'transaction is', 'transactions are')} still open")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app.account_entries import by_account, entries_of, hashes, open_of
 from yieldbot.books.chain_record import ChainRecord, Quotes, handed_over, quote_now, quote_of
-from yieldbot.books.entries import Account, Entry, EntryKind, receipts
+from yieldbot.books.entries import Account, Entry, EntryKind, of_accounts, receipts
 from yieldbot.books.ledger import BASE, PriceQuote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.recorded_prices import Recorded, recorded_prices
@@ -61,23 +61,26 @@ class Accounting:
 
     records: Sequence[Record]
     """All journal entries."""
-    entries: Sequence[Entry]
-    """Accounting entries made from the journal only."""
+    entries: Mapping[Account, Sequence[Entry]]
+    """Accounting entries made from the journal only, by account."""
     histories: Mapping[Account, ChainRecord]
     """History on chain of each account whose chain could be read."""
     _prices: Recorded = field(init=False)
     """Every price in the journal."""
+    names: Mapping[MarketId, str] = field(init=False)
+    """Names of markets as last recorded by runs."""
     _own: Mapping[Account, Sequence[Record]] = field(init=False)
     """The records about each account's plans and transactions."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_prices", recorded_prices(self.records))
+        object.__setattr__(self, "names", recorded_names(self.records))
         object.__setattr__(self, "_own", by_account(self.records))
 
     def own(self, account: Account) -> tuple[Entry, ...]:
         """An account's entries: from its history on chain if that was read, else from the journal only."""
         history = self.histories.get(account)
-        return history.entries if history else tuple(entry for entry in self.entries if entry.account == account)
+        return history.entries if history else tuple(self.entries.get(account, ()))
 
     def quotes(self, account: Account, more: Quotes = NO_QUOTES) -> QuoteOf:
         """Prices in US dollars at the account's entries; ``more``: further known prices."""
@@ -94,7 +97,7 @@ class Accounting:
 
 def accounting_of(context: Context, records: Sequence[Record], observed: Sequence[Observation]) -> Accounting:
     """The accounting of all jobs whose chain could be served."""
-    entries = entries_of(records, context)
+    entries = of_accounts(entries_of(records, context))
     jobs = [(job, snapshot) for job, snapshot in observed if not isinstance(snapshot, str)]
     return Accounting(records, entries, asyncio.run(_histories(context, records, entries, jobs)))
 
@@ -102,7 +105,7 @@ def accounting_of(context: Context, records: Sequence[Record], observed: Sequenc
 def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tuple[Earned, ...]]:
     """For each job, the profit and loss of every market that it is or was in, liquidity in pools left out; empty for a
     skipped job and without a journal."""
-    names = recorded_names(accounting.records)
+    names = accounting.names
     found: list[tuple[Earned, ...]] = []
     for job, snapshot in observed:
         if isinstance(snapshot, str):
@@ -171,18 +174,21 @@ def _of(job: Job, entry: Entry) -> bool:
 
 
 async def _histories(
-    context: Context, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
+    context: Context,
+    records: Sequence[Record],
+    entries: Mapping[Account, Sequence[Entry]],
+    jobs: Sequence[tuple[Job, Snapshot]],
 ) -> dict[Account, ChainRecord]:
     """The history on chain of each account that has entries; a chain that cannot be read is reported and left out."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
-    rows, with_entries = by_account(records), {entry.account for entry in entries}
+    rows = by_account(records)
     for job, snapshot in jobs:
         account = (job.chain.chain, job.wallet.address)
-        if account in with_entries or handed_over(rows.get(account, ()), account).heights:
+        if account in entries or handed_over(rows.get(account, ()), account).heights:
             groups.setdefault(account, []).append((job, snapshot))
 
     async def one(account: Account, group: Sequence[tuple[Job, Snapshot]]) -> tuple[Account, ChainRecord] | None:
-        own = [entry for entry in entries if entry.account == account]
+        own = entries.get(account, ())
         its_jobs, snapshots = [job for job, _ in group], [snapshot for _, snapshot in group]
         name = its_jobs[0].chain.name
         try:

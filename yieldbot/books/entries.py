@@ -150,6 +150,14 @@ def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(sorted(entries, key=lambda entry: (entry.at, entry.account[0], entry.height)))
 
 
+def of_accounts(entries: Iterable[Entry]) -> dict[Account, list[Entry]]:
+    """The entries of each account, in their order."""
+    found = dict[Account, list[Entry]]()
+    for entry in entries:
+        found.setdefault(entry.account, []).append(entry)
+    return found
+
+
 def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
     signed, outcome = tx.signed, tx.outcome
     if not isinstance(outcome, Confirmed | Reverted):

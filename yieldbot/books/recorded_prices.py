@@ -16,7 +16,7 @@ from yieldbot.model.known import WRAPPED_SOL
 NEAR_SECONDS = 3600
 """A recorded price is used for a transaction at most this long before or after it."""
 
-Recorded = dict[tuple[ChainId, Address], list[tuple[int, Fraction]]]
+Recorded = dict[tuple[ChainId, Address], list[tuple[int, float]]]
 """(unix seconds, price) of each token, the oldest first."""
 
 
@@ -31,7 +31,7 @@ def recorded_prices(records: Iterable[Record]) -> Recorded:
         native = Address(family_of(chain).native)
         for usd, address in ((prices.asset, native if asset == WRAPPED_SOL else asset), (prices.native, native)):
             if usd is not None and usd > 0 and address is not None:
-                found.setdefault((chain, address), []).append((at, Fraction(repr(usd))))
+                found.setdefault((chain, address), []).append((at, usd))
     for each in found.values():
         each.sort()
     return found
@@ -40,10 +40,10 @@ def recorded_prices(records: Iterable[Record]) -> Recorded:
 def nearest(found: Recorded, chain: ChainId, token: Address, at: int) -> PriceQuote | None:
     """The recorded price nearest to a time, its source stating the distance; None if none is near."""
     prices = found.get((chain, token), [])
-    position = bisect_left(prices, (at, Fraction(0)))
+    position = bisect_left(prices, (at, 0.0))
     near = sorted(prices[max(0, position - 1) : position + 1], key=lambda one: abs(one[0] - at))
     if not near or abs(near[0][0] - at) > NEAR_SECONDS:
         return None
     when, price = near[0]
     how = f"{abs(when - at)} s {'later' if when > at else 'before'}" if when != at else "then"
-    return PriceQuote(price, f"written down {how}")
+    return PriceQuote(Fraction(repr(price)), f"written down {how}")

@@ -102,15 +102,24 @@ class _Open:
         self.at = max(self.at, at)
 
 
+def looks_of(records: Iterable[Record]) -> dict[Account, list[Observed]]:
+    """What runs observed of each account, in order."""
+    found = dict[Account, list[Observed]]()
+    for row in records:
+        if isinstance(row.entry, Observed):
+            found.setdefault((row.entry.chain, row.entry.owner), []).append(row.entry)
+    return found
+
+
 def stays(
-    records: Iterable[Record],
+    looks: Iterable[Observed],
     entries: Iterable[Entry],
     account: Account,
     now: Mapping[MarketId, Noted] | None = None,
 ) -> tuple[Stay, ...]:
-    """Every stay of one account, by market and time, liquidity in pools left out. entries: in order. now: present
-    holdings on the chain, used in addition to those that runs observed."""
-    notes = _notes(records, account)
+    """Every stay of one account, by market and time, liquidity in pools left out. looks: what runs
+    observed of it (``looks_of``). entries: in order. now: present holdings on the chain, used in addition to those."""
+    notes = _notes(looks)
     for market_id, one in (now or {}).items():
         notes.setdefault(market_id, []).append(one)
     flows: dict[MarketId, list[Entry]] = {}
@@ -128,13 +137,12 @@ def stays(
     return tuple(found)
 
 
-def _notes(records: Iterable[Record], account: Account) -> dict[MarketId, list[Noted]]:
+def _notes(looks: Iterable[Observed]) -> dict[MarketId, list[Noted]]:
     """What runs observed in each market: each holding, and that nothing was there any more."""
     found: dict[MarketId, list[Noted]] = {}
     held: dict[str, set[MarketId]] = {}
-    for row in records:
-        entry = row.entry
-        if not isinstance(entry, Observed) or (entry.chain, entry.owner) != account or entry.holdings is None:
+    for entry in looks:
+        if entry.holdings is None:
             continue
         asset, at = entry.asset or "", entry.block.timestamp
         for market_id, one in entry.holdings.items():

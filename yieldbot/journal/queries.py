@@ -19,7 +19,15 @@ from yieldbot.journal.fold import (
     fold_stopped,
     fold_transactions,
 )
-from yieldbot.journal.journal_entries import PlanStatus, TxSigned
+from yieldbot.journal.journal_entries import (
+    PlanMarked,
+    PlanStatus,
+    PlanWritten,
+    TxNoted,
+    TxSent,
+    TxSettled,
+    TxSigned,
+)
 from yieldbot.journal.looks import Look
 from yieldbot.journal.looks import read as read_looks
 from yieldbot.journal.relevant import Relevant, account_of
@@ -27,6 +35,7 @@ from yieldbot.journal.rows import COLUMNS, GENESIS, Row
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.json_text import loads
+from yieldbot.model.tx import Expired
 
 PAGE_ROWS = 2000
 """How many rows are in memory at once where many are read one after another."""
@@ -61,22 +70,22 @@ class Queries:
         owner: Address | None = None,
         *,
         since: int | None = None,
-        looked_seconds: float = LOOKED_SECONDS,
+        looked_seconds: float | None = LOOKED_SECONDS,
     ) -> tuple[Record, ...]:
         """The entries that a decision or the accounting can depend on, in order (``relevant.py``): of all accounts; or
         of one, with those that concern its chain, and the plans and transactions of other accounts since ``since``
         (unix seconds; None: in the last RECENT_SECONDS before the journal's last row), but without observations that
-        are ``looked_seconds`` older than the newest and tell nothing of a present holding. What they cost does not
-        grow with the number of runs."""
+        are ``looked_seconds`` older than the newest and tell nothing of a present holding (None: with them), and
+        without plans that were done before ``since`` (``done_plans.py``). What they cost does not grow with the
+        journal."""
         relevant = self.relevant()
         if chain is None or owner is None:
-            numbers = relevant.numbers(None)
-        else:
-            last = self._rows("seq = ?", (relevant.seq,))
-            end = last[0][1] if last else 0
-            first = end - RECENT_SECONDS if since is None else min(since, end - RECENT_SECONDS)
-            numbers = relevant.numbers(account_of(chain, owner), first, looked_seconds)
-        return self._kept_records(relevant, numbers)
+            return self._kept_records(relevant, relevant.numbers(None))
+        last = self._rows("seq = ?", (relevant.seq,))
+        end = last[0][1] if last else 0
+        first = end - RECENT_SECONDS if since is None else min(since, end - RECENT_SECONDS)
+        numbers = relevant.numbers(account_of(chain, owner), first, looked_seconds)
+        return _begun(self._kept_records(relevant, numbers), (chain, owner))
 
     def _kept_records(self, relevant: Relevant, numbers: list[int]) -> tuple[Record, ...]:
         """Kept rows as records; each is decoded once."""
@@ -203,11 +212,11 @@ class Queries:
         return read_looks(self._fetch)
 
     def transactions(self, chain: ChainId | None = None, owner: Address | None = None) -> tuple[StoredTx, ...]:
-        """Signed transactions in order, of one account or all. Of one account: notes about settled ones are left
-        out."""
+        """Signed transactions in order, of one account or all, however old. Of one account: notes about settled ones
+        are left out."""
         if chain is None or owner is None:
             return tuple(self._folded(fold_transactions, self._of_kind("tx.*")).values())
-        found = self._folded(fold_transactions, self.records(chain, owner)).values()
+        found = self._folded(fold_transactions, self.records(chain, owner, looked_seconds=None)).values()
         return tuple(tx for tx in found if (tx.signed.chain, tx.signed.owner) == (chain, owner))
 
     def transaction(self, tx_hash: str) -> StoredTx | None:
@@ -217,10 +226,17 @@ class Queries:
 
     def open_transactions(self, chain: ChainId | None = None, owner: Address | None = None) -> tuple[StoredTx, ...]:
         """Signed transactions without an outcome, in order of signing, of one account or all."""
+        return tuple(tx for tx in self._unsettled(chain, owner) if tx.outcome is None)
+
+    def gave_up(self, chain: ChainId, owner: Address) -> bool:
+        """Whether a transaction of an account was ever given up, so that its nonce may still be free."""
+        return any(isinstance(tx.outcome, Expired) for tx in self._unsettled(chain, owner))
+
+    def _unsettled(self, chain: ChainId | None, owner: Address | None) -> Iterator[StoredTx]:
+        """Transactions without an outcome, or given up, in order of signing, of one account or all."""
         relevant = self.relevant()
         found = self._folded(fold_transactions, self._kept_records(relevant, relevant.unsettled)).values()
-        own = (tx for tx in found if chain is None or (tx.signed.chain, tx.signed.owner) == (chain, owner))
-        return tuple(tx for tx in own if tx.outcome is None)
+        return (tx for tx in found if chain is None or (tx.signed.chain, tx.signed.owner) == (chain, owner))
 
     def signed(self, tx_hash: str) -> TxSigned | None:
         """What was signed under a hash, or None."""
@@ -289,6 +305,27 @@ class Queries:
             page = numbers[begin : begin + PAGE_ROWS]
             where = f"seq IN ({','.join(map(str, page))})"
             yield from self._rows(where, ())
+
+
+def _begun(records: Iterable[Record], account: tuple[ChainId, Address]) -> tuple[Record, ...]:
+    """An account's records without those about other accounts' transactions and plans whose beginning is not among
+    them, since it was before the time from which theirs were taken."""
+    found, begun = list[Record](), set[str]()
+    for record in records:
+        match record.entry:
+            case PlanWritten(plan=plan):
+                begun.add(plan.id)
+            case TxSigned(hash=tx_hash):
+                begun.add(tx_hash)
+            case TxSent() | TxNoted() | TxSettled() as entry if (entry.chain, entry.owner) != account:
+                if (entry.outcome.hash if isinstance(entry, TxSettled) else entry.hash) not in begun:
+                    continue
+            case PlanMarked(plan_id=name) if name not in begun:
+                continue
+            case _:
+                pass
+        found.append(record)
+    return tuple(found)
 
 
 def _row(row: Sequence[Any]) -> Row:

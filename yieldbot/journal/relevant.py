@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from yieldbot.journal import unchanged
+from yieldbot.journal.done_plans import DonePlans
 from yieldbot.journal.rows import GENESIS, Row
 from yieldbot.model.json_text import loads
 from yieldbot.model.units import DAY_SECONDS
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a rule here changes: a checkpoint of another version is made anew from all rows."""
 SHORT = 16
 """Hex digits of a row's hash that are kept with its number."""
@@ -25,6 +26,12 @@ LEFT_OUT = ("access.noted", "signer.copied", "approval.given")
 
 BEGUN = ("approved", "executed", "handed over", "failed", "interrupted")
 """Statuses after which a plan is kept for good."""
+
+MEMBERS = (
+    *("days", "looks", "ends", "plans", "open", "newest", "proofs", "stops", "anchors"),
+    *("going", "done", "unseen", "orders"),  # of DonePlans
+)
+"""Members of what a checkpoint says beside the rows that are kept."""
 
 Find = Callable[[str, int], Iterable[Row]]
 """Called with a plan's id and a row's number; returns the rows about the plan, and its signed transactions, before
@@ -43,9 +50,8 @@ class Relevant:
         """Number and hash of the last row that was added."""
         self.kept: dict[str, dict[int, str]] = {}
         """Number and beginning of the hash of each kept row, by account (``account_of``)."""
-        self._state: dict[str, dict[str, Any]] = {
-            name: {} for name in ("days", "looks", "ends", "plans", "open", "newest", "proofs", "stops", "anchors")
-        }
+        self._state: dict[str, dict[str, Any]] = {name: {} for name in MEMBERS}
+        self._done = DonePlans(self._state)
 
     def add(self, row: Row) -> None:
         """Add the next row. Raises ValueError for one whose body cannot be read."""
@@ -78,6 +84,8 @@ class Relevant:
             if kind == "account.cleared":
                 self._moved(account)
                 self._measured_anew(account, 1)
+            elif kind in ("exit.ordered", "exit.lifted"):
+                self._done.ordered(row, account)
         if kind.startswith(("plan.", "tx.")):
             self._state["days"].setdefault(str(at // DAY_SECONDS), seq)
         self.seq, self.digest = seq, row[9]
@@ -105,8 +113,9 @@ class Relevant:
 
     def numbers(self, account: str | None, since: int = 0, looked_seconds: float | None = None) -> list[int]:
         """The kept rows, in order: of all accounts (None), or those of one account, those of its chain or of no
-        account, and those of others about plans and transactions since ``since`` (unix seconds). Observations of one
-        account are left out that are ``looked_seconds`` older than the newest and tell nothing of a present holding."""
+        account, and those of others about plans and transactions since ``since`` (unix seconds). With
+        ``looked_seconds`` those that decide: without observations that are so much older than the newest and tell
+        nothing of a present holding, and without plans done before ``since`` (``done_plans.py``)."""
         if account is None:
             return sorted(seq for kept in self.kept.values() for seq in kept)
         days = self._state["days"]
@@ -118,6 +127,7 @@ class Relevant:
             found.update(self.kept.get(name, ()))
         if looked_seconds is not None:
             found -= self._old_looks(account, looked_seconds)
+            found -= self._done.old(account, since, self._state["looks"], self._state["anchors"].get(account, {}))
         return sorted(found)
 
     def _old_looks(self, account: str, seconds: float) -> set[int]:
@@ -175,8 +185,9 @@ class Relevant:
         try:
             found._ended_plans = None
             found.seq, found.digest, kept, found._state = loads(text)
+            found._done = DonePlans(found._state)
             found.kept = {name: {int(seq): short for seq, short in rows.items()} for name, rows in kept.items()}
-        except (TypeError, AttributeError) as wrong:
+        except (TypeError, AttributeError, KeyError) as wrong:
             raise ValueError(f"no checkpoint: {wrong}") from None
         return found
 
@@ -210,7 +221,8 @@ class Relevant:
         if (seen := unchanged.observed(doc)) is None:
             return
         name, seq, at = _look_name(account, doc), row[0], doc["block"]["timestamp"]
-        look = self._state["looks"].setdefault(name, {"seen": None, "last": 0, "moved": True, "kept": []})
+        look = self._state["looks"].setdefault(name, {"seen": None, "last": 0, "moved": True, "kept": [], "first": seq})
+        self._done.observed(account, (*seen["held"], *(look["seen"] or {"held": {}})["held"]))
         kept = look["kept"]
         repeats, was = look["seen"] is not None and _repeats(look, seen), (look["seen"] or {"held": {}})["held"]
         if look["last"] and not look["moved"] and unchanged.same_holdings(look["seen"], seen):
@@ -264,6 +276,12 @@ class Relevant:
             whose = _whose(earlier, account)
             plans[plan_id] = {"account": whose, "rows": [], "approved": any(map(_begun, earlier))}
             self._again(plans[plan_id], earlier)
+            if row[2] == "plan.written" and not earlier:
+                self._done.written(row, account)
+            else:
+                self._done.odd(plan_id)
+        elif row[2] == "plan.written":
+            self._done.odd(plan_id)
         one = plans[plan_id]
         self._keep(row, one["account"])
         one["rows"].append(seq)
@@ -271,6 +289,7 @@ class Relevant:
             return
         doc = _read(row)
         status = doc["status"]
+        self._done.marked(row, status)
         one["approved"] |= status in BEGUN
         if status in ("proposed", "queued", "approved"):
             return
@@ -301,8 +320,12 @@ class Relevant:
     def _transaction(self, row: Row, account: str, tx_hash: str) -> None:
         seq, kind, waiting = row[0], row[2], self._state["open"]
         self._keep(row, account)
+        if kind != "tx.signed" and tx_hash not in waiting:
+            self._done.stray(tx_hash, account)
         if kind == "tx.signed":
-            waiting.setdefault(tx_hash, {"signed": seq, "rest": [], "market": _read(row)["market_id"]})
+            doc = _read(row)
+            waiting.setdefault(tx_hash, {"signed": seq, "rest": [], "market": doc["market_id"], "plan": row[5]})
+            self._done.signed(row, account, doc)
             self._moved(account)
             if row[5] in self._state["plans"]:
                 self._state["plans"][row[5]]["approved"] = True
@@ -311,7 +334,10 @@ class Relevant:
                 self._again({"account": _whose(earlier, account), "rows": []}, earlier)
         elif kind == "tx.settled":
             self._moved(account)
-            result = _read(row)["outcome"]["result"] if tx_hash in waiting else ""
+            outcome = _read(row)["outcome"] if tx_hash in waiting else {"result": ""}
+            result = outcome["result"]
+            if tx_hash in waiting:
+                self._done.settled(row, waiting[tx_hash]["plan"], outcome)
             if result == "confirmed":
                 self._measured_anew(account, 0, waiting[tx_hash]["market"])
                 self._measured_anew(account, 1, waiting[tx_hash]["market"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.books.samples import SHARES, USDC, entry
 from yieldbot.books.entries import Entry, EntryKind
-from yieldbot.books.stays import Noted, Stay, stays
+from yieldbot.books.stays import Noted, Stay, looks_of, stays
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.observations import RecordedHolding
@@ -42,7 +42,7 @@ def note(day: float, raw: int | None, apr: float = 0.05) -> Record:
 
 def found(records: list[Record], *entries: Entry, now: Noted | None = None) -> tuple[Stay, ...]:
     assert MARKET is not None
-    return stays(records, entries, ACCOUNT, None if now is None else {MARKET: now})
+    return stays(looks_of(records).get(ACCOUNT, ()), entries, ACCOUNT, None if now is None else {MARKET: now})
 
 
 def test_a_stay_that_ended_is_what_came_out_less_what_went_in() -> None:
@@ -127,7 +127,7 @@ def test_pools_are_other_positions() -> None:
 def test_whatever_happened_stays_do_not_overlap(told: list[Entry | Record]) -> None:
     records = sorted((one for one in told if isinstance(one, Record)), key=lambda one: one.entry.block.timestamp)  # type: ignore[union-attr]
     entries = sorted((one for one in told if isinstance(one, Entry)), key=lambda one: one.at)
-    rows = stays(records, entries, ACCOUNT)
+    rows = stays(looks_of(records).get(ACCOUNT, ()), entries, ACCOUNT)
     for one in rows:
         assert one.since <= one.seen and (one.until is None or one.until == one.seen)
     for before, after in pairwise(rows):

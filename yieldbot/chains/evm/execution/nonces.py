@@ -130,12 +130,18 @@ async def given_up(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome
     return outcomes
 
 
+def left_over(account: Account) -> tuple[StoredTx, ...]:
+    """The account's leftovers."""
+    key = account.settings.chain, account.owner
+    return leftovers(account.journal.transactions(*key)) if account.journal.gave_up(*key) else ()
+
+
 async def clear_leftovers(account: Account) -> tuple[Outcome, ...]:
     """Settle leftovers whose nonce the chain has reached: send their cancellations and wait for the outcomes."""
     outcomes: list[Outcome] = []
     while True:
         groups: dict[int, list[StoredTx]] = {}
-        for tx in leftovers(account.journal.transactions(account.settings.chain, account.owner)):
+        for tx in left_over(account):
             groups.setdefault(tx.signed.nonce, []).append(tx)
         if not groups or min(groups) > (mined := await account.node.nonce(account.owner)):
             return tuple(outcomes)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.confirm import FOREIGN_POLLS, confirm, fetch_inclusion
-from yieldbot.chains.evm.execution.nonces import cancelled, clear_leftovers, given_up, leftovers
+from yieldbot.chains.evm.execution.nonces import cancelled, clear_leftovers, given_up, left_over
 from yieldbot.chains.evm.execution.submit import in_pool, submit
 from yieldbot.errors import PendingError
 from yieldbot.execution.halt import refuse_if_halted
@@ -54,7 +54,7 @@ async def read_outcomes(account: Account) -> tuple[tuple[Outcome, ...], tuple[st
             outcomes += await confirm(reading, group)
         except PendingError as pending:
             waits.append(str(pending))
-    mined = await account.node.nonce(account.owner) if (left := _leftovers(account)) else 0
+    mined = await account.node.nonce(account.owner) if (left := left_over(account)) else 0
     waits += [
         f"{tx.signed.hash} ({tx.signed.words}) can be mined now and must be cancelled: `yieldbot run` does that"
         for tx in left
@@ -63,15 +63,11 @@ async def read_outcomes(account: Account) -> tuple[tuple[Outcome, ...], tuple[st
     return tuple(outcomes), tuple(waits)
 
 
-def _leftovers(account: Account) -> tuple[StoredTx, ...]:
-    return leftovers(account.journal.transactions(account.settings.chain, account.owner))
-
-
 def _by_nonce(account: Account) -> list[list[StoredTx]]:
     """The account's open transactions, with expired ones of the same nonces, by nonce and in order of signing."""
     chain, owner = account.settings.chain, account.owner
     groups: dict[int, list[StoredTx]] = {tx.signed.nonce: [] for tx in account.journal.open_transactions(chain, owner)}
-    for tx in account.journal.transactions(chain, owner):
+    for tx in account.journal.transactions(chain, owner) if groups else ():
         if tx.signed.nonce in groups and (tx.outcome is None or isinstance(tx.outcome, Expired)):
             groups[tx.signed.nonce].append(tx)
     return [groups[nonce] for nonce in sorted(groups)]
