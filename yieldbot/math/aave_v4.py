@@ -126,6 +126,11 @@ class HubAsset:
         return self.liquidity_raw + self.swept_raw + _up(self.owed_ray, RAY) - self.fees_raw
 
     @property
+    def lost_raw(self) -> int:
+        """Bad debt."""
+        return _up(self.deficit_ray, RAY)
+
+    @property
     def price(self) -> float:
         """Base units of the asset for one share."""
         return (self.total_raw + VIRTUAL) / (self.added_shares + VIRTUAL)
@@ -154,7 +159,7 @@ class HubAsset:
     def curve(self, terms: RateTerms, held_raw: int, one: int) -> HubCurve:
         """The rate as a function of our whole holding, of which ``held_raw`` is added already. one: base units of a
         whole token."""
-        pool_raw, lost_raw = self.liquidity_raw + self.drawn_raw + self.swept_raw, _up(self.deficit_ray, RAY)
+        pool_raw = self.liquidity_raw + self.drawn_raw + self.swept_raw
         deficit_raw = self.total_raw + VIRTUAL - pool_raw
         return HubCurve(
             others=(pool_raw - held_raw) / one,
@@ -162,7 +167,7 @@ class HubAsset:
             points=terms.points,
             keep=self.keep(),
             deficit=deficit_raw / one,
-            beside=(deficit_raw - lost_raw) / one,
+            beside=(deficit_raw - self.lost_raw) / one,
         )
 
 

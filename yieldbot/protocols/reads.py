@@ -3,7 +3,7 @@ found by their position in a list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import field
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from yieldbot.model.dataclass import dataclass
 from yieldbot.model.reads import Flow, Read
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Read)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +68,12 @@ class Reads:
             handle.kept.append(answer)
 
 
-def side_by_side(flows: Sequence[Flow[T]]) -> Flow[list[T]]:
+def side_by_side(
+    flows: Sequence[Generator[Sequence[R], Sequence[bytes], T]],
+) -> Generator[Sequence[R], Sequence[bytes], list[T]]:
     """Several flows as one, whose rounds are made together; the results in the order of the flows."""
     found: dict[int, T] = {}
-    wanted: dict[int, Sequence[Read]] = {}
+    wanted: dict[int, Sequence[R]] = {}
 
     def step(place: int, answers: Sequence[bytes] | None) -> None:
         try:

@@ -20,7 +20,9 @@ from yieldbot.model.market import Market, Status
 from yieldbot.model.risk import Act
 from yieldbot.protocols.backing import backing_of
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.backing import root_of
+from yieldbot.protocols.evm.backing import keys_of, root_of
+from yieldbot.protocols.evm.backing_pools import Known
+from yieldbot.protocols.evm.backing_reads import Graph, read_holdings
 from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.risk.look_through import locked_below
 from yieldbot.sandbox.evm.artifacts import own
@@ -293,8 +295,21 @@ async def test_a_hub_of_aave_v4_pays_what_is_predicted_with_premiums_bad_debt_an
         draw = await chain.draw(market, raw)
         assert draw is not None and abs(draw.error_bp) < 0.01
     await tell(chain, spoke, "loseDrawn", 0, 5_000 * USDC)
-    (doubt,) = (await chain.state(market)).doubts
+    state = await chain.state(market)
+    (doubt,) = state.doubts
     assert "cash and debts are" in doubt
+    root, block = root_of(state, {}), await chain.node.block()
+    ((key, _),) = root.held.children
+    (graph,) = await chain.node.run([read_holdings(keys_of([root]), Known())], block)
+    assert isinstance(graph, Graph)
+    rests = graph.nodes[key]  # the spoke's one collateral is WETH, which nobody has drawn
+    weth = next(token.address for token in chain.job.chain.tokens.values() if token.symbol == "WETH")
+    ((child, lent),) = rests.children
+    assert child == f"token:{weth}" and rests.used == ((child, 0.0),) and rests.asset == root.asset
+    assert lent == pytest.approx(state.borrowed.raw, rel=1e-6) and rests.idle == state.liquidity.raw  # type: ignore[union-attr]
+    assert rests.unknown == 40_000 * USDC and "reinvested" in rests.why
+    assert rests.lost == pytest.approx(5_600 * USDC, rel=1e-6)
+    assert dict(rests.prices)[child] / dict(rests.prices)[root.asset] == pytest.approx(3_000 / 10**12)
 
 
 async def test_a_hub_of_aave_v4_is_obeyed_and_not_believed(chain: Accuracy) -> None:

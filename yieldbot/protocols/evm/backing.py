@@ -83,6 +83,11 @@ def _aave(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
     return HeldBy(children=((aave_key(str(state.market.params["pool"])), 1.0),), asset=asset)
 
 
+def _hub(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    params = state.market.params
+    return HeldBy(children=((f"hub:{checksum(params['hub'])}/{params['asset_id']}", 1.0),), asset=asset)
+
+
 def _comet(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
     return HeldBy(children=((f"comet:{checksum(state.market.address)}", 1.0),), asset=asset)
 
@@ -191,6 +196,7 @@ def _liquidity(state: MarketState, asset: str) -> HeldBy:
 
 OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] = {
     "aave_v3": _aave,
+    "aave_v4": _hub,
     "compound_v2": _ctoken,
     "compound_v3": _comet,
     "erc4626": _vault,

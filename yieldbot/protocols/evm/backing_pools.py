@@ -101,7 +101,7 @@ def aave(at: Address, known: Known) -> Reading:
             unread.append(token)
         else:
             children.append((token_key(token), supplied / 10 ** min(amount(terms), 36.0) * amount(price)))
-    return replace(_of_pool(children, used, unread, f"reserves of the pool {at}"), prices=tuple(prices))
+    return replace(of_pool(children, used, unread, f"reserves of the pool {at}"), prices=tuple(prices))
 
 
 def comptroller(at: Address, known: Known) -> Reading:
@@ -139,7 +139,7 @@ def comptroller(at: Address, known: Known) -> Reading:
             unread.append(one)
         else:
             children.append((token, value))
-    return replace(_of_pool(children, used, unread, f"markets of the comptroller {at}"), prices=tuple(prices))
+    return replace(of_pool(children, used, unread, f"markets of the comptroller {at}"), prices=tuple(prices))
 
 
 def comet(at: Address, known: Known) -> Reading:
@@ -185,7 +185,7 @@ def comet(at: Address, known: Known) -> Reading:
             children.append((token_key(asset), amount(total) / scale * amount(price)))
     if empty == len(rows) and number(borrowed) == 0:  # it lends to nobody
         return HeldBy(idle=1.0, lost=lost)
-    found = _of_pool(children, (), unread, f"collaterals of the Comet {at}")
+    found = of_pool(children, (), unread, f"collaterals of the Comet {at}")
     return replace(found, lost=lost, prices=tuple(prices))
 
 
@@ -223,7 +223,7 @@ def euler(at: Address, collaterals: Sequence[Address], asset: Address, symbol: s
     idle = min(amount(lies), total)
     if idle >= total:  # it lends to nobody
         return HeldBy(idle=1.0, asset=token_key(asset), symbol=symbol)
-    found = _of_pool(children, used, unread, f"collaterals of {symbol or at}")
+    found = of_pool(children, used, unread, f"collaterals of {symbol or at}")
     whole = sum(value for _, value in found.children) + found.unknown
     part = (total - idle) / whole
     children = [(key, value * part) for key, value in found.children]
@@ -237,7 +237,7 @@ def euler(at: Address, collaterals: Sequence[Address], asset: Address, symbol: s
     )
 
 
-def _of_pool(
+def of_pool(
     children: Sequence[tuple[str, float]], used: Sequence[tuple[str, float]], unread: Sequence[str], what: str
 ) -> HeldBy:
     """A pool's holdings. unread: collaterals of which something could not be read, each taken to be as large as the

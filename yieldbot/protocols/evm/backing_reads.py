@@ -15,6 +15,7 @@ from yieldbot.model.look_through import HeldBy
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.protocols.backing import TOKEN
 from yieldbot.protocols.evm.abi import checksum, label, selector_of
+from yieldbot.protocols.evm.backing_hub import hub
 from yieldbot.protocols.evm.backing_pools import (
     MOST_LISTED,
     Known,
@@ -274,6 +275,7 @@ KINDS: dict[str, Callable[[Address, Known], Reading]] = {
     "comptroller": comptroller,
     "comet": comet,
     "oracle": one_price,
+    "hub": hub,
     "token": _token,
 }
 """By kind of key, the flow that reads its holdings."""
