@@ -7,10 +7,12 @@ import random
 from yieldbot.math.balancer_stable import BalancerPool, BalancerVenue
 from yieldbot.math.concentrated import MOST_TICK, V3Pool, sqrt_at, tick_at
 from yieldbot.math.curve_crypto import CryptoPool, CryptoVenue, crypto_venue
+from yieldbot.math.curve_meta import MetaPool
 from yieldbot.math.psm import PsmVenue
 from yieldbot.math.savings_rate import RAY
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
 from yieldbot.math.stableswap import StablePool, StableVenue, invariant
+from yieldbot.math.stableswap_liquidity import DepositVenue, SharedPool, WithdrawalVenue
 from yieldbot.math.venues import V2Venue, V3Venue, VenuePath
 from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue
 from yieldbot.math.whirlpool import sqrt_at as whirl_at
@@ -88,6 +90,13 @@ def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
     found["psm into savings"] = PsmVenue("into savings", *ones, 11 * RAY // 10, sides[1])
     back = StablePool("plain2", (sides[1], sides[0]), (coins[1][1], coins[1][0]), 200_000, 4 * 10**6)
     found["path"] = VenuePath(found["plain2-0"], StableVenue(back, 0, 1, invariant(back)))
+    plain = StablePool("ng", *coins, 200_000, 4 * 10**6)
+    into, out_of = (SharedPool(plain, invariant(plain) * one // 10**18) for one in ones[::-1])
+    found |= {"deposit": DepositVenue(into, 0), "withdrawal": WithdrawalVenue(out_of, 1)}
+    shared = SharedPool(plain, invariant(plain))
+    over = StablePool("ng", (sides[0], shared.supply // 2), (coins[1][0], shared.price), 200_000, 4 * 10**6)
+    back = StablePool("ng", (sides[1], shared.supply // 2), (coins[1][1], shared.price), 200_000, 4 * 10**6)
+    found |= {"meta": MetaPool(over, shared).venue(0, 2), "meta back": MetaPool(back, shared).venue(1, 0)}
     found["path-of-two-kinds"] = VenuePath(found["v2"], V2Venue(sides[1], sides[0]))
     return found
 
@@ -112,6 +121,10 @@ def side_of(venue: Venue) -> int:
         return venue.cash * venue.one_in // venue.one_out
     if isinstance(venue, BalancerVenue):
         return venue.pool.balances[venue.i] * 10**18 // (venue.pool.scaling[venue.i] * venue.pool.rates[venue.i])
+    if isinstance(venue, DepositVenue):
+        return venue.base.pool.balances[venue.i]
+    if isinstance(venue, WithdrawalVenue):
+        return venue.base.supply // 2
     if isinstance(venue, StableVenue | CryptoVenue):
         return venue.pool.balances[venue.i]
     if isinstance(venue, SolidlyVenue):

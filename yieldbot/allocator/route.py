@@ -66,8 +66,8 @@ def route(
     unit_cost: cost of a unit of gas, in base units of ``wanted``; way_cost: cost of each route's transactions in
     addition to their gas, in base units of ``wanted``. Through an intermediate token the first pool is the one that
     brings most for the whole amount, the second the one that brings most for that; both belong to one router, since a
-    route is one call. Each pool is in at most one route (a contract of many coins counts as one pool), so that outputs
-    are independent and the bound holds.
+    route is one call. Each pool is in at most one route (a contract of many coins counts as one pool, and of metapools
+    over one base pool only the best counts), so that outputs are independent and the bound holds.
     """
     ways = ways_of(pools, amount, wanted)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
@@ -81,7 +81,7 @@ def ways_of(pools: Sequence[PoolState] | PoolsByPair, amount: Amount, wanted: To
     """The candidate routes that ``route`` splits over. Raises Unswappable if there is none."""
 
     def through(between: Token, firsts: Sequence[PoolState], seconds: Sequence[PoolState]) -> tuple[int, Way] | None:
-        first = _best(firsts, lambda s: -s.venue(amount.token).quote_exact_in(amount.raw)[0])
+        first = _best(firsts, loss)
         if first is None:
             return None
         carried = first.venue(amount.token).quote_exact_in(amount.raw)[0]
@@ -91,7 +91,10 @@ def ways_of(pools: Sequence[PoolState] | PoolsByPair, amount: Amount, wanted: To
         way = (first, second), VenuePath(first.venue(amount.token), second.venue(between))
         return -second.venue(between).quote_exact_in(carried)[0], way
 
-    return _ways(pools, amount.token, wanted, through)
+    def loss(state: PoolState) -> int:
+        return -state.venue(amount.token).quote_exact_in(amount.raw)[0]
+
+    return _ways(pools, amount.token, wanted, through, loss)
 
 
 def route_for(
@@ -115,7 +118,10 @@ def route_for(
         way = (first, second), VenuePath(first.venue(given), second.venue(between))
         return first.venue(given).quote_exact_out(carried), way
 
-    ways = _ways(pools, given, wanted.token, through)
+    def loss(state: PoolState) -> int:
+        return state.venue(given).quote_exact_out(wanted.raw)
+
+    ways = _ways(pools, given, wanted.token, through, loss)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
     found = split_exact_out([venue for _, venue in ways], wanted.raw, costs)
     parts = _parts(ways, given, wanted.token, found.parts, found.outs)
@@ -128,19 +134,20 @@ def _ways(
     given: Token,
     wanted: Token,
     through: Callable[[Token, Sequence[PoolState], Sequence[PoolState]], tuple[int, Way] | None],
+    loss: Callable[[PoolState], int],
 ) -> list[Way]:
     by_pair = pools if isinstance(pools, PoolsByPair) else PoolsByPair(pools)
-    ways: list[Way] = [((state,), state.venue(given)) for state in by_pair.of(given, wanted)]
+    ways: list[Way] = [((state,), state.venue(given)) for state in _apart(by_pair.of(given, wanted), loss)]
     for between in by_pair.tokens:
         if between in (given, wanted):
             continue
         firsts, seconds = by_pair.of(given, between), by_pair.of(between, wanted)
         if not firsts or not seconds:
             continue
-        used = {state.pool.id for pools, _ in ways for state in pools}
+        used = {used for pools, _ in ways for state in pools for used in state.pool.uses}
         free, last = (_by_router(states, used) for states in (firsts, seconds))
         tried = [through(between, free[router], last[router]) for router in free if router in last]
-        found = [one for one in tried if one is not None and one[1][0][0].pool.id != one[1][0][1].pool.id]
+        found = [one for one in tried if one is not None and one[1][0][0].pool.uses.isdisjoint(one[1][0][1].pool.uses)]
         if found:
             ways.append(min(found, key=lambda one: one[0])[1])
     if not ways:
@@ -148,12 +155,23 @@ def _ways(
     return ways
 
 
+def _apart(states: Sequence[PoolState], loss: Callable[[PoolState], int]) -> Sequence[PoolState]:
+    """The pools without those that share liquidity with one that loses less: metapools over one base pool."""
+    if not any("base" in state.pool.params for state in states):
+        return states
+    kept = list[PoolState]()
+    for state in states:
+        rivals = [one for one in kept if not one.pool.uses.isdisjoint(state.pool.uses)]
+        kept = [one for one in kept if one not in rivals] + [_best([*rivals, state], loss) or state]
+    return kept
+
+
 def _by_router(states: Iterable[PoolState], used: Collection[str]) -> dict[tuple[str, str | None], list[PoolState]]:
     """Pools that no other route uses, grouped by the router that swaps in them: a route is one call of one router. A
     pool whose router takes one pool at a time is ``alone``."""
     found: dict[tuple[str, str | None], list[PoolState]] = {}
     for state in states:
-        if state.pool.id not in used:
+        if state.pool.uses.isdisjoint(used):
             router = state.pool.id if state.pool.params.get("alone") else state.pool.params.get("router")
             found.setdefault((state.pool.protocol, router), []).append(state)
     return found

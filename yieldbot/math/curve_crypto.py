@@ -17,9 +17,8 @@ import math
 from functools import cached_property
 
 from yieldbot.math.concentrated import MOST_UINT256, TooLittle, Unswappable
-from yieldbot.math.roots import crossing
-from yieldbot.math.stableswap import FLAT, LEAST, OVERFLOWS
-from yieldbot.math.venues import MOST_IN, smallest_input
+from yieldbot.math.stableswap import OVERFLOWS
+from yieldbot.math.venues import MOST_IN, amount_until, smallest_input
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.units import WAD
 
@@ -30,8 +29,6 @@ MOST_GAMMA_SMALL = 2 * 10**16
 LEAST_PART, MOST_PART = 10**16, (5 * 10**19, 10**20)
 """Bounds of each balance over D, in 1e-18 (the upper one for two coins and for three): within those of every version of
 the contracts. Beyond them nothing is quoted."""
-CLOSE = 2.0**-42
-"""Relative distance at which the search for an amount ends; ``off`` counts more."""
 LEAST_D, MOST_D = 10**17, 10**33
 CUBE_LIMIT = MOST_UINT256 // 10**36
 """Largest number whose cube root is taken at 36 decimals more."""
@@ -322,20 +319,8 @@ class CryptoVenue:
     def amount_until_price(self, price: float) -> int:
         """Searched on the prices of the invariant itself, which fall as more goes in, at the lowest fee."""
         wanted = price / (1.0 - self.least_fee / FEE_ONE)
-        if self._price(0) < wanted:
-            return 0
-        low, high = 1, self.pool.balances[self.i] // 1000 + 2
-        while high < MOST_IN and self._price(high) >= wanted:
-            low, high = high, 8 * high
-        if high >= MOST_IN:
-            return MOST_IN
-
-        def level(taken: float) -> float:
-            found = math.log(max(LEAST, self._price(int(taken)) / wanted))
-            return found if abs(found) > FLAT else 0.0
-
-        found = int(crossing(level, float(low), float(high), lambda low, high: high - low <= CLOSE * low, 0.0)[0])
-        return found if found and self._gives(found, 0) else 0
+        first = self.pool.balances[self.i] // 1000 + 2
+        return amount_until(self._price, wanted, first, MOST_IN, lambda taken: self._gives(taken, 0))
 
     def _price(self, taken: int) -> float:
         """Output units for one more unit after ``taken`` went in, before the fee; 0 beyond what the pool takes."""

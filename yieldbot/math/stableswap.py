@@ -19,7 +19,7 @@ from typing import Literal
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
 from yieldbot.math.roots import crossing
-from yieldbot.math.venues import MOST_IN, smallest_input
+from yieldbot.math.venues import FLAT, LEAST, MOST_IN, smallest_input
 from yieldbot.model.dataclass import dataclass
 
 PRECISION = 10**18
@@ -27,8 +27,6 @@ FEE_ONE = 10**10
 ROUNDS = 255
 MOST_COINS = 8
 OVERFLOWS = "the pool's arithmetic overflows"
-LEAST, FLAT = 1e-300, 2.0**-51
-"""Price ratios below LEAST count as LEAST; two prices whose logarithms differ by less than FLAT count as equal."""
 
 Flavour = Literal["3pool", "template", "plain2", "ng"]
 
@@ -62,9 +60,10 @@ class StablePool:
         return 1 if self.flavour == "3pool" else 100
 
 
-def invariant(pool: StablePool) -> int:
-    """get_D: the pool's invariant. Raises Unswappable where it does not converge, or a coin is missing."""
-    xp, n, one = pool.xp, len(pool.balances), pool.unit
+def invariant(pool: StablePool, held: tuple[int, ...] | None = None) -> int:
+    """get_D: the invariant at balances ``held`` (18 decimals), by default the pool's own. Raises Unswappable where it
+    does not converge, or a coin is missing."""
+    xp, n, one = pool.xp if held is None else held, len(pool.balances), pool.unit
     total, ann = sum(xp), pool.amp * len(xp)
     if not all(xp):
         raise Unswappable("the pool lacks one of its coins")
@@ -86,13 +85,20 @@ def invariant(pool: StablePool) -> int:
 
 def balance_of(pool: StablePool, i: int, j: int, x: int, d: int) -> int:
     """get_y: balance of coin j (18 decimals) when coin i's is ``x``, at invariant d. Raises Unswappable."""
-    n, one, xp = len(pool.balances), pool.unit, pool.xp
+    return balance_beside(pool, (*pool.xp[:i], x, *pool.xp[i + 1 :]), j, d)
+
+
+def balance_beside(pool: StablePool, held: Sequence[int], j: int, d: int) -> int:
+    """get_y_D: balance of coin j beside the others of ``held`` (all 18 decimals), at invariant d. Raises
+    Unswappable."""
+    n, one = len(held), pool.unit
     ann = pool.amp * n
     total, c = 0, d
-    for k in range(n):
+    for k, each in enumerate(held):
         if k == j:
             continue
-        each = x if k == i else xp[k]
+        if each <= 0:
+            raise Unswappable("the pool lacks one of its coins")
         total += each
         c = _fits(c * d) // (each * n)
     c = _fits(c * d * one) // (ann * n)
@@ -108,11 +114,12 @@ def balance_of(pool: StablePool, i: int, j: int, x: int, d: int) -> int:
     raise Unswappable("the pool's balance does not converge")
 
 
-def fee_of(pool: StablePool, x: int, y: int) -> int:
-    """The fee at mean balances x and y of both coins (NG's _dynamic_fee), in 1e-10."""
+def fee_of(pool: StablePool, x: int, y: int, fee: int | None = None) -> int:
+    """The fee at balances x and y (NG's _dynamic_fee), in 1e-10. fee: the one in balance, by default the pool's."""
+    plain = pool.fee if fee is None else fee
     if pool.offpeg <= FEE_ONE:
-        return pool.fee
-    return pool.offpeg * pool.fee // ((pool.offpeg - FEE_ONE) * 4 * x * y // (x + y) ** 2 + FEE_ONE)
+        return plain
+    return pool.offpeg * plain // ((pool.offpeg - FEE_ONE) * 4 * x * y // (x + y) ** 2 + FEE_ONE)
 
 
 def exchange_output(pool: StablePool, i: int, j: int, dx: int, d: int | None = None) -> tuple[int, int]:

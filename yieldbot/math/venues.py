@@ -24,6 +24,10 @@ from yieldbot.model.exchange import Venue
 MOST_IN = 1 << 127
 """Largest input that is considered."""
 NEARLY = -1e-16
+LEAST, FLAT = 1e-300, 2.0**-51
+"""Price ratios below LEAST count as LEAST; two prices whose logarithms differ by less than FLAT count as equal."""
+CLOSE = 2.0**-42
+"""Relative distance at which the search for an amount ends; ``off`` counts more."""
 NEAR_BITS = 40
 """Two inputs of a path count as equal if they differ by one part in 2^40, or by what brings one unit at the token in
 between."""
@@ -40,6 +44,33 @@ def smallest_input(gives: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if gives(middle) else (middle, high)
     return high
+
+
+def amount_until(
+    price_after: Callable[[int], float], wanted: float, first: int, most: int, pays: Callable[[int], bool]
+) -> int:
+    """The largest input (at most ``most``) after which one more unit still brings ``wanted`` output units; 0 if none
+    does.
+
+    price_after: the falling price after an input; 0 beyond what the pool takes. first: an input to begin with. pays:
+    whether the pool takes an input.
+    """
+    if price_after(0) < wanted:
+        return 0
+    low, high = 1, first
+    while high < most and price_after(high) >= wanted:
+        low, high = high, 8 * high
+    if high >= most:
+        if price_after(most) >= wanted:
+            return most
+        high = most
+
+    def level(taken: float) -> float:
+        found = math.log(max(LEAST, price_after(int(taken)) / wanted))
+        return found if abs(found) > FLAT else 0.0
+
+    found = int(crossing(level, float(low), float(high), lambda low, high: high - low <= CLOSE * low, 0.0)[0])
+    return found if found and pays(found) else 0
 
 
 @dataclass(frozen=True, slots=True)

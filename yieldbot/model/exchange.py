@@ -55,6 +55,11 @@ class Pool:
         address."""
         return str(self.params.get("id", self.address))
 
+    @property
+    def uses(self) -> frozenset[str]:
+        """Ids of the pools whose liquidity a swap here changes: its own, and that of the pool below a metapool."""
+        return frozenset({self.id, *((str(self.params["base"]),) if "base" in self.params else ())})
+
 
 @dataclass(frozen=True, slots=True)
 class PoolState:

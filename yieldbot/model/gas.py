@@ -71,6 +71,7 @@ SWAPS: Mapping[str, int] = {
     "balancer_v3": 200_000,
     "curve_crypto/2": 220_000,
     "curve_crypto/3": 260_000,
+    "curve_meta": 300_000,
     "curve_stableswap": 150_000,
     "slipstream": 180_000,
     "spark_psm": 120_000,

@@ -35,6 +35,17 @@ def test_a_swap_is_split_over_pools_and_goes_through_other_tokens() -> None:
     assert direct.parts[0].taken.raw == pytest.approx(75 * 10**9, rel=1e-6)
 
 
+def test_of_metapools_over_one_base_pool_the_better_one_is_taken() -> None:
+    """Their outputs both come out of the base pool: together they would bring less than each says alone."""
+    worse, better, apart = (
+        pool(name, A, B, (raw, raw)) for name, raw in (("worse", 10**12), ("better", 10**13), ("apart", 10**12))
+    )
+    over = [replace(s, pool=replace(s.pool, params={**s.pool.params, "base": "0xba5e"})) for s in (worse, better)]
+    for states in ([*over, apart], [*over[::-1], apart]):
+        for found in (route(states, Amount(A, 10**11), B), route_for(states, A, Amount(B, 10**10))):
+            assert [part.pools[0].name for part in found.parts] == ["better", "apart"]
+
+
 def test_without_a_way_there_is_none() -> None:
     with pytest.raises(Unswappable, match="no pool leads from A to B"):
         route([pool("first", A, C, (10**9, 10**9))], Amount(A, 10), B)

@@ -24,7 +24,7 @@ from yieldbot.model.gas import SWAPS
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.protocols.evm.curve_pools import CurveCalls, coins_of, compared, listed_pools
+from yieldbot.protocols.evm.curve_pools import CurveCalls, coins_of, compared, listed_pools, probes_of
 from yieldbot.protocols.reads import Reads
 
 MOST_COINS = 3
@@ -87,7 +87,7 @@ class CurveCrypto(CurveCalls):
         i, j = (coins.index(token.address) for token in (pool.token0, pool.token1))
         forms = (state, replace(state, later_fee=True)) if len(coins) == 2 else (state,)
         quotes = [partial(_output, form) for form in forms]
-        state = forms[(yield from compared(pool, quotes, state.balances, i, j, OTHER))]
+        state = forms[(yield from compared(pool, quotes, probes_of(state.balances, i, j), OTHER))]
         gas = SWAPS[f"curve_crypto/{len(coins)}"]
         return PoolState(pool, crypto_venue(state, i, j), crypto_venue(state, j, i), gas=gas)
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import Unswappable
+from yieldbot.math.stableswap import Flavour, StablePool
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, tokens_along
@@ -67,24 +68,59 @@ def listed_pools(
     return tuple(found)
 
 
-def compared(pool: Pool, quotes: Sequence[Quote], balances: Sequence[int], i: int, j: int, why: str) -> Flow[int]:
-    """Which of ``quotes`` is the pool's own ``get_dy`` for parts of its balances. Raises MarketError if none is. why:
-    what such a pool is."""
+Probe = tuple[int, int, int]
+"""(coin in, coin out, base units in)."""
+
+
+def probes_of(balances: Sequence[int], i: int, j: int) -> list[Probe]:
+    """Swaps of parts of two coins' balances, both ways."""
+    return [(a, b, balances[a] // part) for a, b in ((i, j), (j, i)) for part in PROBES if balances[a] >= part]
+
+
+def compared(
+    pool: Pool, quotes: Sequence[Quote], probes: Sequence[Probe], why: str, getter: str = "get_dy"
+) -> Flow[int]:
+    """Which of ``quotes`` gives what the pool's own ``getter`` does. Raises MarketError if none does. why: what such a
+    pool is."""
     codec = abi(pool.protocol)
-    probes = [(a, b, balances[a] // part) for a, b in ((i, j), (j, i)) for part in PROBES if balances[a] >= part]
-    answers = yield [codec.read(pool.address, "get_dy", *probe, optional=True) for probe in probes]
-    theirs = [codec.one("get_dy", data) if data else None for data in answers]
+    answers = yield [codec.read(pool.address, getter, *probe, optional=True) for probe in probes]
+    theirs = [codec.one(getter, data) if data else None for data in answers]
     for place, quote in enumerate(quotes):
         if None not in theirs and [_quoted(quote, probe) for probe in probes] == theirs:
             return place
     raise MarketError(f"{pool.name} ({pool.address}) {why}")
 
 
-def _quoted(quote: Quote, probe: tuple[int, int, int]) -> int | None:
+def _quoted(quote: Quote, probe: Probe) -> int | None:
     try:
         return quote(*probe)
     except Unswappable:
         return None
+
+
+class StableReads:
+    """The reads of a StableSwap pool's state, added to a round, and the state from their answers."""
+
+    def __init__(self, reads: Reads, flavour: Flavour, at: Address, coins: Sequence[Address]) -> None:
+        codec, self._flavour = abi("curve_stableswap"), flavour
+        self._amp = reads.add(codec.read(at, "A" if flavour == "3pool" else "A_precise"))
+        self._fee = reads.add(codec.read(at, "fee"))
+        self._held = reads.group(codec.read(at, "balances", k) for k in range(len(coins)))
+        self._places = reads.group(abi("erc20").read(coin, "decimals") for coin in coins)
+        more = ("offpeg_fee_multiplier", "stored_rates") if flavour == "ng" else ()
+        self._ng = {name: reads.add(codec.read(at, name)) for name in more}
+
+    def state(self) -> StablePool:
+        """The pool's state, once the round is made."""
+        codec = abi("curve_stableswap")
+        balances = tuple(codec.one("balances", data) for data in self._held.data)
+        rates = tuple(10 ** (36 - abi("erc20").one("decimals", data)) for data in self._places.data)
+        offpeg = 0
+        if self._ng:
+            offpeg = codec.one("offpeg_fee_multiplier", self._ng["offpeg_fee_multiplier"].data)
+            rates = tuple(codec.one("stored_rates", self._ng["stored_rates"].data))
+        amp, fee = codec.one("A", self._amp.data), codec.one("fee", self._fee.data)
+        return StablePool(self._flavour, balances, rates, amp, fee, offpeg)
 
 
 class CurveCalls:
@@ -99,13 +135,19 @@ class CurveCalls:
     ) -> tuple[EvmCall, ...]:
         (pool,) = self._one(pools)
         tokens_along(pools, given.token, least.token)
-        i, j = (pool.params["coins"].index(token.address) for token in (given.token, least.token))
-        data = abi(self.protocol).encode(SWAP, i, j, given.raw, least.raw)
+        name, coins = self.call(pool)
+        i, j = (coins.index(token.address) for token in (given.token, least.token))
+        data = abi(self.protocol).encode(name, i, j, given.raw, least.raw)
         words = swap_description(pools, given, least)
         return (EvmCall(pool.address, data, 0, words, Allowance(given.token, pool.address, given.raw), least),)
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
-        return {self._one(pools)[0].address: frozenset({abi(self.protocol).selector(SWAP)})}
+        (pool,) = self._one(pools)
+        return {pool.address: frozenset({abi(self.protocol).selector(self.call(pool)[0])})}
+
+    def call(self, pool: Pool) -> tuple[str, tuple[Address, ...]]:
+        """(name of the pool's function that swaps its two tokens, the coins that this function counts)."""
+        return SWAP, pool.params["coins"]
 
     def spenders(self, pools: tuple[Pool, ...]) -> tuple[Address, ...]:
         return (self._one(pools)[0].address,)

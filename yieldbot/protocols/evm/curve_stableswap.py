@@ -14,15 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import Unswappable
-from yieldbot.math.stableswap import MOST_COINS, Flavour, StablePool, StableVenue, get_dy, invariant
+from yieldbot.math.stableswap import MOST_COINS, Flavour, StableVenue, get_dy, invariant
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.gas import SWAPS
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
-from yieldbot.protocols.evm.abi import abi
-from yieldbot.protocols.evm.curve_pools import CurveCalls, coins_of, compared, listed_pools
+from yieldbot.protocols.evm.curve_pools import CurveCalls, StableReads, coins_of, compared, listed_pools, probes_of
 from yieldbot.protocols.reads import Reads
 
 
@@ -52,26 +51,15 @@ class CurveStableSwap(CurveCalls):
         return listed_pools(self.protocol, deployment, coins, pairs, {"flavour": deployment.params["flavour"]})
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
-        codec, at, flavour = abi(self.protocol), pool.address, pool.params["flavour"]
+        at, flavour = pool.address, pool.params["flavour"]
         coins: tuple[Address, ...] = pool.params["coins"]
         reads = Reads()
-        amp = reads.add(codec.read(at, "A" if flavour == "3pool" else "A_precise"))
-        fee = reads.add(codec.read(at, "fee"))
-        held = reads.group(codec.read(at, "balances", i) for i in range(len(coins)))
-        places = reads.group(abi("erc20").read(coin, "decimals") for coin in coins)
-        more = ("offpeg_fee_multiplier", "stored_rates") if flavour == "ng" else ()
-        ng = {name: reads.add(codec.read(at, name)) for name in more}
+        rows = StableReads(reads, flavour, at, coins)
         yield from reads.made()
-        balances = tuple(codec.one("balances", data) for data in held.data)
-        rates = tuple(10 ** (36 - abi("erc20").one("decimals", data)) for data in places.data)
-        offpeg = 0
-        if ng:
-            offpeg = codec.one("offpeg_fee_multiplier", ng["offpeg_fee_multiplier"].data)
-            rates = tuple(codec.one("stored_rates", ng["stored_rates"].data))
-        state = StablePool(flavour, balances, rates, codec.one("A", amp.data), codec.one("fee", fee.data), offpeg)
+        state = rows.state()
         i, j = (coins.index(token.address) for token in (pool.token0, pool.token1))
         why = f"is no pool of the flavour {flavour!r}: it rounds otherwise"
-        yield from compared(pool, [lambda *probe: get_dy(state, *probe)], balances, i, j, why)
+        yield from compared(pool, [lambda *probe: get_dy(state, *probe)], probes_of(state.balances, i, j), why)
         try:
             d = invariant(state)
         except Unswappable as bad:

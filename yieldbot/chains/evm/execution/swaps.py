@@ -2,13 +2,13 @@
 
 Arguments are judged by their roles in abis/*.json. Known calls: UniswapV2Router02.swapExactTokensForTokens;
 exactInputSingle and exactInput of v3's SwapRouter (and of Slipstream's, which names a pool by its tick spacing), and of
-SwapRouter02, whose deadline is in its multicall; and exchange(i, j, dx, min_dy) of Curve's pools, which pays the caller
-and has no deadline.
+SwapRouter02, whose deadline is in its multicall; exchange(i, j, dx, min_dy) of Curve's pools and exchange_underlying of
+its metapools, which pay the caller and have no deadline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.model.exchange import SwapTerms, v3_path
@@ -25,8 +25,12 @@ ENDS = frozenset({"token_in", "token_out"})
 KEYS = frozenset({"fee", "tick_spacing"})
 """Roles by which a call names its single pool: the two tokens, and the fee tier or (Slipstream) the tick spacing."""
 SINGLE = ENDS | KEYS
-COINS = frozenset({"coin_in", "coin_out"})
-"""Roles by which a Curve call names its tokens: their indexes in the pool."""
+COINS: Mapping[str, tuple[str, str]] = {
+    "coins": ("coin_in", "coin_out"),
+    "underlying": ("underlying_in", "underlying_out"),
+}
+"""By the pool's list of coins, the roles by which a Curve call names its tokens: their indexes in that list."""
+INDEXES = frozenset(role for roles in COINS.values() for role in roles)
 BOUNDS = frozenset({"amount_in", "least_out", "recipient", "deadline"})
 """Roles that a swap must have; without one of them it is refused."""
 MOST_DEADLINE_SECONDS = 3600
@@ -45,7 +49,8 @@ def swap_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms, now:
     for item in items:
         if item.role != "path" and (bad := _fault(item, owner, terms, now)) is not None:
             return bad
-    needed = BOUNDS - {"recipient", "deadline"} if named.keys() >= COINS else BOUNDS
+    by_index = any(named.keys() >= {*roles} for roles in COINS.values())
+    needed = BOUNDS - {"recipient", "deadline"} if by_index else BOUNDS
     if not named.keys() >= needed:
         return "SWAP_NOT_BOUND", "it does not say what goes in, what comes out at least, to whom and until when"
     return _way(items, named, terms)
@@ -66,7 +71,7 @@ def _fault(item: Argument, owner: Address, terms: SwapTerms, now: int) -> Fault 
         case "price_limit":
             if value:
                 return "ARGUMENT_NOT_KNOWN", "a price limit can leave a part of what goes in unswapped"
-        case role if role not in SINGLE | COINS:
+        case role if role not in SINGLE | INDEXES:
             return "ARGUMENT_NOT_KNOWN", f"{name} is nothing that a swap of ours says"
     return None
 
@@ -103,7 +108,7 @@ def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> 
         return "PATH_NOT_PLANNED", str(bad)
     shown = " > ".join(token.symbol for token in terms.tokens)
     path = [item for item in items if item.role == "path"]
-    singles = (SINGLE | COINS) & named.keys()
+    singles = (SINGLE | INDEXES) & named.keys()
     if path and path[0].type == "bytes":
         found = path[0].value
         same = len(path) == 1 and found == packed and not singles
@@ -111,11 +116,13 @@ def _way(items: Sequence[Argument], named: dict[str, Any], terms: SwapTerms) -> 
     elif path:
         same = [str(item.value).lower() for item in path] == tokens and not singles
         found_route = " > ".join(str(item.value) for item in path)
-    elif COINS & named.keys():
-        coins = [str(coin).lower() for coin in terms.pools[0].params.get("coins", ())]
+    elif INDEXES & named.keys():
+        listing, roles = next((key, roles) for key, roles in COINS.items() if named.keys() & {*roles})
+        coins = [str(coin).lower() for coin in terms.pools[0].params.get(listing, ())]
         places = [coins.index(token) if token in coins else None for token in tokens]
-        same = len(terms.pools) == 1 and [named.get("coin_in"), named.get("coin_out")] == places and singles == COINS
-        found_route = f"from coin {named.get('coin_in')} to coin {named.get('coin_out')}"
+        indexes = [named.get(role) for role in roles]
+        same = len(terms.pools) == 1 and None not in places and indexes == places and singles == {*roles}
+        found_route = f"from coin {indexes[0]} to coin {indexes[1]}"
     else:
         ends = [str(named.get(name, "")).lower() for name in ("token_in", "token_out")]
         keys = {role: named[role] for role in KEYS & named.keys()}

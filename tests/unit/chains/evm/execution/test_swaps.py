@@ -207,10 +207,12 @@ def test_a_multicall_holds_one_swap_of_its_router_and_nothing_else() -> None:
     assert refused([all_of_it]) == "AMOUNT_NOT_EXACT"
 
 
-@pytest.mark.parametrize("protocol", ["curve_stableswap", "curve_crypto"])
+@pytest.mark.parametrize("protocol", ["curve_stableswap", "curve_crypto", "curve_meta"])
 def test_a_swap_of_curves_names_its_coins_and_pays_whoever_calls(protocol: str) -> None:
     coins = (USDC.address, DAI.address, WETH.address)
     three = replace(pool(USDC, DAI, protocol=protocol), params={"coins": coins, "router": STRANGER})
+    if protocol == "curve_meta":
+        three = replace(three, params={**three.params, "coins": (USDC.address, ROUTER), "underlying": coins})
     curve, terms = adapter(protocol), SwapTerms((three,), GIVEN, LEAST)
     (call,) = curve.swap((three,), GIVEN, LEAST, OWNER, DEADLINE)
     assert call.to == STRANGER and call.least == LEAST and call.allowance is not None
@@ -232,6 +234,11 @@ def test_a_swap_of_curves_names_its_coins_and_pays_whoever_calls(protocol: str) 
     assert refused(said(0, 1, dx=GIVEN.raw - 1)) == "AMOUNT_NOT_EXACT"
     assert refused(said(0, 1, least=LEAST.raw - 1)) == "LEAST_BELOW_PLAN"
     assert refused(call.data, SwapTerms(WAYS["v3 one pool"][1], GIVEN, LEAST)) == "PATH_NOT_PLANNED"
+    other = SwapTerms((replace(three, params={"coins": coins[:1], "underlying": coins[1:]}),), GIVEN, LEAST)
+    assert refused(call.data, other) == "PATH_NOT_PLANNED", "an index into a list that lacks one of the tokens"
+    if protocol == "curve_meta":  # the same indexes of the metapool's own coins: shares of the base would come out
+        exchange = adapter("curve_stableswap").swap((replace(three, params={"coins": coins}),), GIVEN, LEAST, OWNER, 0)
+        assert exchange[0].data[4:] == call.data[4:] and refused(exchange[0].data) == "PATH_NOT_PLANNED"
     with pytest.raises(MarketError, match="one at a time"):
         curve.swap((three, three), GIVEN, LEAST, OWNER, DEADLINE)
 

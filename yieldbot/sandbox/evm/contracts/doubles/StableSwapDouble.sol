@@ -10,17 +10,17 @@ import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IER
 contract StableSwapDouble {
     enum Flavour { THREE_POOL, TEMPLATE, PLAIN2, NG }
 
-    uint256 private constant FEE_ONE = 10 ** 10;
-    uint256 private constant PRECISION = 10 ** 18;
+    uint256 internal constant FEE_ONE = 10 ** 10;
+    uint256 internal constant PRECISION = 10 ** 18;
 
     Flavour public immutable flavour;
-    uint256 private immutable _amp; // as the pool keeps it
-    uint256 private immutable _unit;
+    uint256 internal immutable _amp; // as the pool keeps it
+    uint256 internal immutable _unit;
     uint256 public immutable fee;
-    uint256 private immutable _offpeg;
+    uint256 internal immutable _offpeg;
     address[] public coins;
     uint256[] public balances;
-    uint256[] private _rates;
+    uint256[] internal _rates;
 
     constructor(Flavour flavour_, address[] memory coins_, uint256 amplification, uint256 fee_, uint256 offpeg) {
         flavour = flavour_;
@@ -54,7 +54,7 @@ contract StableSwapDouble {
         return _offpeg;
     }
 
-    function stored_rates() external view returns (uint256[] memory) {
+    function stored_rates() public view virtual returns (uint256[] memory) {
         require(flavour == Flavour.NG);
         return _rates;
     }
@@ -62,7 +62,7 @@ contract StableSwapDouble {
     function get_dy(int128 i, int128 j, uint256 dx) external view returns (uint256) {
         if (flavour != Flavour.THREE_POOL) return _dy(uint128(i), uint128(j), dx);
         (uint256 dy,) = _raw(uint128(i), uint128(j), dx);
-        dy = dy * PRECISION / _rates[uint128(j)];
+        dy = dy * PRECISION / _rate(uint128(j));
         return dy - fee * dy / FEE_ONE;
     }
 
@@ -75,28 +75,37 @@ contract StableSwapDouble {
         balances[uint128(j)] -= dy;
     }
 
-    function _dy(uint256 i, uint256 j, uint256 dx) private view returns (uint256) {
+    function _dy(uint256 i, uint256 j, uint256 dx) internal view returns (uint256) {
         (uint256 dy, uint256 rate) = _raw(i, j, dx);
-        return (dy - dy * rate / FEE_ONE) * PRECISION / _rates[j];
+        return (dy - dy * rate / FEE_ONE) * PRECISION / _rate(j);
     }
 
     /// What comes out before the fee, at 18 decimals, and the fee's rate.
-    function _raw(uint256 i, uint256 j, uint256 dx) private view returns (uint256 dy, uint256 rate) {
+    function _raw(uint256 i, uint256 j, uint256 dx) internal view returns (uint256 dy, uint256 rate) {
         require(i != j);
-        uint256[] memory xp = new uint256[](coins.length);
-        for (uint256 k = 0; k < xp.length; k++) xp[k] = _rates[k] * balances[k] / PRECISION;
-        uint256 x = xp[i] + dx * _rates[i] / PRECISION;
+        uint256[] memory xp = _xp(balances);
+        uint256 x = xp[i] + dx * _rate(i) / PRECISION;
         uint256 y = _y(i, j, x, xp, _d(xp));
         dy = xp[j] - y - 1;
-        rate = fee;
-        if (_offpeg > FEE_ONE) {
-            uint256 a = (xp[i] + x) / 2;
-            uint256 b = (xp[j] + y) / 2;
-            rate = _offpeg * fee / ((_offpeg - FEE_ONE) * 4 * a * b / (a + b) ** 2 + FEE_ONE);
-        }
+        rate = _feeAt((xp[i] + x) / 2, (xp[j] + y) / 2, fee);
     }
 
-    function _d(uint256[] memory xp) private view returns (uint256 d) {
+    /// Of a coin in 18 decimals.
+    function _rate(uint256 k) internal view virtual returns (uint256) {
+        return _rates[k];
+    }
+
+    function _xp(uint256[] memory held) internal view returns (uint256[] memory xp) {
+        xp = new uint256[](held.length);
+        for (uint256 k = 0; k < xp.length; k++) xp[k] = _rate(k) * held[k] / PRECISION;
+    }
+
+    function _feeAt(uint256 a, uint256 b, uint256 plain) internal view returns (uint256) {
+        if (_offpeg <= FEE_ONE) return plain;
+        return _offpeg * plain / ((_offpeg - FEE_ONE) * 4 * a * b / (a + b) ** 2 + FEE_ONE);
+    }
+
+    function _d(uint256[] memory xp) internal view returns (uint256 d) {
         uint256 n = xp.length;
         uint256 total;
         for (uint256 k = 0; k < n; k++) total += xp[k];
@@ -113,15 +122,21 @@ contract StableSwapDouble {
         revert("no convergence");
     }
 
-    function _y(uint256 i, uint256 j, uint256 x, uint256[] memory xp, uint256 d) private view returns (uint256 y) {
+    function _y(uint256 i, uint256 j, uint256 x, uint256[] memory xp, uint256 d) private view returns (uint256) {
+        uint256[] memory held = new uint256[](xp.length);
+        for (uint256 k = 0; k < xp.length; k++) held[k] = k == i ? x : xp[k];
+        return _beside(held, j, d);
+    }
+
+    /// Balance of coin j beside the others, at the invariant d.
+    function _beside(uint256[] memory xp, uint256 j, uint256 d) internal view returns (uint256 y) {
         uint256 n = xp.length;
         uint256 s;
         uint256 c = d;
         for (uint256 k = 0; k < n; k++) {
             if (k == j) continue;
-            uint256 each = k == i ? x : xp[k];
-            s += each;
-            c = c * d / (each * n);
+            s += xp[k];
+            c = c * d / (xp[k] * n);
         }
         c = c * d * _unit / (_amp * n * n);
         uint256 b = s + d * _unit / (_amp * n);
