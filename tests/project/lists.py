@@ -30,8 +30,8 @@ for (const [name, b] of Object.entries(book)) {
   if (name.startsWith('Chainlink')) chainlink[name.slice(9).toLowerCase()] = b;
   if (name.startsWith('AaveV4')) {
     list(b.CHAIN_ID, b);
-    const named = Object.values(b.ASSETS).map((a) => a.UNDERLYING);
-    aave_v4[name.slice(6).toLowerCase()] = {chain: b.CHAIN_ID, spokes: b.TOKENIZATION_SPOKES, assets: named};
+    const assets = Object.values(b.ASSETS).map((a) => a.UNDERLYING);
+    aave_v4[name.slice(6).toLowerCase()] = {spokes: b.TOKENIZATION_SPOKES, hubs: b.HUBS, assets};
   }
   if (!name.startsWith('AaveV3') || !b.POOL) continue;
   aave[name.slice(6).toLowerCase()] = {

@@ -46,6 +46,8 @@ def test_every_pool_and_comptroller_of_the_tables_has_a_registry(path: Path) -> 
     for kind, key in (("aave_v3", "pool"), ("compound_v2", "comptroller"), ("compound_v3", "configurator")):
         used = {one[key] for one in chain["protocols"] if one["protocol"] == kind and key in one}
         assert used == {one[key] for one in tables(path, kind)}
+    hubs = (lists()["aave_v4"].get(path.stem) or {"hubs": {}})["hubs"]
+    assert [one["hub"] for one in tables(path, "aave_v4")] == list(hubs.values())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -14,6 +14,7 @@ from yieldbot.math.aave_v4 import HubCurve
 from yieldbot.math.curves import LookThroughCurve
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.discovery import FoundMarket, Listed, Registry
 from yieldbot.model.ids import Address
 from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import Market, Status
@@ -24,6 +25,7 @@ from yieldbot.protocols.evm.backing import keys_of, root_of
 from yieldbot.protocols.evm.backing_pools import Known
 from yieldbot.protocols.evm.backing_reads import Graph, read_holdings
 from yieldbot.protocols.evm.standing import stands_on
+from yieldbot.protocols.registries import registries
 from yieldbot.risk.look_through import locked_below
 from yieldbot.sandbox.evm.artifacts import own
 from yieldbot.sandbox.evm.deployer import Contract
@@ -342,6 +344,13 @@ async def test_a_hub_of_aave_v4_is_obeyed_and_not_believed(chain: Accuracy) -> N
     ):
         (doubt,) = (await altered(chain, market, changes)).doubts
         assert words in doubt
+    reader, block = registries()["aave_v4"], await chain.node.block()
+    registry = Registry("aave_v4", market.chain, "Aave v4", {"hub": hub.address}, Address(hub.address))
+    (listed,) = await chain.node.run([reader.listing(registry)], block)
+    assert listed == (Listed(market.address),)  # of all spokes of both assets
+    (found,) = await chain.node.run([reader.confirm(registry, market.address)], block)
+    assert isinstance(found, FoundMarket) and (found.asset, found.denied) == (market.asset.address, False)
+    assert found.supplied_raw == (await chain.state(market)).supplied.raw
     parts = {one.name: one.address for one in stands_on(market, {})}
     assert parts["hub"] == hub.address and parts["tokenization spoke"] == market.address
 

@@ -108,6 +108,11 @@ KNOWN_BY = {
 }
 LISTS = {
     "aave_v3": {"getReservesList()": encode(["address[]"], [[ASSET, ZERO, ASSET]])},
+    "aave_v4": {
+        "getAssetCount()": encode(["uint256"], [1]),
+        "getSpokeCount(uint256)": encode(["uint256"], [2]),
+        "getSpokeAddress(uint256,uint256)": encode(["address"], [FIRST]),
+    },
     "compound_v2": {"getAllMarkets()": encode(["address[]"], [[FIRST]])},
     "fluid": {"allTokens()": encode(["address[]"], [[FIRST]])},
     "fraxlend": {"getAllPairAddresses()": encode(["address[]"], [[FIRST]])},
@@ -142,6 +147,7 @@ def test_an_event_names_its_market_and_a_short_one_nothing(kind: str) -> None:
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_list_names_each_market_once(kind: str) -> None:
     answers = {(AT, name): data for name, data in LISTS[kind].items()}
+    answers[FIRST, "hub()"] = encode(["address"], [AT])
     found = answered(registries()[kind].listing(registry(kind)), answers)
     assert [one.key for one in found] == [ASSET if kind == "aave_v3" else FIRST]
     assert isinstance(answered(registries()[kind].listing(registry(kind)), {}), MarketError)
@@ -190,6 +196,13 @@ def test_the_others_confirm_by_their_own_contracts() -> None:
         == ASSET
     )
     assert confirmed("compound_v3", FIRST, {(AT, "factory(address)"): encode(["address"], [ZERO]), **comet}).denied
+    spoke = {**VAULT, (FIRST, "assetId()"): encode(["uint256"], [3])}
+    for there in (True, False):
+        spoke |= {(AT, "isSpokeListed(uint256,address)"): encode(["bool"], [there])}
+        added = {(AT, "getAddedAssets(uint256)"): encode(["uint256"], [88])}
+        found = confirmed("aave_v4", FIRST, spoke | added)
+        assert found.denied is not there and found.supplied_raw == (88 if there else 0)
+    assert "tokenization spoke" in confirmed("aave_v4", FIRST, VAULT).fault
     market = {(FIRST, "exchangeRateStored()"): encode(["uint256"], [2 * 10**18]), **supply}
     lent = confirmed("compound_v2", FIRST, {(FIRST, "underlying()"): encode(["address"], [ASSET]), **market})
     assert (lent.asset, lent.supplied_raw) == (ASSET, 154)

@@ -226,6 +226,10 @@ contract AaveV4HubDouble {
         return listed[id][place];
     }
 
+    function isSpokeListed(uint256 id, address spoke) external view returns (bool) {
+        return spokes[id][spoke].riskPremiumThreshold != 0;
+    }
+
     function getSpokeAddedAssets(uint256 id, address spoke) external view returns (uint256) {
         return previewRemoveByShares(id, spokes[id][spoke].addedShares);
     }
