@@ -166,6 +166,13 @@ class DiskFull(InvariantError):
     """A disk is full or failing; nothing was written. It may pass."""
 
 
+_CUT = frozenset({
+    "ClientOSError", "ClientPayloadError", "ConnectionError", "IncompleteRead", "NetworkError", "RemoteProtocolError",
+    "ServerDisconnectedError",
+})  # fmt: skip
+"""Names of several libraries' errors for a connection that ended early."""
+
+
 def transport_words(failure: BaseException) -> str:
     """Describe why a server could not be reached. The failure's own text is not used: it may hold the URL, and that a
     key."""
@@ -177,11 +184,19 @@ def transport_words(failure: BaseException) -> str:
         return "its TLS certificate or handshake is not accepted"
     if kinds & {"gaierror", "ClientConnectorDNSError"}:
         return "its name cannot be resolved"
-    if kinds & {"TimeoutError"}:
+    if kinds & {"TimeoutError", "TimeoutException"}:
         return "no answer in time"
-    if kinds & {"ClientConnectorError", "ConnectionRefusedError"}:
+    if kinds & {"ClientConnectorError", "ConnectionRefusedError", "ConnectError"}:
         return "no connection can be made"
-    if kinds & {"ServerDisconnectedError", "ConnectionError", "ClientOSError", "IncompleteRead", "ClientPayloadError"}:
+    if kinds & {
+        "ServerDisconnectedError",
+        "RemoteProtocolError",
+        "NetworkError",
+        "ConnectionError",
+        "ClientOSError",
+        "IncompleteRead",
+        "ClientPayloadError",
+    }:
         return "the connection was cut"
     if kinds & {"UnicodeError", "ValueError", "RecursionError", "HttpProcessingError", "HTTPException"}:
         return "its answer cannot be read"

@@ -125,7 +125,7 @@ async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[R
                 report = await work(live)
             except TransientError as passing:
                 report = Report(job=job, skipped=str(passing))
-            for host, why in live.left_out:
+            for host, why in live.left_out if report.skipped is None else ():  # else the reason names them
                 world.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
             return replace(report, left_out=live.left_out)
 

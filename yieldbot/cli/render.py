@@ -15,6 +15,7 @@ from yieldbot.app.results import swap_id
 from yieldbot.app.still_in import still_in as still_in_of
 from yieldbot.app.yields import apy_after, probe_of
 from yieldbot.cli.balance_changes import moved
+from yieldbot.cli.skips import skipped
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apr, Apy, BlockRef
 from yieldbot.model.families import family_of
@@ -57,13 +58,6 @@ def head(job: Job, snapshot: Snapshot) -> str:
 def at(block: BlockRef) -> str:
     """A block, as text."""
     return f"{family_of(block.chain).height} {block.height:,}"
-
-
-def skipped(job: Job, reason: str) -> Text:
-    return Text(
-        f"{job.wallet.name}: {job.title} on {job.chain.name} skipped: {reason}; `yieldbot check` says more",
-        style="yellow",
-    )
 
 
 def names_of(snapshot: Snapshot) -> dict[MarketId, str]:
@@ -336,7 +330,7 @@ def report(found: Report, still: bool = True, *, seen: bool = False) -> list[Ren
     left; seen: a person was shown plan and rehearsal before they answered, so neither is shown again."""
     job, snapshot, decision = found.job, found.snapshot, found.decision
     if found.skipped is not None:
-        return [skipped(job, found.skipped)]
+        return [*skipped([(job, found.skipped)])]
     parts: list[RenderableType] = [settled(found.settled)] if found.settled else []
     parts += unread(found.unread)
     names = names_of(snapshot) if snapshot else {}

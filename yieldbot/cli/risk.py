@@ -15,6 +15,7 @@ from yieldbot.app.risk_documents import JobRisk
 from yieldbot.cli import risk_record
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.listings import NOT_LOOKED, UNSEEN
+from yieldbot.cli.skips import lines as skip_lines
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.amounts import Apr
@@ -22,7 +23,6 @@ from yieldbot.model.amounts import Apr
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.app.parts import JobHead
     from yieldbot.app.risk_documents import MarketRisk, RiskDocument
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
@@ -90,14 +90,14 @@ def _signals(args: argparse.Namespace, context: Screen) -> int:
 
 def _shown(found: RiskDocument, least: int | None) -> Group:
     whole = exposure_line(found.exposures, "All our money")
-    return Group(*(part for job in found.jobs for part in _job(job, least)), *([Text(whole)] if whole else []))
+    lost = [(one.chain, f"{one.wallet}: {one.asset}", one.skipped or "") for one in found.jobs if one.block is None]
+    shown = (part for job in found.jobs if isinstance(job, JobRisk) for part in _job(job, least))
+    return Group(*shown, *skip_lines(lost), *([Text(whole)] if whole else []))
 
 
-def _job(job: JobRisk | JobHead, least: int | None) -> list[Any]:
+def _job(job: JobRisk, least: int | None) -> list[Any]:
     """A job's grades. least: the lowest grade that was requested; None: all."""
     title = f"{job.chain} {job.asset}"
-    if not isinstance(job, JobRisk):
-        return [Text(f"{title}: {job.skipped}")]
     if least is not None and not job.markets:
         return [Text(f"{title}: no market has a grade of {least} or more")]
     sheet = TextTable(

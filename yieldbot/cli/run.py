@@ -25,6 +25,7 @@ from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.flags import add_job_flags, add_timeout_flag, filter_of
 from yieldbot.cli.prompts import Patience
 from yieldbot.cli.run_summary import add_summary_flags, lines
+from yieldbot.cli.skips import skipped
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.model.plan import Plan
 from yieldbot.notify.sending import after
@@ -161,7 +162,9 @@ def _show(done: RunAnswer, context: Screen, summary: bool = False, person: Perso
         context.show(done.document.as_json(), *(partial(Text.copy, line) for line in text))
         return done.document.exit_code
     seen = person.seen if person is not None else frozenset[str]()
-    parts: list[Any] = [partial(_group, report, seen) for report in done.reports]
+    parts: list[Any] = [partial(_group, report, seen) for report in done.reports if report.skipped is None]
+    lost = [(report.job, report.skipped) for report in done.reports if report.skipped is not None]
+    parts += [partial(Group, *skipped(lost))] if lost else []
     if done.across:
         parts.append(lambda: listings.bridging(done.across, done.chains))
     context.show(done.document.as_json(), *parts)

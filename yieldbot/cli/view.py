@@ -19,6 +19,7 @@ from yieldbot.app.position_documents import JobPositions
 from yieldbot.cli import learned_table, liquidity_profit_table, listings, lp_tables, profit_table, render
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.market_table import Shown, chosen
+from yieldbot.cli.skips import skipped
 from yieldbot.errors import ConfigError
 from yieldbot.model.units import DAY_SECONDS
 
@@ -130,7 +131,7 @@ def _markets(
         parts.append(lambda: listings.markets(found.listed, found.document, found.document.horizon_seconds, shown))
     if found.listed and not market_view.rows_of(found.document.jobs, view):
         parts.append(lambda: _nothing(found, args))
-    parts += [_skipped(job, why) for job, why in found.skipped]
+    parts += _skipped(found.skipped)
     context.show(found.document.as_json(), *parts)
     return found.exit_code
 
@@ -173,10 +174,14 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
     parts += [
         lambda line=line: line for line in (*rests, exposure_line(found.document.exposures, "All our money")) if line
     ]
+    parts += _skipped([(one.job, one.skipped) for one in found.jobs if one.skipped is not None])
     for one in found.jobs:
-        parts += [_skipped(one.job, one.skipped)] if one.skipped is not None else _unread(one.unread)
+        parts += _unread(one.unread) if one.skipped is None else []
+    lost = {one.job.chain.name for one in found.jobs if one.skipped is not None}  # why is said above
     for pool in found.liquidity:
-        if pool.skipped or (pool.view and (pool.view.positions or pool.view.unread)):
+        if (pool.skipped and pool.job.chain.name not in lost) or (
+            pool.view and (pool.view.positions or pool.view.unread)
+        ):
             parts.append(lambda pool=pool: lp_tables.positions(pool))
     parts += [lambda: liquidity_profit_table.table(gained)] if gained else []
     if ever := found.document.ever_held:
@@ -192,7 +197,6 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
     parts: list[Any] = [what_if.summary] if what_if else []
     for one in found.jobs:
         if one.snapshot is None:
-            parts.append(_skipped(one.job, one.skipped or ""))
             continue
         parts.extend(_unread(one.unread))
         parts.extend(_no_way_out(one.snapshot))
@@ -201,6 +205,7 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
         if one.snapshot.contradicted:
             parts.append(lambda one=one: Group(*render.contradicted(one.snapshot)))
         parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome, policy))
+    parts += _skipped([(one.job, one.skipped or "") for one in found.jobs if one.snapshot is None])
     seen = [one.snapshot for one in found.jobs if one.snapshot is not None]
     parts += [lambda line=line: line for line in listings.not_looked(seen)]
     parts += [lambda: listings.bridging(found.across, found.chains)] if found.across else []
@@ -221,5 +226,6 @@ def _unread(lost: Sequence[UnreadHolding]) -> list[Any]:
     return [lambda: Group(*render.unread(lost))] if lost else []
 
 
-def _skipped(job: Job, reason: str) -> Any:
-    return lambda: render.skipped(job, reason)
+def _skipped(rows: Sequence[tuple[Job, str]]) -> list[Any]:
+    """What could not be served, a line each; nothing where everything could."""
+    return [lambda: Group(*skipped(rows))] if rows else []

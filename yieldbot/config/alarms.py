@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.config.messages import config_error
-from yieldbot.config.policy_names import check_name
+from yieldbot.config.policy_names import known_names
 from yieldbot.config.schema import AlarmsTable
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.settings import ChainSettings
@@ -22,9 +22,8 @@ def alarm_limits(path: Path, table: AlarmsTable, chains: Mapping[str, ChainSetti
         if value is not None
     }
     if "off_for" in given:
-        for name in given["off_for"]:
-            check_name(path, f"policy.alarms.off_for.{name}", name, chains)
-        given["off_for"] = {name: tuple(codes) for name, codes in given["off_for"].items()}
+        known = known_names(path, "policy.alarms.off_for", given["off_for"], chains)
+        given["off_for"] = {name: tuple(codes) for name, codes in known.items()}
     limits = AlarmLimits(**given)
     if limits.peg_stop_bps > limits.peg_leave_bps:
         message = f"{limits.peg_stop_bps:g} is above peg_leave_bps {limits.peg_leave_bps:g}: what leaves must stop too"

@@ -10,7 +10,7 @@ from yieldbot.config.messages import config_error
 from yieldbot.config.schema import PolicyTable
 from yieldbot.model.policy import Base
 from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
-from yieldbot.model.spelling import did_you_mean
+from yieldbot.model.spelling import did_you_mean, intended
 from yieldbot.protocols import by_plans
 
 
@@ -19,15 +19,18 @@ def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]
     known = {symbol for chain in chains.values() for symbol in chain.tokens}
     found = {}
     for name, row in (table.bases or {}).items():
-        for symbol in row.assets:
-            if symbol not in known:
+        symbols = dict[str, float]()
+        for symbol, share in row.assets.items():
+            if (meant := intended(symbol, known)) is None:
                 hint = did_you_mean(symbol, known)
                 raise config_error(
                     path, f"policy.bases.{name}.assets.{symbol}", f"is no token of the jobs' chains: {hint}"
                 )
+            symbols[meant] = share
         whole = {key: getattr(table, key) for key in ("max_depeg_bps", "max_feed_age_seconds", "confidence")}
         given = {key: value for key, value in whole.items() if value is not None} | row.model_dump(exclude_unset=True)
-        found[name] = Base(shares=given.pop("assets"), **given)
+        del given["assets"]
+        found[name] = Base(shares=symbols, **given)
     return found
 
 
@@ -36,10 +39,10 @@ def job_of_base(
 ) -> Job:
     """A job over the base's assets that the chain has. Raises ConfigError if the price of its swaps could not be
     bounded (for example because a feed or a router is missing)."""
-    if name not in bases:
+    if (found := intended(name, bases)) is None:
         hint = did_you_mean(name, bases) if bases else f"add a table [policy.bases.{name}]"
         raise config_error(path, f"{key}.base", f"unknown base {name!r}: {hint}")
-    base = bases[name]
+    base = bases[found]
     if base.unit == "SOL" != chain.family.coin_unit:
         raise config_error(path, f"{key}.base", f"SOL is no unit of {chain.name}: it is Solana's own")
     if isinstance(wallet.held, SafeOwner):

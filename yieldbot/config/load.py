@@ -20,7 +20,7 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.held import text_of
 from yieldbot.config.messages import config_error, of_validation
 from yieldbot.config.notices import channels_of, times_of
-from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
+from yieldbot.config.policy_names import LISTS, TABLES, as_known, is_retired, known_name, known_names
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SecretsFile, SettingsTable, WalletTable
 from yieldbot.config.secrets import SecretTable, stored, values
 from yieldbot.config.serve import serving_of
@@ -57,13 +57,13 @@ def load(path: Path, ask: Ask | None = None, *, whole: bool = True) -> Settings:
     wallets = _wallets(path, table.wallets)
     environ = environment(path, ask)
     chains: dict[str, ChainSettings] = {}
-    for index, row in enumerate(table.jobs):
+    files = chain_names(path)
+    rows = [as_known(row, files, wallets) for row in table.jobs]
+    for index, row in enumerate(rows):
         if row.chain not in chains:
             chains[row.chain] = _chain(path, f"jobs[{index + 1}].chain", row.chain, environ, whole)
     policy = policy_of(path, table.policy, chains, whole=whole)
-    jobs = tuple(
-        _job(path, f"jobs[{index + 1}]", row, wallets, chains, policy.bases) for index, row in enumerate(table.jobs)
-    )
+    jobs = tuple(_job(path, f"jobs[{index + 1}]", row, wallets, chains, policy.bases) for index, row in enumerate(rows))
     jobs = tuple(replace(job, sale=sale_of(policy, job)) for job in jobs)
     _no_twins(path, jobs)
     for job in jobs:
@@ -302,10 +302,10 @@ def _job(
     if table.base is not None:
         return job_of_base(path, key, table.base, wallet, chain, bases)
     assert table.asset is not None
-    if table.asset not in chain.tokens:
+    if (symbol := intended(table.asset, chain.tokens)) is None:
         hint = did_you_mean(table.asset, chain.tokens)
         raise config_error(path, f"{key}.asset", f"unknown asset {table.asset!r} on {chain.name}: {hint}")
-    return Job(wallet=wallet, chain=chain, asset=chain.tokens[table.asset])
+    return Job(wallet=wallet, chain=chain, asset=chain.tokens[symbol])
 
 
 def sale_of(policy: Policy, job: Job) -> Base | None:
@@ -337,16 +337,12 @@ def policy_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings
     if {"move_horizon_days", "enter_horizon_days"} & given.keys() and "horizon_days" in given:
         older = given.pop("horizon_days")  # it stands for what no newer key says
         given = {"move_horizon_days": older, "enter_horizon_days": older, **given}
-    if "exclude" in given:
-        given["exclude"] = tuple(given["exclude"])
-    if "try_first" in given:
-        given["try_first"] = tuple(given["try_first"])
-    for key in LISTS if whole else ():
-        for position, name in enumerate(given.get(key, ())):
-            check_name(path, f"policy.{key}[{position + 1}]", name, chains)
-    for key in TABLES if whole else ():
-        for name in given.get(key, {}):
-            check_name(path, f"policy.{key}.{name}", name, chains)
+    given |= {key: tuple(given[key]) for key in given.keys() & {*LISTS, "blacklist"}}
+    for key in given.keys() & LISTS if whole else ():
+        every = enumerate(given[key], 1)
+        given[key] = tuple(known_name(path, f"policy.{key}[{at}]", name, chains) for at, name in every)
+    for key in given.keys() & TABLES if whole else ():
+        given[key] = known_names(path, f"policy.{key}", given[key], chains)
     if "forecaster" in given:
         from yieldbot.forecast.outlook import names
 
@@ -355,8 +351,6 @@ def policy_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings
             raise config_error(path, "policy.forecaster", f"unknown forecaster {wanted!r}: {hint}")
     if "bases" in given:
         given["bases"] = bases_of(path, table, chains)
-    if "blacklist" in given:
-        given["blacklist"] = tuple(given["blacklist"])
     if table.alarms is not None:
         given["alarms"] = alarm_limits(path, table.alarms, chains)
     return Policy(**given)

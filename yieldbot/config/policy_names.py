@@ -6,8 +6,9 @@ be wrong are refused; others are reported once the markets are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from yieldbot.config.messages import config_error
 from yieldbot.model.deployment import Deployment
@@ -17,9 +18,13 @@ from yieldbot.model.market import Market, Snapshot
 from yieldbot.model.names import POOLS, matches, named
 from yieldbot.model.policy import TRY_FIRST, Policy
 from yieldbot.model.settings import ChainSettings, Job
-from yieldbot.model.spelling import did_you_mean
+from yieldbot.model.spelling import did_you_mean, intended
 from yieldbot.protocols import adapters, liquidity, svm_adapters
 
+if TYPE_CHECKING:
+    from yieldbot.config.schema import JobTable
+
+T = TypeVar("T")
 LISTS, TABLES = ("exclude", "try_first"), ("haircut_bps", "max_share_markets", "max_share_protocol")
 """Keys of the policy that contain names of markets: as a list, and as a table by name."""
 WHOLE = "/?"
@@ -36,21 +41,44 @@ def is_protocol(name: str) -> bool:
     return name in adapters() or name in svm_adapters() or (name.endswith(POOLS) and name in protocols())
 
 
-def check_name(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
-    """Raises ConfigError for a name that matches no market of the jobs' chains."""
+def as_known(row: JobTable, chains: Collection[str], wallets: Collection[str]) -> JobTable:
+    """A job's table with its chain and wallet as their own tables spell them; unknown ones as they are."""
+    known = {"chain": intended(row.chain, chains), "wallet": intended(row.wallet, wallets)}
+    return row.model_copy(update={key: name for key, name in known.items() if name is not None})
+
+
+def known_names(path: Path, key: str, table: Mapping[str, T], chains: Mapping[str, ChainSettings]) -> dict[str, T]:
+    """A table by names of markets, with the names as ``known_name`` gives them. Raises ConfigError for a name that
+    stands twice, in other capitals."""
+    found: dict[str, T] = {}
+    for name, value in table.items():
+        known = known_name(path, f"{key}.{name}", name, chains)
+        if known in found:
+            raise config_error(path, f"{key}.{name}", f"is {known}, which stands there too: remove one of them")
+        found[known] = value
+    return found
+
+
+def known_name(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> str:
+    """A name of a market as it is spelt where it comes from, whatever its capitals. Raises ConfigError for a name that
+    matches no market of the jobs' chains."""
     protocol, *rest = name.split("/")
     if rest and is_protocol(protocol):
         _check_id(path, key, name, chains)
-        return
+        return name
     tables = [table for chain in chains.values() for table in (*chain.deployments, *chain.exchanges)]
     flavours = {str(table.params["flavour"]) for chain in chains.values() for table in _flavoured(chain)}
     here = {*(table.name for table in tables), *flavours, *TRY_FIRST}
     if name in here or any(name.startswith(f"{table.name} ") for table in tables):
-        return
-    if not is_protocol(name):
+        return name
+    if (meant := intended(name, here)) is not None:
+        return meant
+    low = name.strip().lower()
+    if not is_protocol(low):
         known = here | protocols()
         message = f"unknown protocol, flavour, name or id {name!r}: {did_you_mean(name, known)}"
         raise config_error(path, key, f"{message} (of a market that is in no table of chains/ any more, write the id)")
+    return low
 
 
 def _flavoured(chain: ChainSettings) -> Iterable[Deployment]:

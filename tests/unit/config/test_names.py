@@ -118,7 +118,6 @@ WRONG = [
     ("aave_v3/", "unknown market"),
     ("aave_v3/1", "unknown market"),
     ("aave", "did you mean aave_v3 or aave_v4?"),
-    ("GENERIC", "generic"),
     ("Aave v2", "did you mean Aave v3"),
 ]
 KEYS = ["exclude = [%s]", "try_first = [%s]", "haircut_bps = {%s = 1}", "max_share_markets = {%s = 1}"]
@@ -133,6 +132,26 @@ def with_policy(folder: Path, line: str, name: str) -> Path:
 def test_what_may_mean_a_market_is_taken(tmp_path: Path, line: str, name: str) -> None:
     policy = load(with_policy(tmp_path, line, name)).policy
     assert name in getattr(policy, line.split()[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "known"),
+    [(KEYS[0], "GENERIC", "generic"), (KEYS[1], "aave V3", "Aave v3"), (KEYS[2], "Aave_v3", "aave_v3")],
+)
+def test_a_name_in_other_capitals_is_the_known_one(tmp_path: Path, line: str, name: str, known: str) -> None:
+    assert list(getattr(load(with_policy(tmp_path, line, name)).policy, line.split()[0])) == [known]
+
+
+def test_a_job_names_wallet_chain_and_asset_in_any_capitals(tmp_path: Path) -> None:
+    text = swapped(SETTINGS, 'asset = "USDC"', 'asset = "usdc"')
+    job, *_ = load(written(tmp_path, swapped(text, 'wallet = "main"', 'wallet = "MAIN"'), CHAIN)).jobs
+    assert (job.wallet.name, job.asset.symbol) == ("main", "USDC")
+
+
+def test_a_market_that_stands_twice_in_a_table_is_refused(tmp_path: Path) -> None:
+    twice = swapped(SETTINGS, 'exclude = ["compound_v3"]', 'haircut_bps = {"aave_v3" = 1, "AAVE_V3" = 2}')
+    with pytest.raises(ConfigError, match=r"policy.haircut_bps.AAVE_V3: is aave_v3, which stands there too"):
+        load(written(tmp_path, twice, CHAIN))
 
 
 @pytest.mark.parametrize("line", KEYS)

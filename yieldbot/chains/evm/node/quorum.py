@@ -356,6 +356,8 @@ class Quorum(Node):
         """Raise TransientError if ``count``, the number of usable endpoints, is below the quorum."""
         if count >= self.quorum:
             return
+        if len(self.endpoints) == 1:
+            raise TransientError("; ".join(f"RPC endpoint {host} {why}" for host, why in self.left_out))
         reasons = "; ".join(f"{host}: {why}" for host, why in self.left_out)
         raise TransientError(
             f"{self.chain}: {count} of {len(self.endpoints)} RPC endpoints can be used, {self.quorum} must agree"
