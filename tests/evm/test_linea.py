@@ -11,14 +11,18 @@ from tests.faults.linea import LineaNode
 from tests.faults.rollup import serving
 from tests.kit.evm.rollups import RAW
 from tests.kit.small_market import running
+from yieldbot.chains.evm.check import _fee_kind
 from yieldbot.chains.evm.execution.fees import fetch_fees
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.linea import LineaPricing
 from yieldbot.chains.evm.tips import fetch_tip
 from yieldbot.errors import PendingError, TransientError
+from yieldbot.model.ids import ChainId
+from yieldbot.model.known import MULTICALL3
 from yieldbot.model.plan import Declined
 from yieldbot.model.settings import FeeKind
 from yieldbot.model.tx import Confirmed
+from yieldbot.sandbox.evm.artifacts import multicall3_bytecode
 
 PRICES = LineaPricing(30_000_000, 50 * 10**9, 40_000_000)
 """Data is ten times as dear as it is on average, so that it decides."""
@@ -32,6 +36,11 @@ async def test_what_linea_takes_is_offered_call_by_call_and_never_above_the_ceil
             async with market.node() as node:
                 account = market.account(node, journal)
                 plan, work = await market.plan(node, market.deposit_leg(RAW)), market.deposit_work(RAW)
+                code = "0x" + multicall3_bytecode()[len("61000080600a3d393df3") :]
+                await node.request("anvil_setCode", [MULTICALL3, code])
+                here = replace(account.settings, chain=ChainId("eip155:59144"))
+                seen = await _fee_kind(node, here, await node.block())
+                assert not seen.code and seen.result.startswith("linea, a gas costs at least 0."), seen
                 poor = replace(account, settings=replace(account.settings, max_fee_gwei=0.03))
                 dear = await fetch_fees(poor, await node.block())
                 assert isinstance(dear, Declined) and dear.code == "FEE_ABOVE_CEILING"

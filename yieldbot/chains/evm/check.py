@@ -13,12 +13,15 @@ from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.chains.evm.execution.abi_calls import addresses_in
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.rollups import kind_fault, typical_fee
+from yieldbot.chains.evm.tips import fetch_tip
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding, Steps, why_not
 from yieldbot.errors import MarketError, YieldbotError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.native import native_token
+from yieldbot.model.settings import FeeKind
 from yieldbot.model.text import counted
+from yieldbot.model.units import GWEI
 from yieldbot.protocols import adapters
 
 if TYPE_CHECKING:
@@ -119,13 +122,17 @@ async def _endpoints(node: Quorum, chain: ChainSettings) -> list[Finding]:
 
 
 async def _fee_kind(node: Node, chain: ChainSettings, block: BlockRef) -> Finding:
-    """Whether ``fee_kind`` is right, and roughly how much a transaction pays for its L1 data now."""
+    """Whether ``fee_kind`` is right, and roughly how much a transaction pays for its L1 data now (on Linea: the
+    priority fee that it must offer)."""
     what = f"{chain.name} fee_kind"
     (fee,) = await node.run([typical_fee()], block)
     if isinstance(fee, MarketError):
         return Finding(what, str(fee), f"check the connection and {chain.rpc_env} in .env", FAILED)
     if (fault := kind_fault(chain, fee.kind)) is not None:
         return Finding(what, *fault, MISCONFIGURED)
+    if chain.fee_kind is FeeKind.LINEA:
+        tip_wei = await fetch_tip(node, chain)
+        return Finding(what, f"{chain.fee_kind}, a gas costs at least {tip_wei / GWEI:.4g} gwei beside the base fee")
     paid = f", a transaction pays about {Amount(native_token(chain), fee.tx_wei)} for its data on L1"
     return Finding(what, f"{chain.fee_kind}{paid if fee.tx_wei else ''}")
 
