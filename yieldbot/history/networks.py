@@ -56,6 +56,11 @@ AAVE_V3_POOLS = {
     "eip155:100": "0xb50201558b00496a145fe76f7424749556e326d8",
     "eip155:42161": "0x794a61358d6845594f94dc1db02a252b5b4814ad",
     "eip155:43114": "0x794a61358d6845594f94dc1db02a252b5b4814ad",
+    "eip155:146": "0x5362dbb1e601abf3a4c14c22ffeda64042e5eaa3",
+    "eip155:5000": "0x458f293454fe0d67ec0655f3672301301dd51422",
+    "eip155:9745": "0x925a2a7214ed92428b5b1b090f80b25700095e12",
+    "eip155:59144": "0xc47b8c00b0f69a36fa203ffeac0334874574a8ac",
+    "eip155:534352": "0x11fcfe756c05ad438e312a7fd934381537d3cffe",
 }
 """Address of Aave v3's main pool, in lower case, by chain of chains/*.toml; it is part of a market's id."""
 

@@ -12,6 +12,7 @@ from yieldbot.model.units import GWEI
 PLANS = 10
 """Plans that a new wallet should be able to pay for, each of one withdrawal and one deposit."""
 _ASSUMED_GWEI = {"eip155:1": 4.0, "eip155:100": 5.0, "eip155:137": 100.0, "eip155:43114": 20.0, "eip155:56": 1.0}
+_ASSUMED_GWEI |= {"eip155:146": 60.0, "eip155:5000": 70.0, "eip155:9745": 1.0}
 """By chain, a price of gas that is assumed, since nobody has read the chain yet; other chains are rollups."""
 _ROLLUP_GWEI = 0.2
 """The assumed price on rollups, with what they take for data on L1."""
