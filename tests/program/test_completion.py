@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.kit.program import yieldbot
+from yieldbot.history.market_names import FILE
 
 CASES = {
     "yieldbot pos": {"positions"},
@@ -41,6 +44,27 @@ def test_bash_completes_commands_flags_and_words(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", ASK], cwd=tmp_path, input=lines, capture_output=True, text=True, check=True)
     offered = [set(line.split()) for line in done.stdout.splitlines()]
     assert dict(zip(CASES, offered, strict=True)) == CASES
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not there")
+def test_bash_completes_markets_wallets_and_assets_of_the_folder(tmp_path: Path) -> None:
+    """Names with blanks are one word each; a folder without memory offers none, and nothing is printed in between."""
+    (tmp_path / "yieldbot.bash").write_text(yieldbot("completion", "bash", cwd=tmp_path).out)
+    (tmp_path / "yieldbot.toml").write_text('[[wallets]]\nname = "savings"\n[[jobs]]\nasset = "EURC"\n')
+    memory = tmp_path / ".yieldbot" / "history"
+    memory.mkdir(parents=True)
+    (memory / FILE).write_text('{"eip155:1": {"a": "Aave v3 Prime", "b": "Aave v3", "c": "Mega\\u001b Vault"}}')
+    environ = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    cases = ["yieldbot exit Aa", "yieldbot plan --wallet ", "yieldbot plan --asset E", "yieldbot approve "]
+    lines = "".join(f"{line}\n" for line in cases)
+    script = ASK.replace('echo "${COMPREPLY[@]}"', "(IFS=';'; echo \"${COMPREPLY[*]}\")")
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, input=lines, capture_output=True, text=True, check=True, env=environ
+    )
+    assert done.stdout.splitlines() == ["Aave\\ v3;Aave\\ v3\\ Prime", "savings", "EURC", ""] and not done.stderr
+    found = yieldbot("completion", "--words", "market", "--json", cwd=tmp_path).document["words"]
+    assert found == ["Aave v3", "Aave v3 Prime", "Mega\N{REPLACEMENT CHARACTER} Vault"]
+    assert yieldbot("completion", cwd=tmp_path).line == "yieldbot: which shell's script? Write one of bash, zsh, fish"
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

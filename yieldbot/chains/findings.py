@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from yieldbot.errors import HttpRefused, NodeRefused, YieldbotError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
-from yieldbot.model.native import fees_to_begin_with
+from yieldbot.model.native import PLANS, fees_to_begin_with
 from yieldbot.model.settings import Job
 
 FAILED, MISCONFIGURED = 1, 2
@@ -29,23 +30,30 @@ class Finding(NamedTuple):
     """Whether a run could begin, but would have nothing to do, or could not pay for it."""
 
 
-def funds(job: Job, held: Sequence[Amount], fees: Amount, payer: Address) -> Finding:
-    """What the job's wallet holds, with a warning if it has none of the assets, or nothing to pay fees with. fees: what
-    ``payer`` has of the native token."""
+def funds(job: Job, held: Sequence[Amount], fees: Amount, payer: Address, plan: Amount | None = None) -> Finding:
+    """What the job's wallet holds, with a warning if it has none of the assets, or too little to pay a plan's fees.
+    fees: what ``payer`` has of the native token. plan: what a plan of one withdrawal and one deposit would pay now;
+    None: not known, so that an assumed price counts."""
     what = f"funds of wallet {job.wallet.name} on {job.chain.name} ({job.title})"
     lacking, remedies = list[str](), list[str]()
     if not any(held):
         names = " or ".join(amount.token.symbol for amount in held)
         lacking.append(f"the wallet has no {names}")
         remedies.append(f"send {names} to {job.wallet.address} on {job.chain.name}, unless all of it is invested")
-    if not fees:
-        lacking.append(f"{payer} has no {fees.token.symbol} for fees")
-        remedies.append(
-            f"send it about {fees_to_begin_with(job.chain.chain)} {fees.token.symbol} (an estimate for ten plans)"
-        )
+    cost = "" if plan is None else f"; a plan of two moves costs about {_rough(float(plan))} {plan.token.symbol} now"
+    if not fees or (plan is not None and fees.raw < plan.raw):
+        lacking.append(f"{payer} has {fees if fees else f'no {fees.token.symbol}'} for fees")
+        needed = fees_to_begin_with(job.chain.chain) if plan is None else _rough(PLANS * float(plan))
+        by = "an estimate" if plan is None else "at today's fees"
+        remedies.append(f"send it about {needed} {fees.token.symbol} (for {PLANS} plans, {by})")
     if lacking:
         return Finding(what, ", and ".join(lacking), "; ".join(remedies), warns=True)
-    return Finding(what, f"{', '.join(map(str, held))}; {fees} for fees")
+    return Finding(what, f"{', '.join(map(str, held))}; {fees} for fees{cost}")
+
+
+def _rough(amount: float) -> str:
+    """Two digits of an amount, without an exponent."""
+    return f"{Decimal(f'{amount:.2g}').normalize():f}"
 
 
 class Steps:

@@ -6,11 +6,13 @@ import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from yieldbot.app.completion import CHAIN, CompletionDocument, words_of
+from yieldbot.app.completion import CHAIN, KINDS, CompletionDocument, words_of
+from yieldbot.app.completion import words as named
 from yieldbot.cli.main import COMMANDS
 from yieldbot.cli.main import parser as parser_of
+from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
     from yieldbot.cli.main import CommandList
@@ -22,6 +24,8 @@ SHELLS = {
     "fish": "~/.config/fish/completions/yieldbot.fish",
 }
 """Shells, and where the script of each belongs."""
+ASKED = {"market": "market", "plan_id": "plan", "wallet": "wallet", "asset": "asset", "account": "wallet"}
+"""What flags and arguments take, by their names."""
 _HEADER = re.compile(r"^(#(?!compdef).*\n)+", re.M)
 """The first comment of a script, in which shtab names other places."""
 
@@ -29,11 +33,20 @@ _HEADER = re.compile(r"^(#(?!compdef).*\n)+", re.M)
 def register(listed: CommandList) -> None:
     where = "; ".join(f"{shell}: {place}" for shell, place in SHELLS.items())
     parser = listed.add_parser("completion", f". Write what it prints into a file ({where}) and start a new shell.")
-    parser.add_argument("shell", metavar="SHELL", choices=tuple(SHELLS), help=", ".join(SHELLS))
-    parser.set_defaults(command="completion", handler=completion)
+    parser.add_argument("shell", metavar="SHELL", nargs="?", choices=tuple(SHELLS), help=", ".join(SHELLS))
+    parser.add_argument(
+        "--words", choices=KINDS, help="what the script asks for as you type: the words of this kind in this folder"
+    )
+    parser.set_defaults(command="completion", whole=False, handler=completion)
 
 
 def completion(args: argparse.Namespace, context: Screen) -> int:
+    if args.words is not None:
+        found = named(args.words, context)
+        context.show(found.as_json(), *([lambda: "\n".join(found.words)] if found.words else []))
+        return 0
+    if args.shell is None:
+        raise ConfigError(f"which shell's script? Write one of {', '.join(SHELLS)}")
     import shtab  # here, since it is needed for nothing else
 
     root = parser_of([name for lines in COMMANDS.values() for name in lines])
@@ -41,12 +54,32 @@ def completion(args: argparse.Namespace, context: Screen) -> int:
     for action in _actions(root):
         if action.type is Path:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
+        elif action.choices is None and (kind := ASKED.get(action.dest)):
+            action.complete = _asked(kind)  # type: ignore[attr-defined]
         elif action.choices is None and (words := known.get(_what(action))):
             action.choices = words
     header = f"# Completion of yieldbot for {args.shell}. Its place: {SHELLS[args.shell]}\n"
     script = _HEADER.sub(lambda _: header, shtab.complete(root, args.shell), count=1)
     context.show(CompletionDocument(shell=args.shell, script=script).as_json(), lambda: script)
     return 0
+
+
+def _asked(kind: str) -> dict[str, Any]:
+    """How each shell asks for the words of a kind while a person types, one a line, with blanks in them."""
+    ask, name = f"yieldbot completion --words {kind} 2>/dev/null", f"_yieldbot_{kind}"
+    bash = f"""
+{name}() {{
+  local word
+  while IFS= read -r word; do
+    printf -v word %q "$word"
+    [[ $word == "$1"* ]] && printf '%s\\n' "$word"
+  done < <({ask})
+}}"""
+    zsh = f"""
+{name}() {{
+  compadd -- ${{(f)"$({ask})"}}
+}}"""
+    return {"bash": name, "zsh": name, "fish": f"({ask})", "preamble": {"bash": bash, "zsh": zsh}}
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:

@@ -58,3 +58,9 @@ def test_a_wallet_without_the_asset_or_fees_is_a_warning_and_no_failure(tmp_path
     assert empty.warns and empty.code == 0
     assert f"the wallet has no {job.asset.symbol}, and {payer} has no {fees.token.symbol} for fees" == empty.result
     assert f"send {job.asset.symbol} to {payer} on {job.chain.name}" in empty.remedy
+    plan = Amount(fees.token, 2 * 10**16)
+    poor = funds(job, [held], fees, payer, plan)
+    assert poor.warns and f"{payer} has 0.01 ETH for fees" in poor.result
+    assert poor.remedy == "send it about 0.2 ETH (for 10 plans, at today's fees)"
+    rich = funds(job, [held], Amount(fees.token, 10**18), payer, plan)
+    assert not rich.warns and rich.result.endswith("1 ETH for fees; a plan of two moves costs about 0.02 ETH now")

@@ -8,14 +8,21 @@ from collections.abc import Mapping, Sequence
 from yieldbot.chains.evm.execution.balances import BALANCE_OF, abi_word
 from yieldbot.chains.evm.execution.nonces import cancels, leftovers
 from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.node.quorum import Quorum
+from yieldbot.chains.evm.rollups import typical_fee
 from yieldbot.chains.evm.signing.safe import state_of
+from yieldbot.chains.evm.tips import fetch_tip
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding, funds
-from yieldbot.errors import NodeRefused, YieldbotError
+from yieldbot.errors import MarketError, NodeRefused, YieldbotError
 from yieldbot.journal.fold import StoredTx
 from yieldbot.model.amounts import Amount
+from yieldbot.model.gas import USUAL
 from yieldbot.model.ids import Address
 from yieldbot.model.native import native_token
 from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
+
+TRANSACTIONS = 3
+"""Of a plan of one withdrawal and one deposit: the allowance is one of its own."""
 
 
 async def safe(job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
@@ -54,13 +61,30 @@ async def funds_of(job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
     try:
         async with connect(job.chain) as node:
             answers = [await node.call(token.address, data, await node.block()) for token in job.assets]
-            wei = await node.balance_wei(payer)
+            wei, plan = await node.balance_wei(payer), await _plan_fee(node, job.chain)
     except (YieldbotError, ValueError):
         return []
     if any(len(answer) != 32 for answer in answers):
         return []
     amounts = [Amount(token, int.from_bytes(raw, "big")) for token, raw in zip(job.assets, answers, strict=True)]
-    return [funds(job, amounts, Amount(native_token(job.chain), wei), payer)]
+    return [funds(job, amounts, Amount(native_token(job.chain), wei), payer, plan)]
+
+
+async def _plan_fee(node: Quorum, chain: ChainSettings) -> Amount | None:
+    """What a plan of one withdrawal and one deposit would pay at the newest block's prices, with what a rollup takes
+    for its data on L1; None: the node does not say."""
+    try:
+        block, base_fee_wei = await node.block_and_base_fee()
+        tip_wei = await fetch_tip(node, chain)
+        (beside,) = await node.run([typical_fee()], block)
+    except (YieldbotError, ValueError):
+        return None
+    if isinstance(beside, MarketError):
+        return None
+    gas = USUAL.deposit + USUAL.withdraw
+    price_wei = base_fee_wei + tip_wei
+    wei = gas * (price_wei + beside.of_unit(price_wei)) + TRANSACTIONS * beside.tx_wei
+    return Amount(native_token(chain), int(wei))
 
 
 async def given_up(chain: ChainSettings, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
