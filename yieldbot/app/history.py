@@ -16,9 +16,11 @@ from yieldbot.app.history_documents import (
     UnchangedLook,
     VerifiedDocument,
 )
+from yieldbot.app.memory import FOLDER
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
 from yieldbot.execution.persons import read_register, signers_among, to_approve
+from yieldbot.history import market_names
 from yieldbot.journal.codec import amount_from_doc
 from yieldbot.journal.entry_codec import encode
 from yieldbot.journal.journal_entries import PlanStatus
@@ -74,13 +76,14 @@ def history(request: HistoryRequest, context: Context) -> HistoryDocument:
                 places, looked = journal.places_of_plans(plans_named(records)), journal.looked()
     if wants_plans:
         return PlansDocument(journal=str(file), plans=plans)
-    events = tuple(event_of(record, places) for record in records)
-    return EventsDocument(journal=str(file), events=events, unchanged=tuple(map(_unchanged, looked)))
+    known = market_names.names(context.settings.data_dir / FOLDER)
+    events = tuple(event_of(record, places, known) for record in records)
+    return EventsDocument(journal=str(file), events=events, unchanged=tuple(_unchanged(look, known) for look in looked))
 
 
-def _unchanged(look: Look) -> UnchangedLook:
+def _unchanged(look: Look, known: market_names.Names) -> UnchangedLook:
     keys, body = encode(look.entry)
-    text = one_line(_words(keys.kind, body))
+    text = one_line(market_names.with_names(_words(keys.kind, body), known))
     return UnchangedLook(
         kind=keys.kind, chain=keys.chain, owner=keys.owner, at=look.at, times=look.times, text=text
     )  # fmt: skip
@@ -100,9 +103,11 @@ def _verified(file: Path) -> VerifiedDocument:
     return VerifiedDocument(journal=str(file), rows=rows, head_seq=seq, head_hash=digest)
 
 
-def event_of(record: Record, places: Mapping[str, tuple[str, str]]) -> JournalEvent:
+def event_of(
+    record: Record, places: Mapping[str, tuple[str, str]], known: market_names.Names | None = None
+) -> JournalEvent:
     """The row of an entry, without signed bytes. places: (chain, owner) of each plan: an entry about a plan alone is
-    about its account too."""
+    about its account too. known: names of markets, which stand in place of their ids in its text."""
     keys, body = encode(record.entry)
     chain, owner = places.get(keys.plan_id, ("", ""))
     body.pop("raw", None)  # signed bytes: whoever holds them can send them
@@ -114,7 +119,7 @@ def event_of(record: Record, places: Mapping[str, tuple[str, str]]) -> JournalEv
         owner=keys.owner or owner or None,
         plan_id=keys.plan_id or None,
         tx_hash=keys.tx_hash or None,
-        text=one_line(_words(keys.kind, body)),
+        text=one_line(market_names.with_names(_words(keys.kind, body), known or {})),
         body=body,
     )
 

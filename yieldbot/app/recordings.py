@@ -21,6 +21,7 @@ from yieldbot.app.step_times import step
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.history.importers.read import Given as Given
 from yieldbot.history.importers.read import markets, read_file
+from yieldbot.history.market_names import Names, names, with_names
 from yieldbot.history.store import Store
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.text import counted, one_line
@@ -87,10 +88,15 @@ def _refused(file: Path, why: str) -> ImportedFile:
     return ImportedFile(file=str(file), refused=one_line(why), first=None, last=None, faults=(), **nothing)
 
 
-def named(faults: Iterable[Fault]) -> tuple[NamedFault, ...]:
-    """Faults as parts of documents, in printable lines."""
+def named(faults: Iterable[Fault], known: Names | None = None) -> tuple[NamedFault, ...]:
+    """Faults as parts of documents, in printable lines. known: names of markets, which stand in place of their ids."""
     return tuple(
-        NamedFault(where=one_line(one.where), what=one_line(one.what, 500), kind=one.kind, taken=one.taken)
+        NamedFault(
+            where=one_line(with_names(one.where, known or {})),
+            what=one_line(with_names(one.what, known or {}), 500),
+            kind=one.kind,
+            taken=one.taken,
+        )
         for one in faults
     )
 
@@ -103,7 +109,11 @@ def verify(folder: Path | None, context: Context) -> HistoryVerifyDocument:
     with step(context.say, place, "history verify", f"checking {place}"):
         found = looks.verify(Store(place))
     return HistoryVerifyDocument(
-        history=str(place), sound=found.sound, files=found.files, readings=found.rows, faults=named(found.faults)
+        history=str(place),
+        sound=found.sound,
+        files=found.files,
+        readings=found.rows,
+        faults=named(found.faults, names(place)),
     )
 
 

@@ -62,6 +62,19 @@ class SandboxWarpRequest(SandboxRequest):
     """How many days pass; above 0."""
 
 
+def place(given: Path | None, context: Context) -> Path:
+    """The sandbox's folder: the given one, else that of the configuration if it is a sandbox's, else the default."""
+    if given is not None:
+        return given
+    beside = context.config.absolute().parent
+    return beside if _is_sandbox(beside) else DIRECTORY
+
+
+def _is_sandbox(folder: Path) -> bool:
+    """Whether a folder has a sandbox's configuration."""
+    return any((folder / "chains" / f"{name}.toml").exists() for name in ("sandbox", "solana-sandbox"))
+
+
 def up(request: SandboxUpRequest, context: Context) -> SandboxUpDocument:
     """Starts the sandbox (the first time it compiles the contracts) and writes its configuration; one that runs there
     already is stopped. Raises ConfigError for a folder with another configuration in it and
@@ -102,7 +115,7 @@ def status(request: SandboxRequest) -> SandboxStatusDocument:
 
 def no_real_folder(directory: Path) -> None:
     """Raise ConfigError for a folder with a configuration that is not a sandbox's, and that would be overwritten."""
-    ours = any((directory / "chains" / f"{name}.toml").exists() for name in ("sandbox", "solana-sandbox"))
+    ours = _is_sandbox(directory)
     for name in ("yieldbot.toml", "journal.sqlite", ".env"):
         if not ours and (directory / name).exists():
             raise ConfigError(f"--dir {directory}: {name} exists there and is not a sandbox's: name another folder")

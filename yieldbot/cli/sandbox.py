@@ -29,9 +29,8 @@ def register(listed: CommandList) -> None:
     }
     for name, (handler, what) in commands.items():
         parser = actions.add_parser(name, help=what, description=what)
-        parser.add_argument(
-            "--dir", type=Path, default=DIRECTORY, metavar="DIR", help=f"the sandbox's folder (default {DIRECTORY})"
-        )
+        about = f"the sandbox's folder (default: that of --config where a sandbox is there, else {DIRECTORY})"
+        parser.add_argument("--dir", type=Path, metavar="DIR", help=about)
         if name == "up":
             what = "which chains: real EVM protocols on anvil (default), doubles of Solana programs in LiteSVM, or both"
             parser.add_argument("--chain", choices=("evm", "solana", "both"), default="evm", help=what)
@@ -44,23 +43,25 @@ def register(listed: CommandList) -> None:
 
 
 def up(args: argparse.Namespace, context: Screen) -> int:
-    request = SandboxUpRequest(directory=args.dir, chain=args.chain, also=tuple(args.also), everything=args.everything)
+    request = SandboxUpRequest(
+        directory=use.place(args.dir, context), chain=args.chain, also=tuple(args.also), everything=args.everything
+    )
     return _print(context, use.up(request, context))
 
 
 def down(args: argparse.Namespace, context: Screen) -> int:
-    found = use.down(SandboxRequest(directory=args.dir))
+    found = use.down(SandboxRequest(directory=use.place(args.dir, context)))
     line = "the sandbox is stopped" if found.stopped else f"no sandbox was running from {found.directory}"
     context.show(found.as_json(), lambda: line)
     return 0
 
 
 def warp(args: argparse.Namespace, context: Screen) -> int:
-    return _print(context, use.warp(SandboxWarpRequest(directory=args.dir, days=args.days)))
+    return _print(context, use.warp(SandboxWarpRequest(directory=use.place(args.dir, context), days=args.days)))
 
 
 def status(args: argparse.Namespace, context: Screen) -> int:
-    return _print(context, use.status(SandboxRequest(directory=args.dir)))
+    return _print(context, use.status(SandboxRequest(directory=use.place(args.dir, context))))
 
 
 def _print(context: Screen, found: SandboxDocument) -> int:

@@ -74,7 +74,7 @@ def called(keys: Iterable[MarketKey], known: Mapping[tuple[str, str], str]) -> d
 
 def with_names(text: str, known: Mapping[tuple[str, str], str]) -> str:
     """A line in which ids of markets are replaced by their names. Pure."""
-    for (_, market), name in known.items():
+    for (_, market), name in sorted(known.items(), key=lambda one: -len(one[0][1])):  # an id may begin another
         if len(market) > len(name) and market in text:
             text = text.replace(market, name)
     return text

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from yieldbot.app import sandbox
+from yieldbot.app.context import Context
 from yieldbot.app.sandbox import SandboxRequest, SandboxUpRequest, SandboxWarpRequest
 from yieldbot.errors import ConfigError
 from yieldbot.sandbox.local import Local
@@ -33,6 +34,14 @@ def test_the_fields_are_those_of_the_chains_that_run(evm: Any, solana: Any, monk
     head = {"schema": "yieldbot/sandbox-status/v1", "directory": "/s", "config": "/s/yieldbot.toml"}
     wanted = {**head, **outer, "solana": beside if solana else None}
     assert list(found.items()) == list(wanted.items())
+
+
+def test_the_folder_is_the_given_one_else_that_of_a_sandbox_s_configuration(tmp_path: Path) -> None:
+    context = Context(tmp_path / "yieldbot.toml")
+    assert sandbox.place(Path("x"), context) == Path("x") and sandbox.place(None, context) == sandbox.DIRECTORY
+    (tmp_path / "chains").mkdir()
+    (tmp_path / "chains" / "solana-sandbox.toml").touch()
+    assert sandbox.place(None, context) == tmp_path
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
