@@ -11,9 +11,12 @@ SCHEMAS: dict[str, type[Document]] = {}
 
 
 class Part(BaseModel):
-    """A part of a document. The JSON has its fields in the order of declaration."""
+    """A part of a document. The JSON has its fields in the order of declaration. Its check is built at first use: most
+    documents of a module are not made by the command that loads it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", serialize_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="null", serialize_by_alias=True, defer_build=True
+    )
 
 
 class Document(Part):

@@ -1,10 +1,14 @@
 """The program's entry point. It imports almost nothing before Ctrl-C ends the program in one line: loading the rest
 takes a tenth of a second, in which Python itself would print where it was interrupted."""
 
+import gc
 import os
 import signal
 
 INTERRUPTED = 130
+OBJECTS = 200_000
+"""New objects after which Python looks for cycles among them. By its own 700 it looks hundreds of times while modules
+are loaded, whose objects stay; cycles of 200,000 objects are some 20 MB."""
 M_ARENA_MAX = -8
 """The option of mallopt(3) for how many heaps threads get, each with 64 MiB of addresses."""
 
@@ -16,6 +20,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, _end)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # no other package's code beside a key; and faster
     _reserve_little()
+    gc.set_threshold(OBJECTS, *gc.get_threshold()[1:])
     from yieldbot.cli.main import main as run
 
     try:
@@ -24,6 +29,8 @@ def main() -> int:
     except KeyboardInterrupt:
         _end()
         raise
+    finally:
+        gc.freeze()  # else the ending interpreter looks for cycles among all objects, which takes a tenth of a second
 
 
 def _reserve_little() -> None:
