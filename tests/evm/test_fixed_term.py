@@ -11,7 +11,7 @@ from tests.kit.evm.world import world
 from yieldbot.app import cycle
 from yieldbot.config.load import load
 from yieldbot.execution.plan_lines import plan_lines
-from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered, ExitProven
+from yieldbot.journal.exit_entries import ExitLifted, ExitOrdered, ExitProven
 from yieldbot.model.market import MarketState, Status
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.settings import Settings

@@ -20,8 +20,8 @@ from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Auto
+from yieldbot.journal.exit_entries import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.fold import fold_leaving, fold_requests
-from yieldbot.journal.journal_entries import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import LegKind
 from yieldbot.model.settings import Settings

@@ -18,7 +18,7 @@ from yieldbot.decision.decide import decide
 from yieldbot.errors import InvariantError
 from yieldbot.execution.approvals import Auto, DeclineAll
 from yieldbot.execution.world import Wiring
-from yieldbot.journal.journal_entries import ExitProven, ExitRefused
+from yieldbot.journal.exit_entries import ExitProven, ExitRefused
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Leg, LegKind, Plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -16,13 +17,16 @@ from hypothesis import strategies as st
 from tests.kit.draws import draws
 from tests.kit.journal.store import CHAIN, OWNER, signed
 from tests.kit.signer import ANNA, BEN, folder, plan, signature
+from yieldbot.api.listing import page_of, wanted
+from yieldbot.app import journal_rows
 from yieldbot.app.collections import transaction_of
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument, PlansDocument
-from yieldbot.app.journal_rows import WHOLE_SECONDS, JournalRows
+from yieldbot.app.journal_rows import WHOLE_SECONDS, JournalRows, events_of_plan
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import InvariantError
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
+from yieldbot.journal.exit_entries import ExitOrdered
 from yieldbot.journal.journal_entries import JournalEntry, PlanMarked, PlanStatus, PlanWritten, TxSent, TxSettled
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
@@ -140,3 +144,42 @@ def change(file: Path, *statements: str) -> None:
         for statement in statements:
             raw.execute(statement)
     raw.close()
+
+
+@pytest.mark.parametrize("seed", range(draws(6, 400)))
+def test_pages_go_on_behind_the_rows_in_memory(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a window of few rows every page, and every transaction, plan and order that is in force, is what it is when
+    all rows are in memory; only plans that ended long ago before anybody approved them are not listed."""
+    rng, context = random.Random(seed), folder(tmp_path / "home")
+    file, data_dir = context.settings.data_dir / JOURNAL, context.settings.data_dir
+    order = ExitOrdered(chain=CHAIN, owner=OWNER, market_id="m", name="n", by="me", into="", time=5)
+    picks: list[JournalEntry] = [*BEGIN, order, *entries([rng.randrange(60) for _ in range(rng.randint(5, 40))])]
+    with Journal.open(file) as journal:
+        journal.append(*picks)
+    every = JournalRows(data_dir).collections("all", 1)
+    monkeypatch.setattr(journal_rows, "WINDOW", rng.randint(1, 8))
+    rows = JournalRows(data_dir)
+    few = rows.collections("few", 1)
+    with Journal.open(file) as journal:
+        journal.append(run(1))
+    grown = rows.collections("more", 1)
+    assert len(few["journal"].rows) == journal_rows.WINDOW and grown["journal"].older == few["journal"].older
+    limit, found, cursor = rng.randint(1, 9), list[Any](), ""
+    while True:
+        asked = wanted([("limit", str(limit)), *([("cursor", cursor)] if cursor else [])], ("seq", "kind"))
+        items, cursor_or_none, total = page_of(few["journal"], few["journal"].rows, asked, "seq")
+        found += items
+        assert total == len(every["journal"].rows)
+        if cursor_or_none is None:
+            break
+        cursor = cursor_or_none
+    assert found == list(every["journal"].rows)
+    assert few["transactions"].rows == every["transactions"].rows and few["orders"].rows == every["orders"].rows
+    listed = {row["id"]: row for row in few["plans"].rows}
+    missing = [row for row in every["plans"].rows if listed.get(row["id"]) != row]
+    assert all(row["status"] == "expired" and row["id"] not in listed for row in missing)
+    for plan_id in listed:
+        about = [row for row in every["journal"].rows if row["plan_id"] == plan_id or row["tx_hash"]]
+        hashes = {row["tx_hash"] for row in about if row["kind"] == "tx.signed" and row["plan_id"] == plan_id}
+        own = [row for row in about if row["plan_id"] == plan_id or row["tx_hash"] in hashes]
+        assert [row for row in events_of_plan(data_dir, plan_id) if row["seq"] <= total] == own

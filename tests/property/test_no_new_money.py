@@ -24,8 +24,8 @@ from yieldbot.backtest import replay as replayed
 from yieldbot.decision.decide import decide, decide_exits
 from yieldbot.decision.holds import still_holds
 from yieldbot.decision.orders import with_orders
+from yieldbot.journal.exit_entries import ExitOrdered
 from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import ExitOrdered
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot, Status

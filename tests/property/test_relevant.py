@@ -23,6 +23,7 @@ from yieldbot.decision import gas_learned
 from yieldbot.decision.gas_learned import receipts_of
 from yieldbot.history.holdings import forecasts_since_change, recorded_holdings, recorded_names
 from yieldbot.journal import done_plans, queries
+from yieldbot.journal.exit_entries import ExitAsked, ExitEnded, ExitLifted, ExitOrdered, ExitProven, ExitRefused
 from yieldbot.journal.exit_proceeds import to_swap
 from yieldbot.journal.fold import (
     Exits,
@@ -42,12 +43,6 @@ from yieldbot.journal.journal_entries import (
     AccountStopped,
     AlarmLifted,
     AlarmRaised,
-    ExitAsked,
-    ExitEnded,
-    ExitLifted,
-    ExitOrdered,
-    ExitProven,
-    ExitRefused,
     JournalEntry,
     Observed,
     PlanMarked,

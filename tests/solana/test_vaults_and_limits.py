@@ -15,7 +15,7 @@ from yieldbot.decision.orders import all_of
 from yieldbot.execution.world import Wiring
 from yieldbot.history import recorded
 from yieldbot.history.holdings import UnreadHolding
-from yieldbot.journal.journal_entries import ExitOrdered
+from yieldbot.journal.exit_entries import ExitOrdered
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import NoWayOut, Plan

@@ -19,7 +19,7 @@ from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.fork import Fork
 from yieldbot.chains.solana.session import open_session
 from yieldbot.decision.decide import decide
-from yieldbot.journal.journal_entries import ExitProven, ExitRefused
+from yieldbot.journal.exit_entries import ExitProven, ExitRefused
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan

@@ -15,8 +15,8 @@ from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.fork import Fork
 from yieldbot.chains.solana.session import open_session
+from yieldbot.journal.exit_entries import ExitProven
 from yieldbot.journal.fold import fold_exits
-from yieldbot.journal.journal_entries import ExitProven
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.known import UPGRADEABLE_LOADER

@@ -15,7 +15,7 @@ from yieldbot.app import approvers, proposals
 from yieldbot.app.exit import standing
 from yieldbot.app.wiring import JobFilter
 from yieldbot.execution.lock import run_lock
-from yieldbot.journal.journal_entries import ExitOrdered
+from yieldbot.journal.exit_entries import ExitOrdered
 from yieldbot.journal.store import Journal
 
 BUTTON = "Lift the order"

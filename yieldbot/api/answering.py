@@ -112,7 +112,7 @@ def listed(
 
     def body() -> Mapping[str, Any]:
         rows = visible(found.rows, caller) if own is None else found.rows
-        items, cursor, total = listing.page(rows, asked, key)
+        items, cursor, total = listing.page_of(found, rows, asked, key)
         return {"items": items, "next": cursor, "total": total, "as_of": found.as_of, "unread": list(found.unread)}
 
     return tagged(request, question, body)

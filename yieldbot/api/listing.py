@@ -7,11 +7,12 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from yieldbot.api.problems import Problem
+from yieldbot.app.collections import Collection as Rows
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
 
@@ -80,6 +81,14 @@ def fields(text: str | None, known: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
+def page_of(found: Rows, rows: Sequence[Row], asked: Wanted, key: str) -> tuple[list[dict[str, Any]], str | None, int]:
+    """A page of a collection, as ``page``. rows: those that the caller may see. Of a journal's older rows
+    (``Collection.older``) there are pages without filters and in the usual order alone."""
+    if found.read_older is not None and not asked.filters and asked.sort is None:
+        return _with_older(found, found.read_older, asked)
+    return page(rows, asked, key)
+
+
 def page(rows: Sequence[Row], asked: Wanted, key: str) -> tuple[list[dict[str, Any]], str | None, int]:
     """(the rows of one page, the cursor of the next page or None, number of matching rows on all pages).
 
@@ -96,6 +105,22 @@ def page(rows: Sequence[Row], asked: Wanted, key: str) -> tuple[list[dict[str, A
     cursor = _cursor(shown[-1][0], shown[-1][1]) if more and shown else None
     items = [{name: row[name] for name in asked.fields or row} for _, _, row in shown]
     return items, cursor, len(matching)
+
+
+def _with_older(
+    found: Rows, read_older: Callable[[int, int], Sequence[Row]], asked: Wanted
+) -> tuple[list[dict[str, Any]], str | None, int]:
+    """A page of a journal, whose rows are numbered from 1; the newest is the first."""
+    total, last = len(found.rows) + found.older, asked.after[1] if asked.after is not None else None
+    if last is not None and not (last.isascii() and last.isdigit() and len(last) < 16):
+        raise Problem(400, "BAD_CURSOR", "the cursor is none of ours: begin again without it")
+    end = total if last is None else max(0, min(total, int(last) - 1))
+    begin = max(0, end - asked.limit)
+    shown = list(found.rows[total - end : total - begin])
+    if begin < found.older:
+        shown += read_older(begin, min(end, found.older))
+    items = [{name: row[name] for name in asked.fields or row} for row in shown]
+    return items, _cursor(total - begin - 1, str(begin + 1)) if begin and shown else None, total
 
 
 def etag(body: bytes) -> str:

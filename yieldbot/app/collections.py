@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import Field
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 RowT = TypeVar("RowT")
 
+ReadOlder = Callable[[int, int], Sequence[Row]]
+"""Called with two of a journal's numbers; gives the rows after the first up to the second, the newest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:
@@ -38,6 +41,10 @@ class Collection:
     """When they were read, in unix seconds."""
     unread: tuple[str, ...] = ()
     """Chains and markets that could not be read, a line each."""
+    older: int = 0
+    """How many rows there are that are older than all of these."""
+    read_older: ReadOlder | None = None
+    """Reads some of them; None: there are none."""
 
 
 NOTHING = Collection((), "0", 0)

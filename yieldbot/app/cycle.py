@@ -39,8 +39,9 @@ from yieldbot.execution.world import Wiring, records_of
 from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
 from yieldbot.history.predictions import before_plan
+from yieldbot.journal.exit_entries import ExitOrdered
 from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import AccountStopped, ExitOrdered, PlanMarked, PlanStatus
+from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot

@@ -22,8 +22,8 @@ from yieldbot.errors import ConfigError, RunInProgress
 from yieldbot.execution.approvals import Queue
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.world import records_of
+from yieldbot.journal.exit_entries import ExitLifted, ExitOrdered
 from yieldbot.journal.fold import fold_orders
-from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.dataclass import dataclass

@@ -42,7 +42,7 @@ def may_not_lift(caller: Caller, registered: bool) -> str | None:
 
 async def standing(service: Service, caller: Caller) -> tuple[ExitOrder, ...]:
     """The orders in force that a caller may see, the oldest first."""
-    found = _in_force((await service.journalled("journal")).rows)
+    found = _in_force((await service.journalled("orders")).rows)
     jobs = {(job.chain.chain, job.wallet.address): job for job in service.context.settings.jobs}
     positions = service.newest("positions").rows
     made = list[ExitOrder]()

@@ -9,8 +9,9 @@ from yieldbot.app.halt_documents import HaltDocument, ResumeDocument, StoppedAcc
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.execution import halt as switch
 from yieldbot.execution.lock import run_lock
+from yieldbot.journal.exit_entries import ExitRefused
 from yieldbot.journal.fold import fold_exits, fold_reverts
-from yieldbot.journal.journal_entries import AccountCleared, ExitRefused, TxSigned
+from yieldbot.journal.journal_entries import AccountCleared, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
 

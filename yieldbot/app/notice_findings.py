@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from yieldbot.journal.access_entries import NEW_PLACE, SPIKE, AccessNoted, ApprovalGiven
+from yieldbot.journal.exit_entries import ExitOrdered, ExitRefused
 from yieldbot.journal.fold import Record, StoredPlan
 from yieldbot.journal.journal_entries import (
     AccountCleared,
     AccountStopped,
     AlarmLifted,
     AlarmRaised,
-    ExitOrdered,
-    ExitRefused,
     Observed,
     PlanMarked,
     PlanStatus,

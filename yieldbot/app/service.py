@@ -177,8 +177,8 @@ class Service(StartedWork):
         return {(row["forecaster"], row["market_class"], str(row["horizon_days"])): row["skill"] for row in rows}
 
     async def journalled(self, name: str) -> Collection:
-        """Rows of the journal: ``plans``, ``journal`` or ``transactions``, the newest first; what was appended is
-        read where its file changed. Raises InvariantError for a damaged one."""
+        """Rows of the journal (``JournalRows.read``), the newest first; what was appended is read where its file
+        changed. Raises InvariantError for a damaged one."""
         async with self._reading:
             known = self._stamp()
             if known is None:
@@ -382,9 +382,7 @@ class Service(StartedWork):
         return tuple(found) if found[0] else None
 
     def _read_journal(self, version: str) -> dict[str, Collection]:
-        at = int(self._now())
-        found = self._rows.read()
-        made = {name: Collection(tuple(reversed(rows)), f"{name}-{version}", at) for name, rows in found.items()}
+        made = self._rows.collections(version, int(self._now()))
         return {name: collections.newer(self._journal.get(name), one) for name, one in made.items()}
 
     def _stopped(self) -> Mapping[Any, str]:

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from yieldbot.decision.orders import with_orders
+from yieldbot.journal.exit_entries import ExitAsked, ExitEnded, ExitProven, ExitRefused
 from yieldbot.journal.fold import Exits, Record, Reverts, fold_exits, fold_leaving, fold_reverts
-from yieldbot.journal.journal_entries import ExitAsked, ExitEnded, ExitProven, ExitRefused
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import ExitKind, Kind, MarketState, Snapshot

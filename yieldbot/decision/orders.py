@@ -13,9 +13,9 @@ from functools import partial
 
 from yieldbot.allocator.exit_swaps import Proceeds
 from yieldbot.allocator.exits import ORDERED
+from yieldbot.journal.exit_entries import ExitOrdered
 from yieldbot.journal.exit_proceeds import to_swap
 from yieldbot.journal.fold import Record, fold_orders
-from yieldbot.journal.journal_entries import ExitOrdered
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.families import token_key
 from yieldbot.model.ids import Address, MarketId, market_chain

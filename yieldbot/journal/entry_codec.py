@@ -24,17 +24,12 @@ from yieldbot.journal.codec import (
     plan_from_doc,
     plan_to_doc,
 )
+from yieldbot.journal.exit_entries import ExitAsked, ExitEnded, ExitLifted, ExitOrdered, ExitProven, ExitRefused
 from yieldbot.journal.journal_entries import (
     AccountCleared,
     AccountStopped,
     AlarmLifted,
     AlarmRaised,
-    ExitAsked,
-    ExitEnded,
-    ExitLifted,
-    ExitOrdered,
-    ExitProven,
-    ExitRefused,
     JournalEntry,
     Observed,
     PlanMarked,

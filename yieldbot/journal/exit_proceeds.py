@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from yieldbot.journal.exit_entries import ExitLifted, ExitOrdered
 from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered, TxSettled, TxSigned
+from yieldbot.journal.journal_entries import TxSettled, TxSigned
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import is_market
 from yieldbot.model.tx import Confirmed

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 
+from yieldbot.journal.exit_entries import ExitAsked, ExitEnded, ExitLifted, ExitOrdered, ExitProven, ExitRefused
 from yieldbot.journal.journal_entries import (
     AccountCleared,
     AccountStopped,
-    ExitAsked,
-    ExitEnded,
-    ExitLifted,
-    ExitOrdered,
-    ExitProven,
-    ExitRefused,
     JournalEntry,
     PlanMarked,
     PlanStatus,

@@ -176,6 +176,18 @@ class Queries:
                 found[plan_id] = (row[0], row[1])
         return found
 
+    def about_plan(self, plan_id: str) -> tuple[Record, ...]:
+        """Every row about a plan and its transactions, oldest first."""
+        rows = self._rows("plan_id = ? AND plan_id <> ''", (plan_id,))
+        for tx_hash in dict.fromkeys(row[6] for row in rows if row[2] == "tx.signed"):
+            rows += [row for row in self._rows("tx_hash = ? AND tx_hash <> ''", (tx_hash,)) if row[2] != "tx.signed"]
+        return tuple(map(self._record, sorted(rows)))
+
+    def every_approval(self, until: int) -> tuple[ApprovalGiven, ...]:
+        """The signatures for all plans among the rows up to number ``until``, in order."""
+        entries = (record.entry for record in self._of_kind("approval.given") if record.seq <= until)
+        return tuple(entry for entry in entries if isinstance(entry, ApprovalGiven))
+
     def approvals(self, plan_id: str) -> tuple[ApprovalGiven, ...]:
         """Signatures that were given for a plan, in order; none of them is checked here."""
         rows = self._rows("plan_id = ? AND plan_id <> '' AND kind = 'approval.given'", (plan_id,))
@@ -284,12 +296,12 @@ class Queries:
         where = "plan_id = ? AND plan_id <> '' AND (kind GLOB 'plan.*' OR kind = 'tx.signed') AND seq < ?"
         return self._rows(where, (plan_id, before))
 
-    def _pages(self, after: int) -> Iterator[Row]:
-        """Rows after number ``after``, a page at a time."""
-        while page := self._rows("seq > ?", (after,), f"LIMIT {PAGE_ROWS}"):
+    def _pages(self, after: int, most: int = 2**62) -> Iterator[Row]:
+        """Rows after number ``after``, a page at a time. most: how many of them at most."""
+        while page := self._rows("seq > ?", (after,), f"LIMIT {min(PAGE_ROWS, most)}"):
             yield from page
-            after = page[-1][0]
-            if len(page) < PAGE_ROWS:
+            after, most = page[-1][0], most - len(page)
+            if len(page) < PAGE_ROWS or not most:
                 return
 
     def _of_kind(self, pattern: str) -> Iterator[Record]:

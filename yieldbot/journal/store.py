@@ -20,6 +20,7 @@ from yieldbot.errors import InvariantError, TransientError
 from yieldbot.journal import checkpoint, looks, verified
 from yieldbot.journal.connections import ReadOnly, Written
 from yieldbot.journal.entry_codec import encode
+from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import JournalEntry, Observed
 from yieldbot.journal.journal_file import cannot_be_opened, is_damaged, refuse_emptied, refuse_other
 from yieldbot.journal.queries import Queries
@@ -189,6 +190,14 @@ class Journal(Queries):
                 "fails. The rows are sound; compare their last hash with one that you keep elsewhere"
             )
         return seq
+
+    def part(self, after: int, most: int) -> tuple[Record, ...]:
+        """At most ``most`` rows after number ``after``, oldest first, each of which goes on from the one before."""
+        found, seq, prev = list[Record](), after, self._hash_of(after)
+        for row in self._pages(after, most):
+            seq, prev = self._linked(row, seq, prev)
+            found.append(self._record(row))
+        return tuple(found)
 
     def relevant(self) -> Relevant:
         """Which rows count, up to date. Do not change it."""

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from yieldbot.app.admission import Scope
+from yieldbot.app.journal_rows import events_of_plan
 from yieldbot.app.plan_view import PlanView, headlines, plan_view
 from yieldbot.app.reject import RejectRequest
 from yieldbot.app.service import visible
@@ -257,6 +258,8 @@ async def _steps(request: Request, row: Mapping[str, Any]) -> list[Step]:
         since.append(event)
         if event["kind"] == "plan.written" and event["plan_id"] == row["id"]:
             break
+    else:  # the plan is older than the entries in memory
+        since = list(await asyncio.to_thread(events_of_plan, service_of(request).context.settings.data_dir, row["id"]))
     signed: dict[str, Mapping[str, Any]] = {}  # the newest signature of each, of those that are valid
     for event in since:
         if (event["kind"], event["plan_id"]) == ("approval.given", row["id"]) and event["body"]["approver"] in row[

@@ -9,7 +9,7 @@ import pytest
 
 from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.execution.world import Wiring
-from yieldbot.journal.journal_entries import ExitProven
+from yieldbot.journal.exit_entries import ExitProven
 from yieldbot.model.ids import Address
 from yieldbot.sandbox.solana.compile import program
 from yieldbot.sandbox.solana.images import named, program_image

@@ -28,8 +28,8 @@ from yieldbot.chains.leg_limits import shares_for
 from yieldbot.decision.decide import decide
 from yieldbot.decision.holds import still_holds
 from yieldbot.journal.entry_codec import decode, encode
+from yieldbot.journal.exit_entries import ExitAsked, ExitEnded
 from yieldbot.journal.fold import Record, fold_leaving
-from yieldbot.journal.journal_entries import ExitAsked, ExitEnded
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot, Status
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan

@@ -13,9 +13,10 @@ from yieldbot.allocator.exit_swaps import ExitSwaps, Proceeds, swap_plan
 from yieldbot.decision.decide import decide, decide_exits
 from yieldbot.decision.holds import still_holds
 from yieldbot.decision.orders import all_of, proceeds
+from yieldbot.journal.exit_entries import ExitLifted, ExitOrdered
 from yieldbot.journal.exit_proceeds import to_swap
 from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered, JournalEntry, TxSettled, TxSigned
+from yieldbot.journal.journal_entries import JournalEntry, TxSettled, TxSigned
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot

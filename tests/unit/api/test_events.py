@@ -30,13 +30,13 @@ from yieldbot.app.history import event_of
 from yieldbot.app.run_documents import RunDocument
 from yieldbot.execution.halt import NAME
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
+from yieldbot.journal.exit_entries import ExitLifted
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import (
     AccountCleared,
     AccountStopped,
     AlarmLifted,
     AlarmRaised,
-    ExitLifted,
     PlanMarked,
     PlanStatus,
     TxSent,

@@ -24,12 +24,11 @@ from yieldbot.config.load import load
 from yieldbot.decision.decide import Decision
 from yieldbot.errors import ConfigError, InvariantError, RunInProgress, TransientError
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
+from yieldbot.journal.exit_entries import ExitOrdered, ExitRefused
 from yieldbot.journal.fold import Record, fold_plans
 from yieldbot.journal.journal_entries import (
     AccountCleared,
     AccountStopped,
-    ExitOrdered,
-    ExitRefused,
     JournalEntry,
     Observed,
     PlanMarked,

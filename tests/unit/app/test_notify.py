@@ -20,11 +20,11 @@ from yieldbot.app.context import Context
 from yieldbot.app.notice_runs import JobEnd, News
 from yieldbot.app.notify import NotSent, tell
 from yieldbot.errors import ConfigError, TransientError
+from yieldbot.journal.exit_entries import ExitRefused
 from yieldbot.journal.journal_entries import (
     AccountStopped,
     AlarmLifted,
     AlarmRaised,
-    ExitRefused,
     JournalEntry,
     Observed,
     PlanMarked,

@@ -22,8 +22,9 @@ from yieldbot.chains.exits import fingerprint, proven, proven_legs, refused, reh
 from yieldbot.chains.solana import exits as exits_svm
 from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import TransientError
+from yieldbot.journal.exit_entries import ExitAsked, ExitEnded, ExitProven, ExitRefused
 from yieldbot.journal.fold import PROOF_SECONDS, Record
-from yieldbot.journal.journal_entries import AccountCleared, ExitAsked, ExitEnded, ExitProven, ExitRefused, JournalEntry
+from yieldbot.journal.journal_entries import AccountCleared, JournalEntry
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot

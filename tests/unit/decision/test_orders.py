@@ -11,8 +11,9 @@ from tests.kit.risk.protections import JOB, NOW
 from yieldbot.allocator.exits import ORDERED, to_be_left
 from yieldbot.decision.decide import decide, decide_exits
 from yieldbot.decision.orders import all_of, only, with_orders
+from yieldbot.journal.exit_entries import ExitLifted, ExitOrdered
 from yieldbot.journal.fold import Record, fold_orders
-from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered, JournalEntry
+from yieldbot.journal.journal_entries import JournalEntry
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import Address

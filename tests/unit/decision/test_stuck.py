@@ -12,8 +12,9 @@ from tests.kit.risk.protections import JOB, NOW
 from yieldbot.chains.exits import RETRY_SECONDS, with_exits
 from yieldbot.cli.render import stuck
 from yieldbot.decision.decide import Decision, decide
+from yieldbot.journal.exit_entries import ExitRefused
 from yieldbot.journal.fold import Record, fold_reverts
-from yieldbot.journal.journal_entries import AccountCleared, ExitRefused, JournalEntry, PlanWritten, TxSettled, TxSigned
+from yieldbot.journal.journal_entries import AccountCleared, JournalEntry, PlanWritten, TxSettled, TxSigned
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Exit, ExitKind, MarketState, Snapshot

@@ -13,12 +13,11 @@ from tests.kit.journal.store import BLOCK, CHAIN, MARKET, OWNER, USDC, plan, sig
 from tests.kit.journal.store import path as path
 from yieldbot.errors import InvariantError
 from yieldbot.journal.entry_codec import decode, encode
+from yieldbot.journal.exit_entries import ExitProven, ExitRefused
 from yieldbot.journal.fold import PROOF_SECONDS, Exits, fold_exits
 from yieldbot.journal.journal_entries import (
     AccountCleared,
     AccountStopped,
-    ExitProven,
-    ExitRefused,
     Observed,
     PlanMarked,
     PlanStatus,

@@ -10,8 +10,9 @@ import pytest
 from tests.kit.wiring import OWNER, STRANGER
 from yieldbot.chains.evm.execution.balances import REDEEM_REQUEST, request_of
 from yieldbot.chains.evm.execution.rehearse import note_request
+from yieldbot.journal.exit_entries import ExitEnded
 from yieldbot.journal.fold import Record, fold_requests
-from yieldbot.journal.journal_entries import ExitEnded, TxSettled, TxSigned
+from yieldbot.journal.journal_entries import TxSettled, TxSigned
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.market import Kind, Market
