@@ -11,7 +11,6 @@ of our output is gone; 143 (as a shell has it) ended by SIGTERM, which serve, si
 from __future__ import annotations
 
 import argparse
-import gc
 import importlib
 import os
 import re
@@ -31,9 +30,6 @@ TYPE_CHECKING = False  # see yieldbot/__init__.py
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-COLLECTED = (50_000, 20, 50)
-"""Thresholds of Python's garbage collector in a command's process. With Python's own (700, 10, 10) it spends a third of
-the time of a command that reads many rows in looking through what was read."""
 COMMANDS = {
     "init": {
         "init": "ask six questions and write yieldbot.toml, .env.example and .env; flags answer questions beforehand"
@@ -202,8 +198,6 @@ class CommandList:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. ``argv``: arguments without the program's name; None: the process's."""
-    if argv is None:
-        gc.set_threshold(*COLLECTED)
     words = _joined(sys.argv[1:] if argv is None else argv)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us

@@ -6,9 +6,10 @@ import os
 import signal
 
 INTERRUPTED = 130
-OBJECTS = 200_000
-"""New objects after which Python looks for cycles among them. By its own 700 it looks hundreds of times while modules
-are loaded, whose objects stay; cycles of 200,000 objects are some 20 MB."""
+COLLECTED = (200_000, 20, 50)
+"""Thresholds of Python's garbage collector, the first in new objects (200,000 are some 20 MB). With Python's own (700,
+10, 10) it spends a tenth of a command's start, and a third of the time of one that reads many rows, in looking through
+what stays."""
 M_ARENA_MAX = -8
 """The option of mallopt(3) for how many heaps threads get, each with 64 MiB of addresses."""
 
@@ -20,7 +21,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, _end)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # no other package's code beside a key; and faster
     _reserve_little()
-    gc.set_threshold(OBJECTS, *gc.get_threshold()[1:])
+    gc.set_threshold(*COLLECTED)
     from yieldbot.cli.main import main as run
 
     try:
