@@ -9,6 +9,7 @@ import pytest
 from tests.bench.accuracy import DAY, Accuracy
 from tests.evm.adapters.test_doubts import altered
 from tests.kit.evm.conformance import markets_of
+from yieldbot.chains.evm.node.beside import logs_of
 from yieldbot.errors import NodeRefused
 from yieldbot.math.aave_v4 import HubCurve
 from yieldbot.math.curves import LookThroughCurve
@@ -24,6 +25,7 @@ from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.backing import keys_of, root_of
 from yieldbot.protocols.evm.backing_pools import Known
 from yieldbot.protocols.evm.backing_reads import Graph, read_holdings
+from yieldbot.protocols.evm.flow_events import flows_of, listening
 from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.protocols.registries import registries
 from yieldbot.risk.look_through import locked_below
@@ -344,6 +346,14 @@ async def test_a_hub_of_aave_v4_is_obeyed_and_not_believed(chain: Accuracy) -> N
     ):
         (doubt,) = (await altered(chain, market, changes)).doubts
         assert words in doubt
+    spot = listening(state)
+    assert spot is not None
+    await chain.deposit(market, 7_000 * USDC, chain.owner)
+    await chain.do(adapter.withdraw(state, market.asset.amount(2_000 * USDC), chain.owner), chain.owner)
+    words = [{"address": hub.address, "fromBlock": hex(state.block.height)}]
+    flows = flows_of(logs_of(await chain.node.request("eth_getLogs", words)), [spot])
+    assert [(one.amount, one.account) for one in flows] == [(7_000.0, market.address), (-2_000.0, market.address)]
+    assert int.from_bytes(await chain.node.call(spot.whole.to, spot.whole.data), "big") > 900_000 * USDC
     reader, block = registries()["aave_v4"], await chain.node.block()
     registry = Registry("aave_v4", market.chain, "Aave v4", {"hub": hub.address}, Address(hub.address))
     (listed,) = await chain.node.run([reader.listing(registry)], block)

@@ -2,7 +2,7 @@
 
 Sources of the events: EIP-4626 (Deposit, Withdraw), Aave IPool.sol (Supply, Withdraw), Morpho EventsLib.sol (Supply,
 Withdraw, Liquidate's badDebtAssets), CometMainInterface.sol (Supply, Withdraw), CTokenInterfaces.sol and
-VTokenInterfaces.sol (Mint, Redeem).
+VTokenInterfaces.sol (Mint, Redeem), aave-v4 IHubBase.sol (Add, Remove).
 """
 
 from __future__ import annotations
@@ -78,6 +78,11 @@ BLUE = (
     ("Withdraw(bytes32,address,address,address,uint256,uint256)", Event(-1, 1, 4, (2, 3))),
     ("Liquidate(bytes32,address,address,uint256,uint256,uint256,uint256,uint256)", Event(0, 2, 6, (1,))),
 )
+HUB = (
+    ("Add(uint256,address,uint256,uint256)", Event(1, 1, 3)),
+    ("Remove(uint256,address,uint256,uint256)", Event(-1, 1, 3)),
+)
+"""Events of Aave v4's hubs; their accounts are spokes, which hold for many."""
 COMET = (
     ("Supply(address,address,uint256)", Event(1, 1, 2, (0,))),
     ("Withdraw(address,address,uint256)", Event(-1, 0, 2, (1,))),
@@ -89,6 +94,8 @@ CTOKEN = (
     ("Redeem(address,uint256,uint256,uint256)", Event(-1, 0, 1)),
 )
 """Events of cTokens; Venus's have a fourth argument."""
+WHOLE = {BLUE: "market(bytes32)", HUB: "getAddedShares(uint256)"}
+"""The function that gives all shares, where the second topic is its argument; else it is the share token's supply."""
 
 
 def listening(state: MarketState) -> Listening | None:
@@ -110,6 +117,8 @@ def _listening(state: MarketState) -> Listening | None:
         token = checksum(str(params["a_token"]))
     elif market.protocol == "morpho_blue":
         second, rows = bytes.fromhex(str(params["id"]).removeprefix("0x")), BLUE
+    elif market.protocol == "aave_v4":
+        at, second, rows = checksum(str(params["hub"])), int(params["asset_id"]).to_bytes(32, "big"), HUB
     elif market.protocol in SHARE_VAULTS:
         rows, token = VAULT, checksum(str(params.get("share", market.address)))
     elif market.protocol == "compound_v2":
@@ -122,8 +131,8 @@ def _listening(state: MarketState) -> Listening | None:
         second=second,
         one=market.asset.one,
         events={_topic(signature): event for signature, event in rows},
-        whole=call(at, "market(bytes32)", int.from_bytes(second or b"", "big"))
-        if rows is BLUE
+        whole=call(at, WHOLE[rows], int.from_bytes(second or b"", "big"))
+        if rows in WHOLE
         else call(token, "totalSupply()"),
         whole_place=1 if rows is BLUE else 0,
         share=_position(at, second or b"") if rows is BLUE else _balance(token),
