@@ -8,7 +8,7 @@ from yieldbot.allocator.convert import price_refusal
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.families import family_of
-from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.market import ExitKind, Kind, MarketState, Snapshot, Status
 from yieldbot.model.names import named, of_table
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined
 from yieldbot.model.policy import Base, Policy
@@ -127,10 +127,14 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     if state.status is not Status.ACTIVE:
         found.append(str(state.status))
     if state.leaving is not None:
-        found.append(f"{state.leaving.whole} of ours are on their way out")
-    if state.exit.hours > policy.max_exit_hours:
+        way = "in" if state.leaving.entering == state.leaving.whole.raw else "out"
+        found.append(f"{state.leaving.whole} of ours are on their way {way}")
+    served = by_request(state, policy)
+    if state.enters_by_request and not served:
+        found.append("deposits are requests that somebody else serves (EIP-7540): policy.by_request does not name it")
+    if state.exit.hours > policy.max_exit_hours and not served:
         found.append(f"its way out is by {state.exit.words}, above max_exit_hours {policy.max_exit_hours:g}")
-    if state.opaque and state.exit.cash is None and policy.min_liquidity_multiple > 0.0:
+    if state.opaque and state.exit.cash is None and policy.min_liquidity_multiple > 0.0 and not served:
         found.append("its cash is not known, which min_liquidity_multiple asks for")
     found += state.doubts
     if state.liquidity_market is not None:
@@ -140,6 +144,11 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     if utilisation is not None and utilisation > policy.max_utilisation_entry:
         found.append(f"utilisation {utilisation:z.1%} is above {policy.max_utilisation_entry:z.0%}")
     return tuple(found)
+
+
+def by_request(state: MarketState, policy: Policy) -> bool:
+    """Whether the policy trusts that somebody serves the market's requests (``by_request``)."""
+    return state.exit.kind is ExitKind.REQUEST and named(state.market, policy.by_request)
 
 
 def _by_grade(state: MarketState, policy: Policy) -> list[str]:

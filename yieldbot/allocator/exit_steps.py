@@ -114,7 +114,7 @@ def request_steps(
     """
     slow = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED and not s.barred]
     asks = [s for s in slow if s.leaving is None and s.inside]
-    calls = [s for s in slow if s.leaving is not None and s.leaving.cancels and s.leaving.requested]
+    calls = [s for s in slow if (way := s.leaving) and way.cancels and way.requested and not way.entering]
     if not asks and not calls:
         return []
     free = _with(snapshot, (replace(s, offered=s.held) for s in (*asks, *calls)))

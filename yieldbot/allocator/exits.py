@@ -181,12 +181,17 @@ def _steps(snapshot: Snapshot, state: MarketState) -> tuple[list[Leg], StillIn |
         legs.append(Leg(LegKind.COLLECT, market_id, gone.ready, all=gone.ready == state.held))
     if gone.back and _dust(snapshot, state, gone.back, legs=2) is None:
         legs.append(Leg(LegKind.CANCEL, market_id, gone.back))
+    if gone.entering and gone.cancels and not legs and _dust(snapshot, state, gone.requested, legs=2) is None:
+        legs.append(Leg(LegKind.CANCEL, market_id, gone.requested))
     comes = sum(leg.amount.raw for leg in legs if leg.kind is LegKind.COLLECT)
     rest = Amount(state.held.token, state.held.raw - comes)
     return legs, _stays(state, rest, _on_its_way(gone), "it is collected once it is due") if rest.raw else None
 
 
 def _on_its_way(gone: Leaving) -> str:
+    if gone.entering:
+        waits = f"{gone.requested} wait to be deposited by request"
+        return f"{waits}, and are called back" if gone.cancels else f"{waits}, and can be taken out once that is served"
     if not gone.requested:
         return "what a request returned is requested again" if gone.back else "the rest is requested next"
     return f"{gone.requested} are requested" + ("" if gone.until else ", and paid when somebody serves the request")

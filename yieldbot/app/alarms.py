@@ -38,6 +38,7 @@ from yieldbot.risk.sight import (
 )
 from yieldbot.risk.sight_window import DAY, KEPT
 from yieldbot.risk.triggers import Found
+from yieldbot.risk.unserved import unserved
 
 if TYPE_CHECKING:
     from yieldbot.history.recent import Recent
@@ -65,7 +66,8 @@ def with_alarms(
     now = snapshot.block.timestamp
     chain = str(snapshot.block.chain)
     found: dict[MarketName, list[Found]] = {}
-    for hits in (blacklisted(snapshot, policy.blacklist), locked_below(states, limits, now)):
+    late = unserved(snapshot, records, limits)
+    for hits in (blacklisted(snapshot, policy.blacklist), locked_below(states, limits, now), late):
         for market_id, hit in hits.items():
             found.setdefault((chain, market_id), []).append(hit)
     for market_id, signs in (more or {}).items():

@@ -43,12 +43,16 @@ def share_words(row: BacktestRow) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def leaving(requested: Amount, ready: Amount, back: Amount, until: int | None) -> str:
-    """Describe money of ours that is leaving a market in two steps: requested, ready to collect, cancelled."""
+def leaving(requested: Amount, ready: Amount, back: Amount, until: int | None, entry: bool = False) -> str:
+    """Describe money of ours that is leaving a market in two steps: requested, ready to collect, cancelled. entry:
+    it is a deposit by request."""
     end = "somebody serves the request" if until is None else when(until)
-    parts = [f"{requested} in exit until {end}"] if requested else []
+    waits, returned = "in exit until", "cancelled, to be put in again"
+    if entry:
+        waits, returned = "to be deposited once", "deposited by request, to be claimed"
+    parts = [f"{requested} {waits} {end}"] if requested else []
     parts += [f"{ready} to be collected"] if ready else []
-    parts += [f"{back} cancelled, to be put in again"] if back else []
+    parts += [f"{back} {returned}"] if back else []
     return ", ".join(parts)
 
 

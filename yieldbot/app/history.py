@@ -178,7 +178,7 @@ def _words(kind: str, body: dict[str, Any]) -> str:
 
 def _leaving(body: dict[str, Any]) -> str:
     requested, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
-    return leaving(requested, ready, back, body["until"])
+    return leaving(requested, ready, back, body["until"], body.get("entry", False))
 
 
 def _by(body: Mapping[str, Any]) -> str:

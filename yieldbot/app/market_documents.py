@@ -56,6 +56,7 @@ class Leaving(Part):
         "the request"
     )
     cancels: bool = Field(description="whether the request can be cancelled now")
+    entry: bool = Field(description="whether it is a deposit by request (EIP-7540) on its way in, and no exit")
 
     @classmethod
     def of(cls, state: model.MarketState) -> Leaving | None:
@@ -69,6 +70,7 @@ class Leaving(Part):
             back=Money.of(gone.back),
             until=gone.until,
             cancels=gone.cancels,
+            entry=gone.entry,
         )
 
 

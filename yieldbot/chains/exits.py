@@ -131,6 +131,7 @@ def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | Exi
             back=gone.back,
             until=gone.until,
             time=time,
+            entry=gone.entry,
         )
         if recorded is None or _stage(recorded) != _stage(now):
             found.append(now)

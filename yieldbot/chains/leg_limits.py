@@ -59,11 +59,13 @@ def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | No
 def shares_for(state: MarketState, leg: Leg) -> int:
     """The most shares that a leg may redeem, in base units of the share token. Whole position: all of them; else the
     shares that the amount is worth, plus two units and a millionth for rounding; for a collection those of its request;
-    0 for other kinds of legs."""
+    for a served deposit request those that it claims; 0 for other kinds of legs."""
     if leg.gives is not None:
         return leg.gives.raw
     if leg.kind is LegKind.COLLECT:
         return state.leaving.ready_shares if state.leaving else 0
+    if leg.kind is LegKind.CANCEL:
+        return state.leaving.entered if state.leaving else 0
     if leg.kind not in (LegKind.WITHDRAW, LegKind.REQUEST):
         return 0
     if leg.all or not state.inside.raw:

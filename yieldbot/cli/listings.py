@@ -212,7 +212,8 @@ def _whole(one: AssetTotals) -> str:
 def _on_their_way(jobs: Sequence[tuple[Job, Snapshot]]) -> list[str]:
     """Holdings that are leaving a market in two steps, a line each."""
     return [
-        f"{names_of(snapshot)[state.market.id]}: {leaving(gone.requested, gone.ready, gone.back, gone.until)}"
+        f"{names_of(snapshot)[state.market.id]}: "
+        f"{leaving(gone.requested, gone.ready, gone.back, gone.until, gone.entry)}"
         for _, snapshot in jobs
         for state in snapshot.markets
         if (gone := state.leaving) is not None

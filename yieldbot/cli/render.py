@@ -89,6 +89,7 @@ def _ways_out(snapshot: Snapshot, found: Plan) -> list[str]:
     into = [snapshot.states[m] for m in dict.fromkeys(move.target for move in found.moves) if m in snapshot.states]
     ways = [
         f"{names[s.market.id]} {s.exit.words}{', tried first' if s.untried else ''}"
+        f"{', entered by a request' if s.enters_by_request else ''}"
         for s in into
         if s.market.kind is not Kind.IDLE
     ]
@@ -99,7 +100,7 @@ STEPS = {
     LegKind.WITHDRAW: "take out",
     LegKind.REQUEST: "request",
     LegKind.COLLECT: "collect",
-    LegKind.CANCEL: "cancel the request for",
+    LegKind.CANCEL: "cancel or complete the request for",
 }
 
 

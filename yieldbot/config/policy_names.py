@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from yieldbot.config.schema import JobTable
 
 T = TypeVar("T")
-LISTS, TABLES = ("exclude", "try_first"), ("haircut_bps", "max_share_markets", "max_share_protocol")
+LISTS, TABLES = ("exclude", "by_request", "try_first"), ("haircut_bps", "max_share_markets", "max_share_protocol")
 """Keys of the policy that contain names of markets: as a list, and as a table by name."""
 WHOLE = "/?"
 """Suffix of the id of a deployment whose markets could not be listed at all."""

@@ -203,6 +203,7 @@ class AlarmsTable(TomlTable):
     supply_jump: Positive | None = None
     tvl_fall: Part | None = None
     bad_debt_bps: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    unserved_days: NotNegative | None = None
     oracle_off: NotNegative | None = None
     spike_of_mean: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
     spike_of_peers: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
@@ -259,6 +260,8 @@ class PolicyTable(TomlTable):
     """A market's cash must be at least this multiple of our holding."""
     max_exit_hours: NotNegative | None = None
     """Longest exit of a market that may get new money, in hours."""
+    by_request: list[str] | None = None
+    """Names of markets whose requests somebody else serves, and that may get new money all the same."""
     try_first: list[str] | None = None
     """Names of markets whose first deposit begins with a trial."""
     max_gas_share_of_gain: Share | None = None

@@ -89,7 +89,7 @@ def exit_leg_refused(leg: Leg, snapshot: Snapshot) -> Declined | None:
     state = snapshot.states.get(leg.market_id)
     if state is None:
         return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
-    if leg.kind is LegKind.CANCEL and (state.leaving is None or not state.leaving.back):
+    if leg.kind is LegKind.CANCEL and (state.leaving is None or not (state.leaving.back or state.leaving.entering)):
         return Declined("STEP_NOT_DUE", f"{state.market.name}: nothing was returned; an exit calls no request back")
     if leg.kind in STEPS:
         why = exit_steps.step_refusal(snapshot, leg, state.market.asset)

@@ -32,6 +32,9 @@ class ExitRehearsal(Generic[C]):
     withdraw: Callable[[MarketState, Amount | None], tuple[C, ...]]
     """Called with the market as it was just read and an amount (None: everything); returns the adapter's calls that
     withdraw it."""
+    served: bool = False
+    """Whether the policy trusts that somebody serves the market's requests (``by_request``): it then suffices that all
+    of the money is requested, or waits to be deposited."""
     fees_bps: float = 0.0
     """Fees that the adapter declares, entry and exit together, in bp of the deposit."""
 
@@ -71,6 +74,12 @@ class ExitRehearsal(Generic[C]):
         if held_raw and cash is not None and cash.raw < held_raw + net_raw:
             return Amount(put.token, net_raw - self.state.rounding_raw), net_raw
         return None, held_raw + net_raw
+
+    def waits_for_others(self, state: MarketState, back_raw: int, least_raw: int) -> bool:
+        """Whether what did not come back waits for somebody else to serve it, and the policy trusts that somebody does.
+        state: the market after the steps."""
+        on_its_way = state.leaving.whole.raw if state.leaving else 0
+        return self.served and back_raw + on_its_way + self.state.rounding_raw >= least_raw
 
     def unread(self, put: Amount, why: object) -> NoWayOut:
         """The refusal when the market cannot be read with the deposit in it; ``why``: the error."""

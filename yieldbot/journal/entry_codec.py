@@ -152,7 +152,7 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
                 "back": amount_to_doc(entry.back),
                 "until": entry.until,
                 "time": entry.time,
-            }
+            } | ({"entry": True} if entry.entry else {})
         case ExitEnded():
             document = {"market_id": entry.market_id, "time": entry.time}
             return RowKeys("exit.ended", entry.chain, entry.owner), document
@@ -274,6 +274,7 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
                 back=amount_from_doc(part(doc, "back", Mapping)),
                 until=part(doc, "until", (int, type(None))),
                 time=part(doc, "time", int),
+                entry=bool(doc.get("entry", False)),
             )
         case "exit.ended":
             return ExitEnded(

@@ -67,6 +67,8 @@ class ExitAsked:
     """Unix seconds from which it can be collected; None: when the protocol's operator serves the request."""
     time: int
     """Unix seconds of the chain."""
+    entry: bool = False
+    """Whether it is a deposit by request, and no exit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

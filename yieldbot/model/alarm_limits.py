@@ -25,11 +25,12 @@ CODES = (
     "CONTROL_WEAKER",
     "PENDING_CHANGE",
     "ORACLE",
+    "UNSERVED",
 )
 """The codes of all signs of danger for which an alarm may be raised (docs/risk.md)."""
-AT_ONCE = frozenset({"SPIKE", "MISSING", "BLACKLIST"})
+AT_ONCE = frozenset({"SPIKE", "MISSING", "BLACKLIST", "UNSERVED"})
 """Codes of signs whose alarm is lifted as soon as the sign is gone, without a cooldown: the quote is normal again, the
-missing fact is there again, the user has taken a name off the blacklist."""
+missing fact is there again, the user has taken a name off the blacklist, the request is served."""
 ABOUT_CASH = frozenset(("UTILISATION", "CASH_FALLING", "CASH_THIN", "COLLATERAL_LOCKED"))
 """Signs that money may be locked for a while. They are usually brief: of 47 recorded locks four lasted more than a
 day."""
@@ -109,6 +110,8 @@ class AlarmLimits:
     money."""
     oracle_off: float = 0.05
     """ORACLE: no new money goes in if the price that a market lends by differs by this fraction from other sources."""
+    unserved_days: float = 14.0
+    """UNSERVED: days that a request without a known end (a deposit or an exit that somebody else serves) may wait."""
     spike_of_mean: float = 1.5
     """SPIKE: a quote above this multiple of its own 7-day mean stops new money."""
     spike_of_peers: float = 3.0

@@ -133,12 +133,21 @@ class Leaving:
     """Unix seconds at which all of it can be collected; None: when the protocol's operator serves the request."""
     cancels: bool = False
     """Whether the request can be cancelled now."""
+    entering: int = 0
+    """Base units of the asset that wait to be deposited by request (EIP-7540); part of ``requested``."""
+    returned: int = 0
+    """Base units of the asset that a cancelled deposit request has returned; part of ``ready``."""
     entered: int = 0
-    """Base units of the asset for which a served deposit request (EIP-7540) lets us claim shares; part of ``back``."""
+    """Raw shares that a served deposit request (EIP-7540) lets us claim; their worth is part of ``back``."""
     requested_shares: int = 0
     """Shares, in base units, of ``requested``, for a cancellation that names them; 0 elsewhere."""
     request_id: int = 0
     """The request that the next cancellation names (EIP-7540)."""
+
+    @property
+    def entry(self) -> bool:
+        """Whether it is a deposit by request, and no exit."""
+        return bool(self.entering or self.returned or self.entered)
 
     @property
     def whole(self) -> Amount:
@@ -224,6 +233,8 @@ class MarketState:
     untried: bool = False
     """Whether the first deposit must begin with a trial (``policy.try_first``): no real money has come out of the
     market as it is now."""
+    enters_by_request: bool = False
+    """Whether a deposit is a request that somebody else serves (EIP-7540)."""
     opaque: bool = False
     """Whether the vault's investments cannot be read, so that our own deposit does not count as cash; ``exit.cash``
     None then means that its cash is unknown, and ``liquidity`` is 0."""

@@ -115,6 +115,9 @@ class Policy:
     """A market's cash must be at least this multiple of our holding."""
     max_exit_hours: float = 0.0
     """A market whose exit takes more hours gets no new money."""
+    by_request: tuple[str, ...] = ()
+    """Names of markets whose requests (of deposits, or of exits without a known end) somebody else serves, and that may
+    get new money all the same."""
     try_first: tuple[str, ...] = TRY_FIRST
     """Names of markets whose first deposit starts with a trial."""
     max_gas_share_of_gain: float = 1.0

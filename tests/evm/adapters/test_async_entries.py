@@ -1,4 +1,4 @@
-"""Deposit requests (EIP-7540) that were made elsewhere: seen while they wait, claimed by three arguments."""
+"""Deposit requests (EIP-7540) that were made elsewhere: counted while they wait, claimed by three arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yieldbot.protocols.evm.abi import selector_of
 from yieldbot.protocols.evm.erc4626 import Erc4626
 
 NEEDS: tuple[str, ...] = ()
-CLAIM = selector_of("deposit(uint256,address,address)")
+CLAIM = selector_of("mint(uint256,address,address)")
 
 
 async def test_a_deposit_request_is_seen_claimed_and_left_again(chain: Accuracy) -> None:
@@ -26,13 +26,15 @@ async def test_a_deposit_request_is_seen_claimed_and_left_again(chain: Accuracy)
     )
     await chain.send(trap.market.address, asked)
     waits = await trap.state()
-    assert waits.leaving is None and any("wait to be deposited by request" in flag for flag in waits.flags)
-    assert adapter.cancel_exit(waits, me) == ()
+    assert waits.leaving is not None and waits.leaving.entering == waits.held.raw == PUT_RAW
+    assert any("wait to be deposited by request" in flag for flag in waits.flags)
+    assert adapter.collect_exit(waits, me) == () and adapter.withdraw(waits, None, me) == adapter.cancel_exit(waits, me)
+    check_calls(chain, trap.market, adapter.cancel_exit(waits, me), None)
     await trap.d.send(trap.contract, "serveDeposit", me)
     ready = await trap.state()
-    assert ready.leaving is not None and ready.leaving.entered == ready.leaving.back.raw == ready.held.raw == PUT_RAW
+    assert ready.leaving is not None and ready.leaving.entered and ready.leaving.back.raw == ready.held.raw == PUT_RAW
     claim = adapter.cancel_exit(ready, me)
-    check_calls(chain, trap.market, claim, PUT_RAW)
+    check_calls(chain, trap.market, claim, None)
     assert [call.data[:4] for call in claim] == [CLAIM]
     await chain.do(claim, me)
     inside = await trap.state()

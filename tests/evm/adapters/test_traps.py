@@ -207,7 +207,7 @@ async def test_exits_by_request_are_seen_and_get_no_new_money(chain: Accuracy) -
     held = await trap.put()
     assert held.held.raw == PUT_RAW and held.withdrawable.raw == 0 and "exit-not-previewed" in held.flags
     both = await Trap.of(chain, "AsyncVault", True, deposited_raw=0)
-    assert any("EIP-7540" in doubt for doubt in (await both.state()).doubts)
+    assert (await both.state()).enters_by_request
 
 
 async def test_shares_of_other_decimals_are_probed_finely(chain: Accuracy) -> None:
@@ -301,7 +301,7 @@ async def test_where_deposits_are_requests_nothing_new_goes_in_and_what_is_there
     await chain.send(vault, made("deposit(uint256,address,address)", raw, me, me), chain.owner)
     held, judged = await trap.judged(max_exit_hours=math.inf)
     assert held.held.raw == PUT_RAW and held.shares
-    assert any("deposits are requests" in veto and "EIP-7540" in veto for veto in judged.vetoes), judged.vetoes
+    assert any("deposits are requests" in veto and "by_request" in veto for veto in judged.vetoes), judged.vetoes
     await chain.do(adapter.request_exit(held, None, chain.owner), chain.owner)
     await trap.d.send(trap.contract, "serveRedeem", chain.owner)
     assert await trap.leave(await trap.state()) == PUT_RAW

@@ -100,6 +100,9 @@ class World:
     elsewhere: tuple[tuple[str, str, float, Mapping[str, Any]], ...] = ()
     """Readings of markets on other chains: chain, then as ``memory``."""
 
+    records: tuple[Record, ...] = ()
+    """What the journal has."""
+
     def backed(self, share: float = 1.0, **facts: Any) -> World:
         """This world, where RISKY rests on COIN."""
         parts = (Backer(backing=COIN, symbol="COIN", share=share, through=(str(RISKY.market.id), SOURCE), **facts),)
@@ -115,6 +118,7 @@ class World:
         for place, facts in enumerate(self.looks):
             ago = (len(self.looks) - 1 - place) * self.every_hours
             _look(folder, seen, _Watch(facts, ago, self.supplies[place : place + 1], self.prices[place : place + 1]))
+        records = (*self.records, *records)
         policy = loose(**{"idle_buffer": "0", "min_liquidity_multiple": 1.0} | self.policy)
         entries = list[Any]()
         shown = judged(seen, folder, policy, pytest.fail, records, entries.extend)

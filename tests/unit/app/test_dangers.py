@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.kit.draws import draws
-from tests.kit.market_builder import USDC, kinked, market, usdc
+from tests.kit.market_builder import OWNER, USDC, kinked, market, usdc
 from tests.kit.risk.dangers import (
     ADMIN,
     CALM,
@@ -34,10 +34,13 @@ from tests.kit.risk.dangers import (
     used,
 )
 from yieldbot.decision.decide import decide
+from yieldbot.journal.exit_entries import ExitAsked
+from yieldbot.journal.fold import Record
 from yieldbot.model.alarm_limits import CODES, AlarmLimits
 from yieldbot.model.amounts import Apr
 from yieldbot.model.exchange import Price
-from yieldbot.model.market import Status
+from yieldbot.model.ids import ChainId
+from yieldbot.model.market import Leaving, Status
 from yieldbot.protocols.doubts import backed
 from yieldbot.protocols.evm.doubts import CONSTANT, unpriced
 
@@ -102,6 +105,21 @@ def priced(price: int | None, feeds: tuple[Any, ...], spoke: int) -> Happens:
     data = b"" if price is None else price.to_bytes(32, "big")
     rounds = [bytes(96) + spoke.to_bytes(32, "big") + bytes(32)] * len(feeds)
     return now(doubts=(unpriced(COIN, data, feeds, rounds, NOW) or "",))
+
+
+def waits(days: float) -> Happens:
+    """Our request there has waited for so many days."""
+    gone = Leaving(requested=usdc(0.1), ready=usdc(0), back=usdc(0))
+    since = int(NOW - days * 86_400)
+
+    def made(world: World) -> World:
+        asked = ExitAsked(
+            chain=ChainId(world.chain), owner=OWNER, market_id=RISKY.market.id, asked=usdc(0.1), ready=usdc(0),
+            back=usdc(0), until=None, time=since,
+        )  # fmt: skip
+        return replace(world, risky=replace(world.risky, leaving=gone), records=(Record(1, since, asked),))
+
+    return made
 
 
 def left(supplied: float) -> Happens:
@@ -209,6 +227,7 @@ VETOES: dict[str, tuple[str, Happens]] = {
     "a spike over its peers": ("SPIKE", both(rate(0.1799), peers(0.04))),
     "one source has the dollar off": ("PEG", dollar(1.0, 0.9949)),
     "the feed has the dollar off": ("PEG", dollar(0.9949, None)),
+    "nobody serves our request": ("UNSERVED", waits(14)),
     "a number cannot be read any more": ("MISSING", now(index=None)),
     "a pending owner": ("PENDING_CHANGE", pending("owner", str(ADMIN))),
     "a pending implementation": ("PENDING_CHANGE", pending("implementation", str(ADMIN))),

@@ -48,7 +48,7 @@ def test_a_request_is_asked_for_by_four_reads_and_a_cooldown_by_one() -> None:
 def test_what_a_vault_answers_of_a_request() -> None:
     answers = [words(5), words(6), words(1), words(7)]
     found = exit_requests(REQUESTS, answers, None)
-    assert found == ExitRequests(pending=5, claimable=6, back=7, calling=True) and found.unpriced == 12
+    assert found == ExitRequests(pending=5, claimable=6, back=7, calling=True)
     assert exit_requests(REQUESTS, [words(5), b"", b"\1" * 31, words(0)], 9) == ExitRequests(pending=5), (
         "what is no word is nothing"
     )

@@ -8,6 +8,7 @@ from dataclasses import field, replace
 from functools import cache, partial
 from typing import Any
 
+from yieldbot.allocator.assess import by_request
 from yieldbot.allocator.claims import claim_of
 from yieldbot.allocator.share_terms import limited
 from yieldbot.chains import exits
@@ -258,7 +259,7 @@ class JobSession(JobWatch):
             leg=leg,
             market=state.market,
             calls=calls,
-            share_token=state.share_token,
+            share_token=None if leg.kind is LegKind.DEPOSIT and state.enters_by_request else state.share_token,
             targets=adapter.targets(state.market),
             spenders=adapter.spenders(state.market),
             observe=lambda block: adapter.observe(with_requests(state.market, requests), plan.owner, block),
@@ -269,6 +270,7 @@ class JobSession(JobWatch):
             else ExitRehearsal(
                 state=state,
                 withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
+                served=by_request(state, self.world.settings.policy),
                 fees_bps=cost_bps,
             ),
             entry_cost_bps=cost_bps,

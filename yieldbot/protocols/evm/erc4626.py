@@ -96,6 +96,8 @@ class Erc4626:
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
         market = state.market
+        if state.enters_by_request:
+            return _exits.enter(state, amount, owner)
         return (
             EvmCall(
                 to=market.address,
@@ -109,7 +111,7 @@ class Erc4626:
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
         market, vault_abi = state.market, abi("erc4626")
         if state.exit.kind in _exits.TWO_STEPS:  # the next of its steps
-            return _exits.collect(state, owner) or (() if state.leaving else _exits.request(state, amount, owner))
+            return _exits.leave(state, amount, owner)
         if amount is None:  # by shares, so that nothing is left behind
             data, what = vault_abi.encode("redeem", state.shares, owner, owner), f"all ({state.held})"
         else:
@@ -140,7 +142,7 @@ class Erc4626:
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
         vault_abi, names = abi("erc4626"), ["deposit", "withdraw", "redeem"]
         names += _exits.NAMES if market.params.get("flavour") == "generic" else ()
-        return {market.address: frozenset(map(vault_abi.selector, names)) | _exits.claims(market.params)}
+        return {market.address: frozenset(map(vault_abi.selector, names)) | _exits.entry_targets(market.params)}
 
 
 def state_of(market: Market, block: BlockRef, view: VaultView, shares: int) -> MarketState:
@@ -171,6 +173,7 @@ def state_of(market: Market, block: BlockRef, view: VaultView, shares: int) -> M
         flags=view.flags,
         entry_cost_bps=view.entry_cost * 10_000,
         exit=view.exit,
+        enters_by_request=view.enters_by_request,
         opaque=view.opaque,
         offered=None if view.offered_raw is None else Amount(token, view.offered_raw),
         doubts=view.doubts,

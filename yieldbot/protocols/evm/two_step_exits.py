@@ -17,7 +17,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import ExitKind, Leaving, MarketState
 from yieldbot.model.reads import EthCall
 from yieldbot.model.requests import IDS
-from yieldbot.model.tx import EvmCall
+from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols.evm.abi import abi, short
 
 REQUEST_ID = 0
@@ -25,8 +25,16 @@ CANCELS = bytes.fromhex("e76cffc7")
 """ERC-7887's interface id of redeem cancelation (the XOR of its four selectors)."""
 TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
 NAMES = ("cooldownShares", "unstake", "requestRedeem", "cancelRedeemRequest", "claimCancelRedeemRequest")
+ENTRY_CALLS = ("requestDeposit", "mint", "cancelDepositRequest", "claimCancelDepositRequest")
 ASKED = ("pendingRedeemRequest", "claimableRedeemRequest", "pendingCancelRedeemRequest", "claimableCancelRedeemRequest")
-ENTRIES = ("pendingDepositRequest", "claimableDepositRequest")
+CANCELS_DEPOSIT = bytes.fromhex("8bf840e3")
+"""ERC-7887's interface id of deposit cancelation."""
+ENTRIES = (
+    "pendingDepositRequest",
+    "claimableDepositRequest",
+    "pendingCancelDepositRequest",
+    "claimableCancelDepositRequest",
+)
 LATEST = 2**40
 """Times from here on (unix seconds) are taken as invalid."""
 
@@ -40,22 +48,40 @@ def request_reads(where: Mapping[str, object], vault: Address, owner: Address) -
 
 
 def entry_reads(where: Mapping[str, object], vault: Address, owner: Address) -> list[EthCall]:
-    """Reads of our deposit requests (those of a controller together, id 0): pending, then claimable."""
+    """Reads of our deposit requests (those of a controller together, id 0) and of their cancellation."""
     if not where.get("async_deposit"):
         return []
-    return [abi("erc7540").read(vault, name, REQUEST_ID, owner, optional=True) for name in ENTRIES]
+    asked = [abi("erc7540").read(vault, name, REQUEST_ID, owner, optional=True) for name in ENTRIES]
+    return [*asked, abi("erc7540").read(vault, "maxMint", owner, optional=True)]
 
 
-def entries_of(answers: Sequence[bytes]) -> tuple[int, int]:
-    """(pending, claimable) deposit requests from the answers to ``entry_reads``, in base units of the asset."""
-    pending, claimable = (int.from_bytes(one[:32], "big") if len(one) >= 32 else 0 for one in answers or (b"", b""))
-    return pending, claimable
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Our deposit requests, in base units of the asset."""
+
+    pending: int = 0
+    """What waits to be served."""
+    calling: bool = False
+    """Whether a cancellation has been requested and is pending."""
+    returned: int = 0
+    """What a cancellation has returned and that can be claimed."""
+    shares: int = 0
+    """Raw shares of what was served, which can be claimed."""
 
 
-def claims(where: Mapping[str, object]) -> frozenset[bytes]:
-    """The selector of the call that claims a served deposit request: EIP-7540's deposit of three arguments, since in
-    some vaults the one of two does nothing."""
-    return frozenset({abi("erc7540").selector("deposit")} if where.get("async_deposit") else ())
+def entries_of(answers: Sequence[bytes]) -> Entries:
+    """Our deposit requests from the answers to ``entry_reads``."""
+    if not answers:
+        return Entries()
+    found = [int.from_bytes(one[:32], "big") if len(one) >= 32 else 0 for one in answers]
+    pending, claimable, calling, back, shares = found
+    return Entries(pending, calling == 1, back, shares if claimable else 0)
+
+
+def entry_targets(where: Mapping[str, object]) -> frozenset[bytes]:
+    """Selectors of the calls of a deposit by request. What was served is claimed by EIP-7540's mint of three
+    arguments: in some vaults the one of two does nothing, and ``deposit`` leaves a rest of the shares behind."""
+    return frozenset(map(abi("erc7540").selector, ENTRY_CALLS) if where.get("async_deposit") else ())
 
 
 def ids_of(where: Mapping[str, object]) -> tuple[int, ...]:
@@ -84,11 +110,6 @@ class ExitRequests:
     """Id of the first request of which something is pending."""
     back_id: int = REQUEST_ID
     """Id of the first request of which a cancellation has returned shares."""
-
-    @property
-    def unpriced(self) -> int:
-        """Raw shares that are valued at the vault's present conversion."""
-        return self.pending + self.back
 
 
 def exit_requests(where: Mapping[str, object], answers: Sequence[bytes], cooldown: int | None) -> ExitRequests:
@@ -119,15 +140,17 @@ def leaving(
     worth: tuple[int, int, int],
     now: int,
     cooldown: int,
-    entered: int = 0,
+    entries: Entries | None = None,
 ) -> Leaving | None:
-    """Our money that is leaving the vault; None: none is. worth: base units of what is pending, claimable and returned.
-    now: unix seconds. cooldown: seconds; 0: there is none now. entered: base units whose deposit request was served."""
+    """Our money that is leaving the vault, or waits to get in; None: none does. worth: base units of what is pending,
+    claimable and returned (the shares
+    of served deposits included). now: unix seconds. cooldown: seconds; 0: there is none now."""
+    come = entries or Entries()
     if found.assets:
         ended = found.until <= now or not cooldown
         raws = (0, found.assets, 0) if ended else (found.assets, 0, 0)
     else:
-        raws = (worth[0], worth[1], worth[2] + entered)
+        raws = (worth[0] + come.pending, worth[1] + come.returned, worth[2])
     if not any(raws):
         return None
     return Leaving(
@@ -135,9 +158,13 @@ def leaving(
         ready=Amount(asset, raws[1]),
         back=Amount(asset, raws[2]),
         ready_shares=found.claimable if raws[1] else 0,
-        entered=entered,
+        entering=come.pending,
+        returned=come.returned,
+        entered=come.shares,
         until=found.until if found.assets and raws[0] and found.until < LATEST else None,
-        cancels=bool(where.get("cancel_redeem")) and found.pending > 0 and not found.calling,
+        cancels=bool(where.get("cancel_redeem")) and found.pending > 0 and not found.calling
+        if not come.pending
+        else bool(where.get("cancel_deposit")) and not come.calling,
         request_id=found.back_id if raws[2] else found.pending_id,
     )
 
@@ -159,14 +186,16 @@ def request(state: MarketState, amount: Amount | None, owner: Address) -> tuple[
 
 def collect(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
     """The calls of the second step: redeem what is ready. Empty if nothing is."""
-    market, gone = state.market, state.leaving
+    market, gone, datas = state.market, state.leaving, list[bytes]()
     if gone is None or not gone.ready:
         return ()
     if gone.ready_shares:
-        data = abi("erc4626").encode("redeem", gone.ready_shares, owner, owner)
-    else:
-        data = abi("erc4626").encode("unstake", owner)
-    return (EvmCall(market.address, data, 0, f"collect {gone.ready} from {market.name} to {short(owner)}"),)
+        datas.append(abi("erc4626").encode("redeem", gone.ready_shares, owner, owner))
+    if gone.returned:
+        datas.append(abi("erc7540").encode("claimCancelDepositRequest", REQUEST_ID, owner, owner))
+    datas = datas or [abi("erc4626").encode("unstake", owner)]
+    words = f"collect {gone.ready} from {market.name} to {short(owner)}"
+    return tuple(EvmCall(market.address, data, 0, words) for data in datas)
 
 
 def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
@@ -176,15 +205,35 @@ def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
     if gone is None or not (gone.back or gone.cancels):
         return ()
     if gone.entered:
-        taken = Amount(market.asset, gone.entered)
-        data, words = abi("erc7540").encode("deposit", taken.raw, owner, owner), "that were deposited by request"
-        return (
-            EvmCall(market.address, data, 0, f"take the shares for {taken} {words} in {market.name} to {short(owner)}"),
-        )
+        data = abi("erc7540").encode("mint", gone.entered, owner, owner)
+        words = f"take the shares for {gone.back} that were deposited by request in {market.name} to {short(owner)}"
+        return (EvmCall(market.address, data, 0, words),)
     if gone.back:
         data = vault_abi.encode("claimCancelRedeemRequest", gone.request_id, owner, owner)
         description = f"take {gone.back} that were called back into {market.name} again"
         return (EvmCall(market.address, data, 0, f"{description} for {short(owner)}"),)
-    data = vault_abi.encode("cancelRedeemRequest", gone.request_id, owner)
-    description = f"call {gone.requested} back that were asked for in {market.name}"
+    if gone.entering:
+        data, what = abi("erc7540").encode("cancelDepositRequest", REQUEST_ID, owner), "wait to be deposited"
+    else:
+        data, what = vault_abi.encode("cancelRedeemRequest", gone.request_id, owner), "were asked for"
+    description = f"call {gone.requested} back that {what} in {market.name}"
     return (EvmCall(market.address, data, 0, f"{description} for {short(owner)}"),)
+
+
+def enter(state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
+    """The calls that request a deposit."""
+    market = state.market
+    data = abi("erc7540").encode("requestDeposit", amount.raw, owner, owner)
+    words = f"request the deposit of {amount} into {market.name} for {short(owner)}"
+    return (EvmCall(market.address, data, 0, words, Allowance(market.asset, market.address, amount.raw)),)
+
+
+def leave(state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+    """The calls of the next step out: collect what is ready, call back what waits to be deposited, or else request the
+    exit; empty while it can only be waited for."""
+    gone = state.leaving
+    if calls := collect(state, owner):
+        return calls
+    if gone is None:
+        return request(state, amount, owner)
+    return cancel(state, owner) if gone.entering and gone.cancels else ()

@@ -72,6 +72,8 @@ class VaultView:
     """How money leaves the vault."""
     status: Status = Status.ACTIVE
     """What the vault allows."""
+    enters_by_request: bool = False
+    """Whether a deposit is a request that somebody else serves."""
     opaque: bool = False
     """Whether its investments cannot be read."""
     offered_raw: int | None = None
@@ -89,7 +91,7 @@ class VaultView:
 def interface_reads(vault: Address) -> list[EthCall]:
     """Reads that show which standards a vault supports in addition to ERC-4626."""
     vault_abi = abi("erc4626")
-    ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _exits.CANCELS)
+    ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _exits.CANCELS, _exits.CANCELS_DEPOSIT)
     supports = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
     manager = EthCall(vault, maple.ASKED[1], optional=True)
     return [*supports, vault_abi.read(vault, "share", optional=True), manager]
@@ -98,8 +100,10 @@ def interface_reads(vault: Address) -> list[EthCall]:
 def interfaces(vault: Address, answers: Sequence[bytes]) -> dict[str, object]:
     """The answers to ``interface_reads``: whether exits and entries are requests, and the share token if it is not the
     vault."""
-    redeem, deposit, cancels, share, manager = (_number(answer) for answer in answers)
+    redeem, deposit, cancels, recalls, share, manager = (_number(answer) for answer in answers)
     found: dict[str, object] = {"async_redeem": redeem == 1, "async_deposit": deposit == 1}
+    if deposit == 1:
+        found["cancel_deposit"] = recalls == 1
     if redeem == 1:
         found |= {"request_id": _exits.REQUEST_ID, "cancel_redeem": cancels == 1}
     if share and share < 2**160 and share != int(vault, 16):
@@ -174,14 +178,16 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
             doubts.append(f"{name}: {words} {paid} where it converts to {is_worth}; fees to {most:g} bps are let by")
     worth_raw, paid_raw = shares * now // probe, None
     exits = _exits.exit_requests(where, requests.data, cooldown)
-    pending_raw, back_raw = exits.pending * now // probe, exits.back * now // probe
-    if shares or exits.unpriced:
+    come = _exits.entries_of(entries.data)
+    returned = exits.back + come.shares
+    pending_raw, back_raw = exits.pending * now // probe, returned * now // probe
+    if shares or exits.pending or returned:
         reads = Reads()
         converted = reads.add(vault.read(at, "convertToAssets", shares, optional=True))
         previewed = reads.add(vault.read(at, "previewRedeem", shares, optional=True))
         pending, back = (
             reads.add(vault.read(at, "convertToAssets", part, optional=True)) if part else None
-            for part in (exits.pending, exits.back)
+            for part in (exits.pending, returned)
         )
         yield from reads.made()
         worth_raw, paid_raw = _priced(converted.data, worth_raw), _number(previewed.data)
@@ -189,8 +195,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         back_raw = _priced(back.data, back_raw) if back is not None else 0
     ready_raw = (payable or exits.claimable * now // probe) if exits.claimable else 0
     worth = (pending_raw, ready_raw, back_raw)
-    entering, entered = _exits.entries_of(entries.data)
-    gone = _exits.leaving(where, asset, exits, worth, block.timestamp, cooldown or 0, entered)
+    gone = _exits.leaving(where, asset, exits, worth, block.timestamp, cooldown or 0, come)
     gone_raw = gone.whole.raw if gone else 0
     inside_raw = worth_raw if paid_raw is None else min(worth_raw, paid_raw)
     held_raw = inside_raw + gone_raw
@@ -201,21 +206,20 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         way = maple.exit_of(answers, lambda raw: Amount(asset, raw * now // probe), cash, block.timestamp) or way
     cost = 1.0 - (1.0 - max(0.0, into or 0.0)) * (1.0 - max(0.0, out or 0.0))
     cost = cost if cost >= LEAST_COST else 0.0
-    if where.get("async_deposit"):
-        doubts.append(
-            "deposits are requests that somebody else serves (EIP-7540): none is made, what is in can be left"
-        )
+    by_request = bool(where.get("async_deposit")) and way.kind is ExitKind.REQUEST
+    if where.get("async_deposit") and not by_request:
+        doubts.append("deposits are requests (EIP-7540) and exits are not: no request is made, what is in can be left")
     income = min(total_raw, earlier_raw) / asset.one * rate
     others = max(0, total_raw - held_raw) / asset.one
-    if exits.assets:  # shares in cooldown earn nothing
+    if exits.assets or come.pending:  # shares in cooldown earn nothing, nor does what waits to be deposited
         income, others = income * inside_raw / held_raw, max(0, total_raw - inside_raw) / asset.one
-    limit_raw = UNLIMITED_RAW if limit is None else limit
+    limit_raw = UNLIMITED_RAW if limit is None or by_request else limit  # there it is what can be claimed
     flags = {
         "trailing-rate": True,
         f"step-in-price: {whole:z.1%} a year over the window, {rate:z.1%} in its least part": (whole - rate > STEP_APR),
         "losing": rate < 0,
         "at-cap": limit_raw < total_raw // FULL,
-        f"{Amount(asset, entering)} of ours wait to be deposited by request": bool(entering),
+        f"{Amount(asset, come.pending)} of ours wait to be deposited by request": bool(come.pending),
         "cash-unknown": way.cash is None,
         "exit-not-previewed": bool(shares) and paid_raw is None,
         way.words: way.kind is not ExitKind.INSTANT,
@@ -235,6 +239,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         pools=frozenset(),
         flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
         exit=way,
+        enters_by_request=by_request,
         opaque=True,
         offered_raw=offered_raw,
         entry_cost=cost,

@@ -65,7 +65,10 @@ async def _tried(
         if isinstance(state, MarketError):
             return out.unread(put, state)
         part, least_raw = out.requested(put, held_raw, state.exit.cash)
-        if (stuck := await _taken(account, fork, work, out.withdraw(state, part))) is not None:
+        calls = out.withdraw(state, part)
+        if not calls and out.waits_for_others(state, back_raw, least_raw):
+            return None
+        if (stuck := await _taken(account, fork, work, calls)) is not None:
             return out.stuck(put, *stuck)
         back_raw = (await fetch_balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
         if (less := out.less(put, back_raw, least_raw)) is None:

@@ -34,6 +34,8 @@ contract AsyncVault is ERC4626 {
     mapping(address => uint256) private _pendingDeposit;
     mapping(address => uint256) private _depositAssets;
     mapping(address => uint256) private _depositShares;
+    mapping(address => uint256) private _assetsBack;
+    mapping(address => bool) public cancelling;
 
     constructor(IERC20 asset_, bool asyncDeposit_) ERC20("Async Vault", "async") ERC4626(asset_) {
         (admin, asyncDeposit) = (msg.sender, asyncDeposit_);
@@ -41,7 +43,7 @@ contract AsyncVault is ERC4626 {
 
     function supportsInterface(bytes4 id) external view returns (bool) {
         return id == 0x01ffc9a7 || id == 0xe3bc4e65 || id == 0x2f0a18c5 || id == 0x620ee8e4
-            || id == 0xe76cffc7 || (asyncDeposit && id == 0xce3bbe50);
+            || id == 0xe76cffc7 || (asyncDeposit && (id == 0xce3bbe50 || id == 0x8bf840e3));
     }
 
     function share() external view returns (address) {
@@ -154,6 +156,8 @@ contract AsyncVault is ERC4626 {
     function requestDeposit(uint256 assets, address controller, address owner) external returns (uint256) {
         if (!asyncDeposit) revert OnlyAsync();
         if (owner != msg.sender && !isOperator[owner][msg.sender]) revert NotOperator();
+        require(assets != 0, "zero");
+        require(!cancelling[controller], "cancellation");
         SafeERC20.safeTransferFrom(IERC20(asset()), owner, address(this), assets);
         _waiting += assets;
         _pendingDeposit[controller] += assets;
@@ -169,8 +173,39 @@ contract AsyncVault is ERC4626 {
         return _depositAssets[controller];
     }
 
+    function cancelDepositRequest(uint256, address controller) external {
+        _mine(controller);
+        require(_pendingDeposit[controller] > 0, "none");
+        require(!cancelling[controller], "cancellation");
+        cancelling[controller] = true;
+    }
+
+    function pendingCancelDepositRequest(uint256, address controller) external view returns (bool) {
+        return cancelling[controller];
+    }
+
+    function claimableCancelDepositRequest(uint256, address controller) external view returns (uint256) {
+        return _assetsBack[controller];
+    }
+
+    function claimCancelDepositRequest(uint256, address receiver, address controller) external returns (uint256 assets) {
+        _mine(controller);
+        assets = _assetsBack[controller];
+        (_assetsBack[controller], _waiting) = (0, _waiting - assets);
+        SafeERC20.safeTransfer(IERC20(asset()), receiver, assets);
+    }
+
+    /// What somebody off the chain does some day: a controller's deposit request that it called back is returned.
+    function serveCancel(address controller) external {
+        require(msg.sender == admin && cancelling[controller], "admin");
+        (_assetsBack[controller], _pendingDeposit[controller]) =
+            (_assetsBack[controller] + _pendingDeposit[controller], 0);
+        cancelling[controller] = false;
+    }
+
     function serveDeposit(address controller) external {
-        require(msg.sender == admin, "admin");
+        require(msg.sender == admin && _pendingDeposit[controller] > 0, "admin");
+        cancelling[controller] = false;
         uint256 assets = _pendingDeposit[controller];
         uint256 shares = convertToShares(assets);
         (_pendingDeposit[controller], _waiting) = (0, _waiting - assets);
