@@ -34,7 +34,9 @@ def folder_of(context: Context, told: Path | None) -> Path:
     if told is not None:
         return told
     if not context.config.exists():
-        raise ConfigError(f"there is no {context.config} here that says where memory lies: name it by --history FOLDER")
+        raise ConfigError(
+            f"there is no {context.config} here that says where memory lies: name it by --history FOLDER, or write one by `yieldbot init`"
+        )
     return context.settings.data_dir / FOLDER
 
 

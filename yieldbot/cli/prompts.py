@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import getpass
 import math
+import os
 import select
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from yieldbot.errors import ConfigError
+from yieldbot.model.text import wrapped
 
+LEAST_COLUMNS = 20
+"""Of a narrower terminal, or one that does not say how wide it is, lines are left as they are."""
 SIGN = "Sign and send these?"
+
+
+def for_terminal(text: str, stream: TextIO) -> str:
+    """A text with its lines broken between words where a terminal would break them anywhere; whole into a pipe."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    except (OSError, ValueError):
+        return text
+    return wrapped(text, columns) if columns >= LEAST_COLUMNS else text
 
 
 @contextmanager
@@ -39,7 +53,7 @@ def answered(question: str, default: str = "", seconds: float | None = None) -> 
     """Ask for a line. The question goes to stderr, since stdout is for the result alone. seconds: how long to wait;
     None: for ever. Raises TimeoutError after that, ConfigError at the end of the input."""
     with interruptible():
-        print(question, end="", file=sys.stderr, flush=True)
+        print(for_terminal(question, sys.stderr), end="", file=sys.stderr, flush=True)
         if seconds is not None and not select.select([sys.stdin], [], [], seconds)[0]:
             print(file=sys.stderr)
             raise TimeoutError

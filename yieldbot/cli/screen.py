@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from yieldbot.app import telemetry
 from yieldbot.app.context import Context
-from yieldbot.cli.prompts import interruptible, secret
+from yieldbot.cli.prompts import for_terminal, interruptible, secret
 from yieldbot.errors import SafetyError, YieldbotError
 from yieldbot.model.text import escaped, one_line
 
@@ -47,7 +48,7 @@ class Screen(Context):
 
     def say(self, line: str) -> None:
         if not self.quiet:
-            super().say(line)
+            super().say(line if telemetry.is_json() else for_terminal(line, sys.stderr))
 
     def complain(self, line: str) -> None:
         quiet, self.quiet = self.quiet, False
@@ -65,7 +66,10 @@ class Screen(Context):
             console = self.console()
             for part in parts:
                 shown = part()
-                console.print(shown, soft_wrap=not hasattr(shown, "__rich_console__") or hasattr(shown, "plain"))
+                if isinstance(shown, str):
+                    shown = for_terminal(shown, sys.stdout)
+                whole = hasattr(shown, "plain") and not sys.stdout.isatty()  # lines stay whole in a pipe
+                console.print(shown, soft_wrap=whole or not hasattr(shown, "__rich_console__"))
 
     def console(self, record: bool = False, quiet: bool = False, width: int | None = None) -> Console:
         """The console for tables, as wide as the terminal, or PIPE_WIDTH into a pipe.

@@ -14,6 +14,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """Beginnings of a cell that spreadsheets take for a formula."""
 STANDS_IN = "\N{REPLACEMENT CHARACTER}"
 _CONFIG = re.compile(r"(?<=^yieldbot) --config (?:'[^']*'|\S+)")
+_TOGETHER = re.compile(r"[^\s`]*`[^`]*`\S*|\S+")
 _FLAG = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 
 
@@ -43,6 +44,26 @@ def clipped(text: str, longest: int) -> str:
     """The text as one line of at most this many characters; an ellipsis marks a cut-off end."""
     line = one_line(text)
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def wrapped(text: str, width: int) -> str:
+    """Our own text for a terminal of this width: lines end between words, and what is in backticks, which people copy,
+    stays on one line, as does a word that is longer than the terminal. A line keeps its indent."""
+    return "\n".join(_wrapped(line, width) for line in text.split("\n"))
+
+
+def _wrapped(line: str, width: int) -> str:
+    if len(line) < width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    rows, row = list[str](), indent
+    for word in _TOGETHER.findall(line.strip()):
+        if row.strip() and len(row) + 1 + len(word) >= width:
+            rows.append(row)
+            row = indent
+        row += f" {word}" if row.strip() else word
+    end = line[len(line.rstrip()) :]
+    return "\n".join([*rows, row + end])
 
 
 def as_fields(text: str, names: Mapping[str, str] | None = None, commands: Mapping[str, str] | None = None) -> str:

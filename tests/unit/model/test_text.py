@@ -20,7 +20,7 @@ from yieldbot.cli.tables import Printable, TextTable
 from yieldbot.config.messages import config_error
 from yieldbot.errors import NodeRefused, SafetyError, SignerRefused, YieldbotError
 from yieldbot.execution.halt import NAME, halt, halted
-from yieldbot.model.text import as_fields, counted, escaped, one_line, printable
+from yieldbot.model.text import as_fields, counted, escaped, one_line, printable, wrapped
 
 NASTY = "gone\x1b]0;owned\x07\x1b[2J\x9b31m\r\nyieldbot: all is well\u202e\u2066evil\u200b\u2028more\x00\x85end"
 """A window title, a cleared screen, a C1 escape, a forged second line, bidi, zero width, other line ends."""
@@ -107,3 +107,11 @@ def test_callers_who_send_fields_read_no_flags(line: str, fields: str) -> None:
 def test_one_of_a_kind_is_no_plural() -> None:
     assert [counted(count, "leg") for count in (0, 1, 2)] == ["0 legs", "1 leg", "2 legs"]
     assert counted(1200, "entry", "entries") == "1,200 entries" and counted(1, "entry", "entries") == "1 entry"
+
+
+def test_lines_for_a_terminal_end_between_words_and_commands_stay_whole() -> None:
+    text = "its key is not here: `yieldbot wallet import main`; looking works\n   [0.5] short \n" + "x" * 60
+    lines = wrapped(text, 40).split("\n")
+    assert lines[:2] == ["its key is not here:", "`yieldbot wallet import main`; looking"]
+    assert lines[2:] == ["works", "   [0.5] short ", "x" * 60], "what is short, a question's last blank, a long word"
+    assert wrapped("  a b c d", 6) == "  a b\n  c d" and wrapped("", 10) == ""
