@@ -34,9 +34,8 @@ def folder_of(context: Context, told: Path | None) -> Path:
     if told is not None:
         return told
     if not context.config.exists():
-        raise ConfigError(
-            f"there is no {context.config} here that says where memory lies: name it by --history FOLDER, or write one by `yieldbot init`"
-        )
+        lacks = f"there is no {context.config} here that says where memory lies"
+        raise ConfigError(f"{lacks}: name it by --history FOLDER, or write one by `yieldbot init`")
     return context.settings.data_dir / FOLDER
 
 
