@@ -67,8 +67,10 @@ def packages() -> Path:
 
 
 def is_compiled() -> bool:
-    """Whether the contracts of the sandbox's own market are compiled already."""
-    return all((CACHE / f"{unit}-{_key(unit)}.json").is_file() for unit in UNITS)
+    """Whether the contracts of the sandbox's own market are compiled already; not in an installed wheel."""
+    return (CHECKOUT / "package-lock.json").is_file() and all(
+        (CACHE / f"{unit}-{_key(unit)}.json").is_file() for unit in UNITS
+    )
 
 
 def compiled(
