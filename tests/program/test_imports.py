@@ -102,3 +102,15 @@ main()
 print(json.dumps([str(len(looked)), str(gc.get_freeze_count() > 20_000), str(gc.get_threshold() == COLLECTED)]))
 """
     assert loaded(program) == {"0", "True"}
+
+
+def test_a_journal_is_opened_and_written_without_anything_large(tmp_path: Path) -> None:
+    """It is open in the process that signs."""
+    use = "journal.append(AccessNoted(by='x', where='', what='y', outcome='z', times=1)); assert journal.verify() == 1"
+    modules = loaded(
+        "import json, sys; from pathlib import Path; from yieldbot.journal.access_entries import AccessNoted\n"
+        "from yieldbot.journal.store import Journal\n"
+        f"with Journal.open(Path({str(tmp_path)!r}) / 'journal.sqlite') as journal:\n    {use}\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    assert LARGE & modules == set()

@@ -195,7 +195,7 @@ def test_a_forged_checkpoint_is_found_by_verify_and_removed(path: Path) -> None:
         for statement, values in checkpoint.statements(
             replace(found, state=found.state.replace('"rows":[61]', '"rows":[]'))
         ):
-            connection.exec_driver_sql(statement, values)
+            connection.execute(statement, values)
     way.close()
     verified._folds.clear()
     with Journal.open(path) as journal:

@@ -81,7 +81,7 @@ def remove(way: Written | ReadOnly) -> None:
     """Remove the checkpoint, if the file can be written: the next program makes one from the rows."""
     try:
         with (Written(way.path) if isinstance(way, ReadOnly) else way).transaction() as connection:
-            connection.exec_driver_sql("DELETE FROM checkpoint")
+            connection.execute("DELETE FROM checkpoint")
     except (InvariantError, TransientError):
         pass
 

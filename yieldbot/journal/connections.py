@@ -5,63 +5,62 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yieldbot.journal.journal_file import cannot_be_written, database_error, is_damaged, read_from
 from yieldbot.journal.rows import stored_text
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
-
 Values = tuple[Any, ...]
+LOCKED_SECONDS = 10.0
+"""How long to wait for another program that has the file's lock."""
 
 
 class Written:
-    """A connection that writes. Each transaction has the file's write lock."""
+    """The file, to be read and written. Each transaction has a connection of its own, and the file's write lock."""
 
     def __init__(self, path: Path) -> None:
         """The file must exist."""
-        from sqlalchemy import create_engine, event
-        from sqlalchemy.pool import NullPool
-
         self.path = path
-        self.engine: Engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 10})
 
-        @event.listens_for(self.engine, "connect")
-        def _configure(connection: Any, _: Any) -> None:
-            connection.isolation_level = None  # we issue BEGIN ourselves, below
+    def connected(self) -> sqlite3.Connection:
+        """A new connection. Raises sqlite3.DatabaseError."""
+        connection = sqlite3.connect(self.path, timeout=LOCKED_SECONDS, isolation_level=None)  # BEGIN is ours
+        try:
             connection.text_factory = stored_text
-            connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-
-        @event.listens_for(self.engine, "begin")
-        def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """One write transaction; the database's own errors become one line that says what to do."""
-        from sqlalchemy.exc import DatabaseError
-
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction, undone where the block raises; the database's own errors become one line that says
+        what to do."""
         try:
-            with self.engine.begin() as connection:
-                yield connection
-        except DatabaseError as failure:
-            raise database_error(self.path, failure.orig) from None
+            with closing(self.connected()) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    connection.rollback()
+                    raise
+                connection.commit()
+        except sqlite3.DatabaseError as failure:
+            raise database_error(self.path, failure) from None
         except UnicodeDecodeError:  # SQLite's message about a damaged schema, which quotes it
             raise is_damaged(self.path) from None
 
     def fetch(self, statement: str, values: Values = ()) -> list[Sequence[Any]]:
         """The rows that a SELECT finds."""
         with self.transaction() as connection:
-            return list(connection.exec_driver_sql(statement, values).fetchall())
+            return connection.execute(statement, values).fetchall()
 
     def close(self) -> None:
-        """Release the file; idempotent."""
-        self.engine.dispose()
+        """Nothing is kept open."""
 
 
 class ReadOnly:
@@ -72,7 +71,7 @@ class ReadOnly:
         self.path = path
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Refused."""
         raise cannot_be_written(self.path)
         yield

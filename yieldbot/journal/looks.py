@@ -7,8 +7,9 @@ them.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yieldbot.journal import unchanged
 from yieldbot.journal.entry_codec import RowKeys, decode
@@ -17,9 +18,6 @@ from yieldbot.journal.relevant import Relevant
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.json_text import loads
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS looks (name TEXT PRIMARY KEY, kind TEXT NOT NULL, chain TEXT NOT NULL,"
@@ -57,7 +55,9 @@ def repeats(relevant: Relevant, keys: RowKeys, doc: dict[str, Any], *, same_day:
     return relevant.repeats_end(keys.chain, keys.owner, doc, keys.plan_id, same_day=same_day)
 
 
-def before_other(connection: Connection, relevant: Relevant, keys: RowKeys, doc: dict[str, Any]) -> list[JournalEntry]:
+def before_other(
+    connection: sqlite3.Connection, relevant: Relevant, keys: RowKeys, doc: dict[str, Any]
+) -> list[JournalEntry]:
     """What is to be written before an entry that is not counted: the newest counted entry, unless the new one says the
     same on another day, or an older program signed something meanwhile, so that its place is lost."""
     if name := name_of(keys, doc):
@@ -71,36 +71,36 @@ def before_other(connection: Connection, relevant: Relevant, keys: RowKeys, doc:
     return [] if lost or repeats(relevant, keys, doc, same_day=False) else found
 
 
-def _named(connection: Connection, begins: str) -> list[str]:
-    if connection.exec_driver_sql(_EXISTS).first() is None:
+def _named(connection: sqlite3.Connection, begins: str) -> list[str]:
+    if connection.execute(_EXISTS).fetchone() is None:
         return []
-    found = connection.exec_driver_sql("SELECT name FROM looks ORDER BY name")
+    found = connection.execute("SELECT name FROM looks ORDER BY name")
     return [str(row[0]) for row in found if str(row[0]).startswith(begins)]
 
 
-def count(connection: Connection, name: str, keys: RowKeys, body: str, at: int) -> None:
+def count(connection: sqlite3.Connection, name: str, keys: RowKeys, body: str, at: int) -> None:
     """Count an entry that was not written."""
-    connection.exec_driver_sql(_TABLE)
-    connection.exec_driver_sql(
+    connection.execute(_TABLE)
+    connection.execute(
         "INSERT INTO looks (name, kind, chain, owner, plan_id, at, times, body) VALUES (?, ?, ?, ?, ?, ?, 1, ?)"
         " ON CONFLICT (name) DO UPDATE SET at = excluded.at, times = times + 1, body = excluded.body",
         (name, keys.kind, keys.chain, keys.owner, keys.plan_id, at, body),
     )
 
 
-def taken(connection: Connection, names: Iterable[str]) -> list[JournalEntry]:
+def taken(connection: sqlite3.Connection, names: Iterable[str]) -> list[JournalEntry]:
     """The newest counted entries under these names, which are counted no longer."""
-    if connection.exec_driver_sql(_EXISTS).first() is None:
+    if connection.execute(_EXISTS).fetchone() is None:
         return []
     found = list[JournalEntry]()
     for name in names:
-        rows = connection.exec_driver_sql(f"SELECT {_MEMBERS} FROM looks WHERE name = ?", (name,)).fetchall()
+        rows = connection.execute(f"SELECT {_MEMBERS} FROM looks WHERE name = ?", (name,)).fetchall()
         found += [look.entry for look in map(_look, rows) if look is not None]
-        connection.exec_driver_sql("DELETE FROM looks WHERE name = ?", (name,))
+        connection.execute("DELETE FROM looks WHERE name = ?", (name,))
     return found
 
 
-def before(connection: Connection, entries: Sequence[JournalEntry]) -> list[JournalEntry]:
+def before(connection: sqlite3.Connection, entries: Sequence[JournalEntry]) -> list[JournalEntry]:
     """What is to be written before these entries: the newest counted observations of accounts for which they say that
     something was signed, or that they were cleared."""
     accounts = {(one.chain, one.owner) for one in entries if isinstance(one, TxSigned | AccountCleared)}

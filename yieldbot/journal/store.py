@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yieldbot.errors import InvariantError, TransientError
 from yieldbot.journal import checkpoint, looks, verified
@@ -27,9 +28,6 @@ from yieldbot.journal.queries import Queries
 from yieldbot.journal.relevant import SHORT, Relevant
 from yieldbot.journal.rows import COLUMNS, GENESIS, Row, row_digest
 from yieldbot.journal.run_entries import RunEnded
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x79626A31  # "ybj1" in the SQLite header: no other program's file is taken for a journal
@@ -85,10 +83,10 @@ class Journal(Queries):
             raise cannot_be_opened(path, failure) from None
         journal = cls(Written(path), path, clock)
         with journal._way.transaction() as connection:
-            known = journal._pragmas(lambda statement: connection.exec_driver_sql(statement).fetchall())
+            known = journal._pragmas(lambda statement: connection.execute(statement).fetchall())
             if not _is_one(path, known):
                 for statement in _SCHEMA:
-                    connection.exec_driver_sql(statement)
+                    connection.execute(statement)
         journal._verify_once(appended)
         return journal
 
@@ -144,7 +142,7 @@ class Journal(Queries):
             earlier = looks.before_other(connection, relevant, keys, doc)
             self._write(connection, (*earlier, entry))
 
-    def _write(self, connection: Connection, entries: Sequence[JournalEntry]) -> None:
+    def _write(self, connection: sqlite3.Connection, entries: Sequence[JournalEntry]) -> None:
         seq, prev = self._head_in(connection)
         for entry in (*looks.before(connection, entries), *entries):
             seq += 1
@@ -152,7 +150,7 @@ class Journal(Queries):
             row = (seq, int(self._clock()), *astuple(keys), _text(doc), prev)
             prev = row_digest(row)
             marks = ", ".join("?" * 10)
-            connection.exec_driver_sql(f"INSERT INTO events ({COLUMNS}) VALUES ({marks})", (*row, prev))
+            connection.execute(f"INSERT INTO events ({COLUMNS}) VALUES ({marks})", (*row, prev))
         if self._head_in(connection) != (seq, prev):  # a trigger that somebody added since the file was opened
             raise InvariantError(f"journal {self.path} does not keep what is written to it: {RESTORE}")
 
@@ -238,7 +236,7 @@ class Journal(Queries):
             made = checkpoint.Checkpoint(relevant.seq, relevant.digest, whole_at, relevant.text())
             with self._way.transaction() as connection:
                 for statement, values in checkpoint.statements(made):
-                    connection.exec_driver_sql(statement, values)
+                    connection.execute(statement, values)
         except (InvariantError, TransientError):
             pass
 
@@ -320,8 +318,8 @@ class Journal(Queries):
             if statement not in _SCHEMA:
                 raise InvariantError(f"journal {self.path}: somebody added the trigger {name!r}; {RESTORE}")
 
-    def _head_in(self, connection: Connection) -> tuple[int, str]:
-        last = connection.exec_driver_sql("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").first()
+    def _head_in(self, connection: sqlite3.Connection) -> tuple[int, str]:
+        last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         return (int(last[0]), str(last[1])) if last else (0, GENESIS)
 
     def _pragmas(self, fetch: Callable[[str], Sequence[Sequence[Any]]]) -> tuple[int, int, int]:

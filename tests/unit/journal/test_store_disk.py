@@ -15,6 +15,7 @@ import pytest
 from tests.kit.journal.store import CHAIN, OWNER, signed
 from tests.kit.journal.store import path as path
 from yieldbot.errors import DiskFull, InvariantError, JournalHeld, TransientError
+from yieldbot.journal.connections import Written
 from yieldbot.journal.journal_entries import (
     TxNoted,
     TxSent,
@@ -69,19 +70,17 @@ def test_what_is_not_there_is_not_read(path: Path) -> None:
         Journal.read(path)
 
 
-def test_a_full_disk_writes_nothing_and_says_so(path: Path) -> None:
+def test_a_full_disk_writes_nothing_and_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Journal.open(path) as journal:
         journal.append(signed())
-        pages = _pages(path)
+        pages, connected = _pages(path), Written.connected
 
-        def cramped() -> None:  # SQLite's own limit gives the very error of a full disk, SQLITE_FULL
-            from sqlalchemy import event
+        def cramped(way: Written) -> sqlite3.Connection:
+            connection = connected(way)  # SQLite's own limit gives the very error of a full disk, SQLITE_FULL
+            connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+            return connection
 
-            @event.listens_for(journal._way.engine, "connect")
-            def _limit(connection: sqlite3.Connection, _: object) -> None:
-                connection.execute(f"PRAGMA max_page_count = {pages + 1}")
-
-        cramped()
+        monkeypatch.setattr(Written, "connected", cramped)
         with pytest.raises(DiskFull, match=r"the disk of .*deep is full or failing; nothing was written; free space"):
             journal.append(signed("0xbb", 1), *(TxNoted(CHAIN, OWNER, "0xbb", "x" * 4000) for _ in range(9)))
         assert [tx.signed.hash for tx in journal.transactions()] == ["0xaa"]

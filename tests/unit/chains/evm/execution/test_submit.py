@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any, cast
 import pytest
 from eth_account import Account as Keys
 from eth_utils.crypto import keccak
-from sqlalchemy import event
 
 from tests.kit.chain_double import GWEI, ChainDouble, KeySigner, account_of, open_journal
 from tests.kit.evm.submit import GAS, TIP, approved, attempt, journalled, moving
@@ -30,6 +30,7 @@ from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, 
 from yieldbot.chains.evm.signing.sign import fields, unsigned_of
 from yieldbot.errors import ConfigError, DiskFull, SignerRefused
 from yieldbot.journal.access_entries import AccessNoted
+from yieldbot.journal.connections import Written
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -74,17 +75,23 @@ def test_what_is_recorded_is_what_was_signed(journal: Journal) -> None:
     assert tx.given is None
 
 
-async def test_on_a_full_disk_nothing_is_sent_that_is_not_recorded(journal: Journal) -> None:
+async def test_on_a_full_disk_nothing_is_sent_that_is_not_recorded(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SQLite itself refuses: the file may have no page more."""
     chain, full = ChainDouble(), [True]
     account = account_of(chain, journal)
     earlier = journalled(account)
 
-    @event.listens_for(journal._way.engine, "connect")
-    def _limit(connection: Any, _: Any) -> None:
+    connected = Written.connected
+
+    def cramped(way: Written) -> sqlite3.Connection:
+        connection = connected(way)
         if full[0]:
             connection.execute("PRAGMA max_page_count = 1")
+        return connection
 
+    monkeypatch.setattr(Written, "connected", cramped)
     with pytest.raises(DiskFull, match="free space there"):
         while True:
             journal.append(AccessNoted(by="x" * 200, where="", what="y", outcome="z", times=1))
