@@ -64,6 +64,8 @@ class WatchRequest:
     accept: str | None = None
     """A market's name (``model/names``), or ``all``: accept its present controllers, so that later looks are compared
     with them; nothing is read from the chain."""
+    again: bool = False
+    """Whether a look of the same caller came before it, so that only what is new is worth a line."""
 
 
 def watch(request: WatchRequest, context: Context) -> tuple[WatchDocument, int]:
@@ -80,7 +82,7 @@ def watch(request: WatchRequest, context: Context) -> tuple[WatchDocument, int]:
 
     chains = ", ".join(dict.fromkeys(job.chain.name for job in jobs))
     what = f"looking at who may change contracts on {chains}"
-    with step(context.say, context.settings.data_dir, f"watch {chains}", what):
+    with step(context.detail if request.again else context.say, context.settings.data_dir, f"watch {chains}", what):
         rows = asyncio.run(every())
     keep(context.settings.data_dir / FOLDER, [snapshot for _, snapshot in seen], context.complain)
     measure(seen, context)
@@ -153,6 +155,7 @@ def _head(job: Job) -> dict[str, Any]:
         "wallet": job.wallet.name,
         "chain": job.chain.name,
         "assets": tuple(token.symbol for token in job.assets),
+        "height": job.chain.family.height,
     }
 
 

@@ -159,6 +159,7 @@ class WatchedJob(Part):
     chain: str = Field(description="the chain's name")
     assets: tuple[str, ...] = Field(description="the job's assets")
     skipped: str | None = Field(description="why no look was taken; null: one was")
+    height: str = Field(default="block", description="what the chain counts: `block` or `slot`")
     block: int | None = Field(description="the block (slot) of the look; null where it was skipped")
     first: bool = Field(description="whether it was the first look, with which later ones are compared")
     since: int | None = Field(description="the block from which events were read; null where none were")

@@ -15,6 +15,7 @@ from yieldbot.app.watch import WatchRequest
 from yieldbot.cli.exit import carry_out
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.run import Person
+from yieldbot.cli.skips import lines as skip_lines
 from yieldbot.errors import ConfigError, InvariantError, YieldbotError
 from yieldbot.model.text import counted
 from yieldbot.notify.sending import after
@@ -73,7 +74,7 @@ def watch(args: argparse.Namespace, context: Screen) -> int:
         if due != before:
             _add_due(text, document)
         _show(document, text, context)
-        request = WatchRequest(jobs=request.jobs, held=request.held)
+        request = WatchRequest(jobs=request.jobs, held=request.held, again=True)
         if app.leaves(document, context):
             _take_out(ExitRequest(jobs=request.jobs), context)
         after(context, News())
@@ -109,16 +110,17 @@ def _lines(document: WatchDocument, *, who: bool, quiet: bool) -> Text:
     """The looks as lines; quiet: only what is new."""
     text = Text()
     for job in document.jobs:
-        _job(text, job, who=who, quiet=quiet)
+        if job.skipped is None:
+            _job(text, job, who=who, quiet=quiet)
+    lost = [(job.chain, f"{job.wallet}: {', '.join(job.assets)}", job.skipped or "") for job in document.jobs]
+    for line in skip_lines([one for one in lost if one[2]]):
+        text.append(f"{line.plain}\n", style="red")
     text.rstrip()
     return text
 
 
 def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
     head = f"{datetime.now(UTC):%Y-%m-%d %H:%M} {job.chain} {', '.join(job.assets)}"
-    if job.skipped is not None:
-        text.append(f"{head}: not looked at: {job.skipped}\n", style="red")
-        return
     contracts = {one.address for market in job.markets for one in market.contracts}
     news = [alarm for alarm in job.alarms if alarm.new]
     if not quiet or job.messages or job.cut:
@@ -126,7 +128,7 @@ def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
             "first look, nothing to compare with" if job.first else f"{counted(len(job.messages), 'market')} with news"
         )
         markets, count = counted(len(job.markets), "market"), counted(len(contracts), "contract")
-        text.append(f"{head}, block {job.block:,}: {markets} on {count}: {what}\n")
+        text.append(f"{head}, {job.height} {job.block:,}: {markets} on {count}: {what}\n")
     if job.cut:
         text.append(f"  events are missing: {job.cut}\n", style="yellow")
     for note in job.notes:

@@ -232,7 +232,7 @@ class JobSession(JobWatch):
         return await propose(self.account, signer, approval, works, self.rehearsal)
 
     def block_text(self, block: BlockRef) -> str:
-        return f"block {block.height}"
+        return f"block {block.height:,}"
 
     def works(self, plan: Plan, snapshot: Snapshot, skip: Collection[int] = ()) -> list[LegWork]:
         """Every leg with its calls, from the newest state, but for those in ``skip``."""

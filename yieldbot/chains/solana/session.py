@@ -147,7 +147,7 @@ class JobSession(JobWatch):
         raise ConfigError(f"wallet {self.job.wallet.name}: a Safe is a contract of EVM chains")
 
     def block_text(self, block: BlockRef) -> str:
-        return f"slot {block.height}"
+        return f"slot {block.height:,}"
 
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
         """A leg with its instructions, from the newest state. most: the wallet's balance of what goes in; None: not
