@@ -7,8 +7,9 @@ allocateInternal, exit), MorphoMarketV1AdapterV2.sol and MorphoVaultV1Adapter.so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -20,9 +21,9 @@ from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Kind, Market, MarketState
 from yieldbot.model.reads import Flow
 from yieldbot.protocols.evm import metamorpho
-from yieldbot.protocols.evm.abi import abi, checksum, label, short
-from yieldbot.protocols.evm.erc4626 import HEAD, state_of
-from yieldbot.protocols.evm.share_calls import ShareCalls
+from yieldbot.protocols.evm.abi import abi, checksum, short
+from yieldbot.protocols.evm.erc4626 import state_of
+from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, share_market
 from yieldbot.protocols.evm.vault_v2_look import OWN, Adapter, liquid_ids, look
 from yieldbot.protocols.reads import Reads, side_by_side
 
@@ -52,17 +53,21 @@ class MorphoVaultV2(ShareCalls):
         v2, where = abi("morpho_vault_v2"), deployment.params
         vaults = [checksum(text) for text in where["vaults"]]
         reads = Reads()
-        heads = []
+        rows = []
         for at in vaults:
-            head = reads.group([abi("erc4626").read(at, name, optional=True) for name in HEAD])
-            own = [reads.add(v2.read(at, name, optional=True)) for name in ("adaptersLength", *OWN[-2:])]
+            asked = {name: reads.add(abi("erc4626").read(at, name, optional=True)) for name in HEAD}
+            theirs = {name: reads.add(v2.read(at, name, optional=True)) for name in ("adaptersLength", *OWN[-2:])}
             listed = [reads.add(v2.read(at, "adapters", i, optional=True)) for i in range(MOST_ADAPTERS)]
-            heads.append((at, head, own, listed))
+            rows.append((at, asked, theirs, listed))
         yield from reads.made()
         found = []
-        for at, head, own, listed in heads:
-            market = _named(deployment, at, head.data, [one.data for one in own])
-            found.append((market, [v2.one("adapters", one.data) for one in listed if one.data]))
+        for at, heads, owns, listed in rows:
+            head, own = ({name: one.data for name, one in kept.items()} for kept in (heads, owns))
+            parts = partial(_own, deployment, at, own) if all((*head.values(), *own.values())) else None
+            fault = f"{at} is not a Morpho Vault V2"
+            market = share_market(self.protocol, Kind.VAULT, deployment, at, head, parts, fault)
+            there = () if "unfit" in market.params else listed
+            found.append((market, [v2.one("adapters", one.data) for one in there if one.data]))
         known = yield from _adapters_of(found)
         return tuple(known)
 
@@ -77,30 +82,14 @@ class MorphoVaultV2(ShareCalls):
         return state_of(market, block, *view)
 
 
-def _named(deployment: Deployment, at: Address, head: Sequence[bytes], own: Sequence[bytes]) -> Market:
-    """One vault as a market; what makes it unfit is kept in its params, and quarantines only this market."""
-    v2, vault_abi = abi("morpho_vault_v2"), abi("erc4626")
-    token, symbol, params = deployment.assets[0], short(at), dict[str, Any](deployment.params)
-    if not all((*head, *own)):
-        params["unfit"] = f"{at} is not a Morpho Vault V2"
-    else:
-        symbol = label(head[2]) or symbol
-        asset = vault_abi.one("asset", head[0])
-        match = next((one for one in deployment.assets if one.address == asset), None)
-        params |= {"symbol": symbol, "share_decimals": vault_abi.one("decimals", head[1])}
-        params |= {
-            "liquidity_adapter": v2.one("liquidityAdapter", own[1]),
-            "liquidity_data": v2.one("liquidityData", own[2]),
-        }
-        if match is None:
-            params["unfit"] = f"{at} holds {asset}, which is not among {deployment.name}'s assets in chains/*.toml"
-        elif v2.one("adaptersLength", own[0]) > MOST_ADAPTERS:
-            params["unfit"] = f"{at} has more than {MOST_ADAPTERS} adapters"
-        token = match or token
-    number = evm_number(deployment.chain)
-    key = MarketId(f"{MorphoVaultV2.protocol}/{number}/{at.lower()}")
-    name = f"{deployment.name} {symbol}"
-    return Market(key, MorphoVaultV2.protocol, Kind.VAULT, deployment.chain, name, token, at, params)
+def _own(deployment: Deployment, at: Address, own: Mapping[str, bytes], asset: Address) -> dict[str, Any]:
+    """A vault's own parameters, by the answers to ``OWN``."""
+    v2 = abi("morpho_vault_v2")
+    behind = {"liquidity_adapter": "liquidityAdapter", "liquidity_data": "liquidityData"}
+    params = {**deployment.params, **{key: v2.one(name, own[name]) for key, name in behind.items()}}
+    if v2.one("adaptersLength", own["adaptersLength"]) > MOST_ADAPTERS:
+        params["unfit"] = f"{at} has more than {MOST_ADAPTERS} adapters"
+    return params
 
 
 def _adapters_of(found: Sequence[tuple[Market, list[Address]]]) -> Flow[list[Market]]:

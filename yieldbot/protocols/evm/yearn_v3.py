@@ -8,7 +8,7 @@ _max_withdraw, _redeem, _assess_share_of_unrealised_losses).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,15 +18,15 @@ from yieldbot.math.unlocking import UnlockingCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.ids import Address, MarketId, evm_number
+from yieldbot.model.ids import Address
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import MAX_UINT256, SECONDS_PER_YEAR
-from yieldbot.protocols.evm.abi import abi, checksum, label, short
-from yieldbot.protocols.evm.erc4626 import HEAD, state_of
-from yieldbot.protocols.evm.share_calls import ShareCalls
+from yieldbot.protocols.evm.abi import abi, checksum, short
+from yieldbot.protocols.evm.erc4626 import state_of
+from yieldbot.protocols.evm.share_calls import ShareCalls, listed_markets
 from yieldbot.protocols.evm.vaults import FINE, FULL, SAMPLES, SLACK, VaultView, rates_of
 from yieldbot.protocols.reads import GroupHandle, ReadHandle, Reads
 
@@ -95,14 +95,13 @@ class YearnV3(ShareCalls):
     params: ClassVar[type[BaseModel]] = YearnParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        yearn, reads = abi("yearn_v3"), Reads()
-        rows = []
-        for at in (checksum(text) for text in deployment.params["vaults"]):
-            head = reads.group([abi("erc4626").read(at, name, optional=True) for name in HEAD])
-            queue = reads.add(yearn.read(at, "get_default_queue", optional=True))
-            rows.append((at, head, queue))
-        yield from reads.made()
-        return tuple(_named(deployment, at, head.data, queue.data) for at, head, queue in rows)
+        def own(answers: Mapping[str, bytes], asset: Address) -> Mapping[str, Any]:
+            (listed,) = abi(self.protocol).decode("get_default_queue", answers["get_default_queue"])
+            return {**deployment.params, "strategies": tuple(checksum(one) for one in listed[:MOST_STRATEGIES])}
+
+        listed, asks = deployment.params["vaults"], ("get_default_queue",)
+        fault = "as a Yearn v3 vault does"
+        return (yield from listed_markets(self.protocol, Kind.VAULT, deployment, listed, asks, own, fault, words=2))
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         if "unfit" in market.params:
@@ -121,26 +120,6 @@ class YearnV3(ShareCalls):
         yearn = abi("yearn_v3")
         calls = {abi("erc4626").selector("deposit"), yearn.selector("withdraw"), yearn.selector("redeem")}
         return {market.address: frozenset(calls)}
-
-
-def _named(deployment: Deployment, at: Address, head: Sequence[bytes], queue: bytes) -> Market:
-    """One vault as a market; what makes it unfit is kept in its params, and quarantines only this market."""
-    token, symbol, params = deployment.assets[0], short(at), dict[str, Any](deployment.params)
-    if not all((*head, queue)):
-        params["unfit"] = f"{at} is not a Yearn v3 vault"
-    else:
-        symbol = label(head[2]) or symbol
-        asset = abi("erc4626").one("asset", head[0])
-        match = next((one for one in deployment.assets if one.address == asset), None)
-        if match is None:
-            params["unfit"] = f"{at} holds {asset}, which is not among {deployment.name}'s assets in chains/*.toml"
-        token = match or token
-        (listed,) = abi("yearn_v3").decode("get_default_queue", queue)
-        params["strategies"] = tuple(checksum(one) for one in listed[:MOST_STRATEGIES])
-        params |= {"symbol": symbol, "share_decimals": abi("erc4626").one("decimals", head[1])}
-    key = MarketId(f"{YearnV3.protocol}/{evm_number(deployment.chain)}/{at.lower()}")
-    name = f"{deployment.name} {symbol}"
-    return Market(key, YearnV3.protocol, Kind.VAULT, deployment.chain, name, token, at, params)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from yieldbot.errors import MarketError, TransientError
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, ExitRehearsal
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef
-from yieldbot.model.market import Exit, ExitKind, MarketState
+from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState
 from yieldbot.model.plan import NoWayOut
 from yieldbot.model.reads import Read
 from yieldbot.model.tx import EvmCall
@@ -46,6 +46,19 @@ def call(part: Amount | None) -> EvmCall:
 
 
 # What is known before anything is tried.
+
+
+@pytest.mark.parametrize(
+    ("waits_raw", "back_raw", "enough"), [(RAW, 0, True), (RAW // 2, RAW // 2, True), (1, 0, False)]
+)
+def test_what_waits_for_others_is_enough_only_where_the_policy_trusts_them(
+    waits_raw: int, back_raw: int, enough: bool
+) -> None:
+    gone = Leaving(requested=USDC.amount(waits_raw), ready=USDC.amount(0), back=USDC.amount(0))
+    now = state(leaving=gone)
+    assert replace(out_of(), served=True).waits_for_others(now, back_raw, RAW) is enough
+    assert not out_of().waits_for_others(now, back_raw, RAW)
+    assert not replace(out_of(), served=True).waits_for_others(state(), 0, RAW)
 
 
 @pytest.mark.parametrize(
