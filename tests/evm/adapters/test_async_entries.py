@@ -17,6 +17,8 @@ CLAIM = selector_of("mint(uint256,address,address)")
 async def test_a_deposit_request_is_seen_claimed_and_left_again(chain: Accuracy) -> None:
     trap, adapter, me = await Trap.of(chain, "AsyncVault", True, deposited_raw=0), Erc4626(), chain.owner
     await chain.fund(me, PUT_RAW)
+    ours = adapter.deposit(await trap.state(), trap.market.asset.amount(PUT_RAW), me)
+    check_calls(chain, trap.market, ours, PUT_RAW)
     vault = bytes(12) + bytes.fromhex(trap.market.address[2:])
     await chain.send(
         trap.market.asset.address, selector_of("approve(address,uint256)") + vault + PUT_RAW.to_bytes(32, "big")
@@ -24,6 +26,7 @@ async def test_a_deposit_request_is_seen_claimed_and_left_again(chain: Accuracy)
     asked = selector_of("requestDeposit(uint256,address,address)") + encode(
         ["uint256", "address", "address"], [PUT_RAW, me, me]
     )
+    assert [call.data for call in ours] == [asked]
     await chain.send(trap.market.address, asked)
     waits = await trap.state()
     assert waits.leaving is not None and waits.leaving.entering == waits.held.raw == PUT_RAW
