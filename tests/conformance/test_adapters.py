@@ -12,9 +12,10 @@ from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 AMOUNT_RAW = 5_000 * 10**6
 DAY = 86_400
-DEEPER = {"morpho_vault_v2": 2, "silo": 1}
+DEEPER = {"aave_v4": 1, "morpho_vault_v2": 2, "silo": 1}
 """More rounds that discovery takes where contracts name contracts that name others: a Vault V2 its adapters, these
-their markets or a MetaMorpho vault, and that its own; a silo its pair's terms, these the other silo."""
+their markets or a MetaMorpho vault, and that its own; a silo its pair's terms, these the other silo; a hub of
+Aave v4 its spokes, these their oracles."""
 
 
 async def balance_raw(chain: Accuracy) -> int:

@@ -363,6 +363,8 @@ async def test_a_hub_of_aave_v4_is_obeyed_and_not_believed(chain: Accuracy) -> N
     assert found.supplied_raw == (await chain.state(market)).supplied.raw
     parts = {one.name: one.address for one in stands_on(market, {})}
     assert parts["hub"] == hub.address and parts["tokenization spoke"] == market.address
+    spoke = await drawing(chain, hub)  # which is its own oracle in the sandbox
+    assert market.params["drawers"] == ((spoke, spoke),) and parts["borrowing spoke"] == spoke
 
 
 async def drawing(chain: Accuracy, hub: Contract) -> Address:

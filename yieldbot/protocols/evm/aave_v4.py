@@ -7,7 +7,7 @@ binds them is what binds every supplier of the hub: its cash, and the spoke's ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -25,10 +25,13 @@ from yieldbot.model.units import BPS
 from yieldbot.protocols.doubts import backed, in_vault
 from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.share_calls import HEAD, ShareCalls, answers, share_market
-from yieldbot.protocols.reads import Reads
+from yieldbot.protocols.evm.view_words import address
+from yieldbot.protocols.reads import ReadHandle, Reads
 
 THIN = 20
 """Liquidity below one part in this of the supply is flagged."""
+MOST_SPOKES = 24
+"""Most spokes of one asset of a hub of which it is read whether they lend against collateral."""
 CAP_MARGIN_SECONDS = 3600
 """A cap counts interest too: an hour of interest is kept free, since headroom shrinks while a plan waits."""
 ASSET_PLACES = {
@@ -82,6 +85,17 @@ class AaveV4(ShareCalls):
         reads = Reads()
         chiefs = {at: reads.add(hub.read(home, "authority", optional=True)) for at, (home, _) in places.items()}
         records = {at: reads.add(hub.read(*one, optional=True)) for at, one in asks.items()}
+        spokes = {
+            one: [reads.add(hub.read(one[0], "getSpokeAddress", one[1], n, optional=True)) for n in range(MOST_SPOKES)]
+            for one in dict.fromkeys(places.values())
+        }
+        yield from reads.made()
+        named = {one: _addresses(there) for one, there in spokes.items()}
+        reads = Reads()
+        oracles = {
+            spoke: reads.add(hub.read(spoke, "ORACLE", optional=True))
+            for spoke in dict.fromkeys(spoke for there in named.values() for spoke in there)
+        }
         yield from reads.made()
         found = []
         for at in listed:
@@ -89,7 +103,8 @@ class AaveV4(ShareCalls):
             if at in places and answers(records[at].data):
                 record = hub.one("getAsset", records[at].data)
                 if checksum(record[UNDERLYING]) == vault.one("asset", head["asset"]):
-                    mine = partial(_parts, *places[at], record, chiefs[at].data)
+                    drawers = {one: _addresses([oracles[one]]) for one in named[places[at]]}
+                    mine = partial(_parts, *places[at], record, chiefs[at].data, drawers)
             fault = f"{at} does not answer as a tokenization spoke of Aave v4 does"
             found.append(share_market(self.protocol, Kind.LENDING, deployment, at, head, mine, fault))
         return tuple(found)
@@ -188,9 +203,22 @@ def _room(asset: HubAsset, spoke: tuple[Any, ...], token: Token, now: int) -> in
     return max(0, cap_raw - later.counted_raw(spoke[ADDED]))
 
 
-def _parts(home: Address, place: int, record: tuple[Any, ...], chief: bytes, asset: Address) -> Mapping[str, Any]:
-    """What a market keeps of its spoke and of its hub."""
+def _addresses(handles: Sequence[ReadHandle]) -> tuple[Address, ...]:
+    """The addresses that were answered."""
+    return tuple(found for one in handles if (found := address(one.data)) is not None)
+
+
+def _parts(
+    home: Address,
+    place: int,
+    record: tuple[Any, ...],
+    chief: bytes,
+    drawers: Mapping[Address, tuple[Address, ...]],
+    asset: Address,
+) -> Mapping[str, Any]:
+    """What a market keeps of its spoke and of its hub. drawers: by spoke, its oracle, if it has one."""
     kept = {"hub": home, "asset_id": place, "strategy": checksum(record[STRATEGY])}
+    kept["drawers"] = tuple((spoke, oracle) for spoke, named in drawers.items() for oracle in named)
     return kept | ({"authority": abi("aave_v4").one("authority", chief)} if answers(chief) else {})
 
 

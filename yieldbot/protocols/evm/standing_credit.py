@@ -27,6 +27,11 @@ def aave_v4(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
     yield Dependency(Address(params["strategy"]), Part.RATE_MODEL, "rate strategy", rates)
     if "authority" in params:
         yield Dependency(Address(params["authority"]), Part.ADMIN, "access manager")
+    for spoke, oracle in params.get("drawers", ()):
+        yield Dependency(
+            Address(spoke), Part.INSIDE, "borrowing spoke", (("number of reserves", _view("getReserveCount()")),)
+        )
+        yield Dependency(Address(oracle), Part.ORACLE, "oracle of a spoke")
 
 
 def euler(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
