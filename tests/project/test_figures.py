@@ -177,6 +177,8 @@ LITERAL = re.compile(r'(?:Declined|SafetyError|Refusal|refuse[ds]?|Found)\(\s*(?
 """A safety code or an alarm where it is made."""
 FLAG = re.compile(r'"([a-z]+(?:-[a-z]+)+)"(?: *:| if|\)|,|\])')
 """A flag of a market where an adapter raises it."""
+FLAGS, KEY = re.compile(r"\bflags = \{\n(.*?)\n\s*\}", re.S), re.compile(r'^\s+"([a-z-]+)": ', re.M)
+"""A table of flags in an adapter, and the flags in it, whose names may be one word."""
 
 
 def test_help_knows_every_state_flag_and_reason_that_a_screen_shows() -> None:
@@ -185,6 +187,8 @@ def test_help_knows_every_state_flag_and_reason_that_a_screen_shows() -> None:
     code = {path: path.read_text() for path in (ROOT / "yieldbot").rglob("*.py")}
     codes = {found for text in code.values() for found in LITERAL.findall(text)}
     flags = {one for path, text in code.items() if "/protocols/" in path.as_posix() for one in FLAG.findall(text)}
+    tables = [block for path, text in code.items() if "/protocols/" in path.as_posix() for block in FLAGS.findall(text)]
+    flags |= {one for block in tables for one in KEY.findall(block)}
     enums = (PlanStatus, Status, ExitKind, Signal, Act, LegKind, Severity, Topic, Advice)
     states = {str(one.value) for group in enums for one in group}
     states |= {
