@@ -180,14 +180,16 @@ def unread(found: Sequence[UnreadHolding]) -> list[RenderableType]:
 
 
 def alarms(snapshot: Snapshot) -> list[RenderableType]:
-    """A line for each alarm that stands, in red if it asks to leave a market that we are in."""
+    """A line for each alarm that stands, with the markets for which it saw the same, in red if it asks to leave one
+    that we are in."""
+    alike: dict[tuple[str, str, str, bool], list[str]] = {}
+    for state in snapshot.markets:
+        for one in state.alarms:
+            leaves = one.act is Act.LEAVE and bool(state.held)
+            alike.setdefault((one.code, one.act.value, one.saw, leaves), []).append(state.market.name)
     return [
-        Text(
-            f"ALARM {one.code} ({one.act.value}) {state.market.name}: {one.saw}",
-            style="bold red" if one.act is Act.LEAVE and state.held else "yellow",
-        )
-        for state in snapshot.markets
-        for one in state.alarms
+        Text(f"ALARM {code} ({act}) {', '.join(names)}: {saw}", style="bold red" if leaves else "yellow")
+        for (code, act, saw, leaves), names in alike.items()
     ]
 
 

@@ -49,7 +49,12 @@ class TextTable(Table):
             return
         wide = options.update(width=UNBOUNDED)
         if Measurement.get(console, wide, self).minimum <= options.max_width and self._whole(console, options):
-            yield from super().__rich_console__(console, options)
+            title, self.title = self.title, None  # a title may be longer than its table is wide
+            try:
+                yield Text(str(title), style="bold")
+                yield from super().__rich_console__(console, options)
+            finally:
+                self.title = title
             return
         yield from self._narrow(options.max_width)
 
