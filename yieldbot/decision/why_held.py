@@ -60,9 +60,19 @@ def _refused(assessments: Sequence[Assessment], snapshot: Snapshot, policy: Poli
     causes = [_cause(state, by_market[state.market.id], policy) for state in better]
     if not causes or not all(causes):
         return None
-    named = [f"{state.market.name}: {cause}" for state, cause in zip(better, causes, strict=True)][:MOST_NAMED]
-    more = f"; and {len(causes) - MOST_NAMED} more" if len(causes) > MOST_NAMED else ""
+    alike: dict[str, list[str]] = {}  # what refuses several is said once
+    for state, cause in zip(better, causes, strict=True):
+        alike.setdefault(str(cause), []).append(state.market.name)
+    named = [f"{_several(names)}: {cause}" for cause, names in alike.items()][:MOST_NAMED]
+    left = sum(map(len, alike.values())) - sum(len(names) for names in list(alike.values())[:MOST_NAMED])
+    more = f"; and {left} more" if left else ""
     return f"no market that pays more may get any of it: {'; '.join(named)}{more}"
+
+
+def _several(names: Sequence[str]) -> str:
+    """Names of markets, the first ones alone where they are many."""
+    more = f" and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
 
 
 def _cause(state: MarketState, assessment: Assessment, policy: Policy) -> str | None:

@@ -81,6 +81,14 @@ def test_limits_and_vetoes_that_keep_money_out_are_named_with_their_number() -> 
     assert isinstance(decide(view, loose(exclude=("best",)), JOB, 0).outcome, Plan), "without the limit one may"
 
 
+def test_what_refuses_several_markets_is_said_once() -> None:
+    many = [market(f"m{number}", ConstantCurve(0.05)) for number in range(6)]
+    _, said = held(snapshot(5_000, *many), loose(exclude=("lend",)))
+    assert isinstance(said.outcome, Hold)
+    names, cause = said.outcome.reason.removeprefix("no market that pays more may get any of it: ").split(": ", 1)
+    assert names == "m0, m1, m2 and 3 more" and "exclude" in cause and ";" not in cause
+
+
 def test_gas_above_the_ceiling_is_named_where_nothing_pays() -> None:
     job = replace(JOB, chain=replace(JOB.chain, max_fee_gwei=100.0))
     view = snapshot(0, HERE, THERE, gwei=500)
