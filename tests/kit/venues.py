@@ -13,9 +13,10 @@ from yieldbot.math.savings_rate import RAY
 from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
 from yieldbot.math.stableswap import StablePool, StableVenue, invariant
 from yieldbot.math.stableswap_liquidity import DepositVenue, SharedPool, WithdrawalVenue
-from yieldbot.math.venues import V2Venue, V3Venue, VenuePath
+from yieldbot.math.venues import MOST_IN, V2Venue, V3Venue, VenuePath
 from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue
 from yieldbot.math.whirlpool import sqrt_at as whirl_at
+from yieldbot.math.wrapping import LARGE, BoostedVenue, Wrapping
 from yieldbot.model.exchange import Venue
 
 ALL = MOST_TICK // 256 + 1
@@ -85,7 +86,10 @@ def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
     scaling = tuple(10**18 // one for one in ones)
     rates = 10**18, 104 * 10**16 + 7
     live = tuple(raw * scale * rate // 10**18 for raw, scale, rate in zip(sides, scaling, rates, strict=True))
-    found["balancer"] = BalancerVenue(BalancerPool(live, scaling, rates, 200_000, 10**14, 10**6), 0, 1)
+    state = BalancerPool(live, scaling, rates, 200_000, 10**14, 10**6)
+    found["balancer"] = BalancerVenue(state, 0, 1)
+    wraps = Wrapping(LARGE * 10 // 11, 100, MOST_IN), Wrapping(LARGE * 11 // 10, 100, sides[1])
+    found["boosted"] = BoostedVenue(wraps[0], BalancerVenue(state, 0, 1), wraps[1])
     found["psm"] = PsmVenue("par", *ones, RAY, sides[1])
     found["psm into savings"] = PsmVenue("into savings", *ones, 11 * RAY // 10, sides[1])
     back = StablePool("plain2", (sides[1], sides[0]), (coins[1][1], coins[1][0]), 200_000, 4 * 10**6)
@@ -121,6 +125,8 @@ def side_of(venue: Venue) -> int:
         return venue.cash * venue.one_in // venue.one_out
     if isinstance(venue, BalancerVenue):
         return venue.pool.balances[venue.i] * 10**18 // (venue.pool.scaling[venue.i] * venue.pool.rates[venue.i])
+    if isinstance(venue, BoostedVenue):
+        return side_of(venue.pool) * 11 // 10
     if isinstance(venue, DepositVenue):
         return venue.base.pool.balances[venue.i]
     if isinstance(venue, WithdrawalVenue):

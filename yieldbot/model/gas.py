@@ -68,6 +68,7 @@ SWAP_TX = 21_000 + 55_000
 SWAPS: Mapping[str, int] = {
     "aerodrome/stable": 180_000,
     "aerodrome/volatile": 150_000,
+    "balancer_boosted": 400_000,
     "balancer_v3": 200_000,
     "curve_crypto/2": 220_000,
     "curve_crypto/3": 260_000,

@@ -6,7 +6,7 @@ block, and our arithmetic is compared with the pool's own ``onSwap``. The Router
 whoever calls it.
 
 A pool of wrapped tokens (a boosted pool: ERC-4626 shares of what it is named after) is read as what it is, a pool of
-those shares. To trade what they wrap, the Vault would wrap and unwrap through its buffers, which is not done here.
+those shares; balancer_boosted.py trades what they wrap.
 """
 
 from __future__ import annotations
@@ -106,33 +106,8 @@ class BalancerV3:
         return tuple(found)
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
-        codec, at, vault, coins = abi(self.protocol), pool.address, pool.params["vault"], pool.params["coins"]
-        reads = Reads()
-        rows = {name: reads.add(codec.read(vault, name, at)) for name in OF_POOL}
-        rows |= {name: reads.add(codec.read(vault, name)) for name in OF_VAULT}
-        rows["getAmplificationParameter"] = reads.add(codec.read(at, "getAmplificationParameter"))
-        yield from reads.made()
-        answers = {name: codec.decode(name, one.data) for name, one in rows.items()}
-        (hooks,), (amp, changing, precision) = answers["getHooksConfig"], answers["getAmplificationParameter"]
-        if any(hooks[OF_SWAPS]):
-            raise MarketError(f"{pool.name} ({at}) has a hook ({checksum(hooks[-1])}) that its swaps depend on")
-        if answers["isPoolPaused"][0] or answers["isVaultPaused"][0]:
-            raise MarketError(f"{pool.name} ({at}) is paused")
-        if changing or precision != AMP_ONE:
-            raise MarketError(f"{pool.name} ({at}): its amplification is being changed")
-        scaling, rates = answers["getPoolTokenRates"]
-        state = BalancerPool(
-            balances=tuple(answers["getCurrentLiveBalances"][0]),
-            scaling=tuple(scaling),
-            rates=tuple(rates),
-            amp=amp,
-            fee=answers["getStaticSwapFeePercentage"][0],
-            least=answers["getMinimumTradeAmount"][0],
-        )
-        if not len(coins) == len(state.balances) == len(state.rates) or not all((*state.balances, *state.rates, amp)):
-            raise MarketError(f"{pool.name} ({at}) is empty")
-        i, j = (coins.index(token.address) for token in (pool.token0, pool.token1))
-        yield from _compared(pool, state, i, j)
+        i, j = (pool.params["coins"].index(token.address) for token in (pool.token0, pool.token1))
+        state = yield from state_of(pool, i, j)
         return PoolState(pool, BalancerVenue(state, i, j), BalancerVenue(state, j, i), SWAPS[self.protocol])
 
     def held(self, pool: Pool) -> Flow[tuple[int, int]]:
@@ -167,6 +142,37 @@ class BalancerV3:
         if len(pools) != 1:
             raise MarketError("Balancer's pools are swapped in one at a time: its Router takes one")
         return pools
+
+
+def state_of(pool: Pool, i: int, j: int) -> Flow[BalancerPool]:
+    """The state of a pool without hooks, compared with the pool's own ``onSwap`` of its coins i and j."""
+    codec, at, vault, coins = abi(BalancerV3.protocol), pool.address, pool.params["vault"], pool.params["coins"]
+    reads = Reads()
+    rows = {name: reads.add(codec.read(vault, name, at)) for name in OF_POOL}
+    rows |= {name: reads.add(codec.read(vault, name)) for name in OF_VAULT}
+    rows["getAmplificationParameter"] = reads.add(codec.read(at, "getAmplificationParameter"))
+    yield from reads.made()
+    answers = {name: codec.decode(name, one.data) for name, one in rows.items()}
+    (hooks,), (amp, changing, precision) = answers["getHooksConfig"], answers["getAmplificationParameter"]
+    if any(hooks[OF_SWAPS]):
+        raise MarketError(f"{pool.name} ({at}) has a hook ({checksum(hooks[-1])}) that its swaps depend on")
+    if answers["isPoolPaused"][0] or answers["isVaultPaused"][0]:
+        raise MarketError(f"{pool.name} ({at}) is paused")
+    if changing or precision != AMP_ONE:
+        raise MarketError(f"{pool.name} ({at}): its amplification is being changed")
+    scaling, rates = answers["getPoolTokenRates"]
+    state = BalancerPool(
+        balances=tuple(answers["getCurrentLiveBalances"][0]),
+        scaling=tuple(scaling),
+        rates=tuple(rates),
+        amp=amp,
+        fee=answers["getStaticSwapFeePercentage"][0],
+        least=answers["getMinimumTradeAmount"][0],
+    )
+    if not len(coins) == len(state.balances) == len(state.rates) or not all((*state.balances, *state.rates, amp)):
+        raise MarketError(f"{pool.name} ({at}) is empty")
+    yield from _compared(pool, state, i, j)
+    return state
 
 
 def _compared(pool: Pool, state: BalancerPool, i: int, j: int) -> Flow[None]:

@@ -23,7 +23,7 @@ beside it in the ABI says why it can do no harm.
 """
 ROLES = PLAIN | {
     *("amount_in", "least_out", "deadline", "path", "token_in", "token_out", "fee", "coin_in", "coin_out"),
-    *("underlying_in", "underlying_out"),
+    *("underlying_in", "underlying_out", "buffer"),
     *("tick_spacing", "price_limit", "pool_kind", "factory", "referral", "pool", "no_native"),
     *("commands", "commands_inputs", "calls"),  # of swaps; judged in swaps*.py
     *("token0", "token1", "tick_lower", "tick_upper", "amount0", "amount1", "least0", "least1"),

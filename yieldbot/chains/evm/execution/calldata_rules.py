@@ -14,8 +14,8 @@ from yieldbot.chains.evm.execution.abi_calls import AbiFunction, Argument, argum
 from yieldbot.chains.evm.execution.swaps import swap_fault
 from yieldbot.chains.evm.execution.swaps_aerodrome import PROTOCOL as AERODROME
 from yieldbot.chains.evm.execution.swaps_aerodrome import aerodrome_fault
+from yieldbot.chains.evm.execution.swaps_balancer import BOOSTED, balancer_fault, boosted_fault
 from yieldbot.chains.evm.execution.swaps_balancer import PROTOCOL as BALANCER
-from yieldbot.chains.evm.execution.swaps_balancer import balancer_fault
 from yieldbot.chains.evm.execution.swaps_psm import PROTOCOL as SPARK_PSM
 from yieldbot.chains.evm.execution.swaps_psm import psm_fault
 from yieldbot.chains.evm.execution.swaps_v4 import PROTOCOL as UNISWAP_V4
@@ -95,6 +95,8 @@ def judged_swap(
         return aerodrome_fault(read, owner, terms, now)
     if terms.pools[0].protocol == BALANCER:
         return balancer_fault(read, terms, now)
+    if terms.pools[0].protocol == BOOSTED:
+        return boosted_fault(read, terms, now)
     if terms.pools[0].protocol == SPARK_PSM:
         return psm_fault(read, owner, terms)
     if function.signature != BY_DEADLINE:
