@@ -188,12 +188,24 @@ def _measured(tree: Path, config: Path, limits: Limits, keys: bool = False) -> d
 
 
 def _children(pid: int) -> list[int]:
-    """The processes below one."""
+    """The processes below one, without copies of it that have not become another program yet: their memory is its."""
+    own = _program(pid)
+    return [one for one in _below(pid) if _program(one) != own]
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def _below(pid: int) -> list[int]:
     try:
         near = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-    return [*near, *(below for one in near for below in _children(one))]
+    return [*near, *(deeper for one in near for deeper in _below(one))]
 
 
 def _memory(pid: int) -> int:
