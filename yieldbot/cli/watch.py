@@ -134,7 +134,7 @@ def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
     for note in job.notes:
         text.append(f"  {note}\n", style="yellow")
     for message in job.messages:
-        text.append(f"{message.name} ({message.market_id}){', held' if message.held else ''}\n", style="bold")
+        text.append(f"{message.name}{', held' if message.held else ''}\n", style="bold")
         for line, severity in zip(message.lines, message.severities, strict=True):
             text.append(f"  {severity}: {line}\n", style=STYLES[severity])
         for alarm in news:
@@ -144,7 +144,7 @@ def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
             text.append(f"  over: {line}\n", style="green")
     for market in job.markets:
         if market.recent:
-            text.append(f"{market.name} ({market.market_id}), before this look\n", style="bold")
+            text.append(f"{market.name}, before this look\n", style="bold")
         for line in market.recent:
             text.append(f"  {line}\n")
     if not quiet:
@@ -154,7 +154,7 @@ def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
                 text.append(f"since {since:%Y-%m-%d %H:%M}: {alarm.name}: {alarm.act} {alarm.code}: {alarm.saw}\n")
     if who:
         for market in job.markets:
-            text.append(f"{market.name} ({market.market_id})\n", style="bold")
+            text.append(f"{market.name}\n", style="bold")
             for one in market.contracts:
                 holders = "; ".join(f"{holder.right}: {holder.who}" for holder in one.holders) or "nobody may change it"
                 text.append(f"  {one.part} {one.name} {one.address}: {holders}{_age(one)}\n")
