@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.app.memory import FOLDER
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.names import matches
@@ -59,7 +58,9 @@ def _of_tables(name: str, jobs: Iterable[Job]) -> bool:
 
 
 def _of_memory(name: str, jobs: Iterable[Job], context: Context) -> bool:
-    folder = context.settings.data_dir / FOLDER
+    from yieldbot.app.memory import folder_of
+
+    folder = folder_of(context, None)
     if not folder.exists():
         return False
     from yieldbot.history import query

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from yieldbot.access.caller import normal
-from yieldbot.app.graded import dollars
 from yieldbot.model.alerts import FRACTIONS, OF_MARKETS, Alert, Kept, Measure, Reached, Value
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.names import named
@@ -143,7 +142,7 @@ def _of_tokens(alert: Alert, reading: Reading) -> Iterable[tuple[str, Value]]:
             price = snapshot.pegs.get(token)
             value = None if price is None else _furthest(price.usd, price.traded)
         else:
-            value = dollars(snapshot, token)
+            value = snapshot.dollars(token)
         if value is not None:
             yield (
                 f"{token.chain}:{token.address}",
@@ -168,7 +167,7 @@ def _wealth(alert: Alert, readings: Sequence[Reading], jobs: Sequence[Job]) -> d
             token = state.market.asset
             if not state.held or (alert.asset is not None and token.symbol != alert.asset):
                 continue
-            price = 1.0 if alert.asset is not None else dollars(snapshot, token)
+            price = 1.0 if alert.asset is not None else snapshot.dollars(token)
             if price is None:
                 return {}
             held[(snapshot.block.chain, state.market.id)] = float(state.held) * price

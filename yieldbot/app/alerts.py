@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING
 
 from yieldbot.access.caller import normal
 from yieldbot.app import alert_rules, alert_store, notice_memory
-from yieldbot.app.account_entries import journalled
 from yieldbot.app.alert_documents import AlertDocument, AlertRow, AlertsDocument, RemovedAlertDocument
 from yieldbot.app.alert_names import Known, check_market
 from yieldbot.app.alert_rules import Reading, sees
 from yieldbot.app.api_keys import note
-from yieldbot.app.judged import judged
 from yieldbot.errors import ConfigError
-from yieldbot.history import holdings
 from yieldbot.model.alerts import FRACTIONS, OF_MARKETS, Alert, Kept, Measure
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
@@ -175,6 +172,10 @@ def _measure(seen: Sequence[tuple[Job, Snapshot]], context: Context) -> None:
 
 
 def _reading(job: Job, snapshot: Snapshot, wanted: set[Measure], context: Context) -> Reading:
+    from yieldbot.app.account_entries import journalled
+    from yieldbot.app.judged import judged
+    from yieldbot.history import holdings
+
     settings = context.settings
     if Measure.GRADE in wanted and all(state.grade is None for state in snapshot.markets):
         snapshot = judged(snapshot, settings.data_dir, settings.policy, context.complain, journalled(context, job))

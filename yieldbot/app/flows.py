@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.app.graded import dollars, facts_of
+from yieldbot.app.graded import facts_of
 from yieldbot.risk.grade import grade
 from yieldbot.risk.money_flows import Measure, concentration, large_flows, movements
 from yieldbot.risk.scales import scales
@@ -37,7 +37,7 @@ def flow_lines(
         measure = Measure(
             supplied=max(0.0, float(state.supplied) - float(state.held)),
             symbol=state.market.asset.symbol,
-            usd=dollars(snapshot, state.market.asset),
+            usd=snapshot.dollars(state.market.asset),
             safety=grade(state, facts[market], 0.0, table).safety if market in facts else None,
         )
         lines[market] = large_flows(look.flows[market], measure, followed)

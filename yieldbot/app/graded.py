@@ -191,7 +191,7 @@ def _around(snapshot: Snapshot) -> dict[MarketId, Around]:
         found[key] = Around(
             size=max(float(state.held), wealth[token]),
             peers_rate=_median_without(rates.get(token, []), quotes.get(token, {}).get(state.market.id)),
-            usd=dollars(snapshot, token),
+            usd=snapshot.dollars(token),
             traded_usd=price.traded if (price := snapshot.pegs.get(token)) is not None else None,
             pegged=token in snapshot.pegs,
             used=used,
@@ -206,16 +206,6 @@ def _median_without(rates: Sequence[float], own: float | None) -> float | None:
         return None
     low, high = (count - 1) // 2, count // 2
     return (rates[low + (low >= place)] + rates[high + (high >= place)]) / 2
-
-
-def dollars(snapshot: Snapshot, token: Token) -> float | None:
-    """US dollars for one whole token, by the feeds; None without a feed."""
-    price = snapshot.pegs.get(token)
-    if price is not None:
-        return price.usd
-    if snapshot.exchange is not None and token in snapshot.exchange.usd:
-        return snapshot.exchange.usd[token].usd
-    return snapshot.asset_usd if snapshot.assets and token == snapshot.assets[0] else None
 
 
 def _reward_share(state: MarketState, policy: Policy) -> float:

@@ -28,8 +28,6 @@ from yieldbot.app.wallet_documents import (
     WrittenWallet,
 )
 from yieldbot.app.wiring import ledger
-from yieldbot.chains.evm.signing.kms import KmsClient
-from yieldbot.chains.evm.signing.ledger import EthereumApp
 from yieldbot.chains.key_import import key_of_family
 from yieldbot.chains.keystores import KEY_FORMS, list_keystores, maker
 from yieldbot.errors import ConfigError
@@ -154,6 +152,9 @@ def list_(context: Context) -> WalletListDocument:
 
 def address(request: AddressRequest) -> KmsAddressDocument | LedgerAddressDocument:
     """Asks AWS KMS or the Ledger for a key's address; signs and writes nothing. Raises ConfigError, TransientError."""
+    from yieldbot.chains.evm.signing.kms import KmsClient
+    from yieldbot.chains.evm.signing.ledger import EthereumApp
+
     if request.kms is not None:
         key = KmsKey(key_id=request.kms, region=request.region, endpoint_url=request.endpoint_url)
         return KmsAddressDocument(

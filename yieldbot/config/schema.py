@@ -342,19 +342,19 @@ class SettingsTable(TomlTable):
     """Our accounts."""
     jobs: list[JobTable] = []
     """The jobs: each a wallet, a chain, and an asset or base."""
-    policy: PolicyTable = PolicyTable()
+    policy: PolicyTable = PolicyTable.model_construct()
     """Limits and preferences."""
-    watch: WatchTable = WatchTable()
+    watch: WatchTable = WatchTable.model_construct()
     """What the watch follows."""
     notices: Annotated[list[NoticesTable], Field(max_length=20)] = []
     """Where notices go."""
     secrets: Annotated[dict[EnvName, SecretTable], Field(max_length=100)] = {}
     """Values of variables that come from a command or a file of their own."""
-    notify: NotifyTable = NotifyTable()
+    notify: NotifyTable = NotifyTable.model_construct()
     """When summaries are made."""
-    serve: ServeTable = ServeTable()
+    serve: ServeTable = ServeTable.model_construct()
     """What a server does, and when."""
-    assistant: AssistantTable = AssistantTable()
+    assistant: AssistantTable = AssistantTable.model_construct()
     """The assistant."""
 
 

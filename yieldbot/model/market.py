@@ -379,6 +379,14 @@ class Snapshot:
             return 1.0
         return self.exchange.usd[token].usd / self.exchange.usd[first].usd
 
+    def dollars(self, token: Token) -> float | None:
+        """US dollars for one whole token, by the feeds; None without a feed."""
+        if (peg := self.pegs.get(token)) is not None:
+            return peg.usd
+        if self.exchange is not None and token in self.exchange.usd:
+            return self.exchange.usd[token].usd
+        return self.asset_usd if self.assets and token == self.assets[0] else None
+
     def wealth(self, token: Token) -> Amount:
         """Everything that we have, as an amount of ``token``; other tokens are valued by the feeds (``price``), their
         worth rounded down. Raises KeyError for a token without a price."""
