@@ -104,7 +104,7 @@ def test_a_changed_past_is_noticed(path: Path, monkeypatch: pytest.MonkeyPatch, 
     match after:
         case "ten minutes":
             at = verified._verified[path].whole_at
-            monkeypatch.setattr(verified, "time", SimpleNamespace(monotonic=lambda: at + 600.0))
+            monkeypatch.setattr(verified, "time", SimpleNamespace(monotonic=lambda: at + 601.0))
         case "another file":
             other = path.with_name("other")
             other.write_bytes(path.read_bytes())
