@@ -32,7 +32,7 @@ OF_ONE = {
     "slipstream": ((FACTORY, "factory", ("router",)),),
     "uniswap_v4": ((POOL_MANAGER, "pool_manager", ("state_view", "router", "manager")),),
     "balancer_v3": ((GET_VAULT, "vault", ("router", "pools")),),
-    "balancer_boosted": ((GET_VAULT, "vault", ("router", "pools")),),
+    "balancer_boosted": ((GET_VAULT, "vault", ("pools",)),),  # the BatchRouter of 2024 names no Vault
     "aerodrome": ((DEFAULT_FACTORY, "factory", ("router",)),),
     "morpho_blue": ((MORPHO, "morpho", ("irm",)),),
     "erc4626": ((MORPHO, "morpho", ("irm", "vaults")), (POOL, "pool", ("vaults",))),

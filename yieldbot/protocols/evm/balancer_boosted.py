@@ -3,7 +3,9 @@
 Source: balancer/balancer-v3-monorepo 0a5890a (Vault, VaultAdmin, VaultExtension, BatchRouter). One call of the
 BatchRouter wraps what goes in, swaps the shares in the pool, and unwraps what comes out. The Vault wraps through a
 buffer of both, or by the ERC-4626 vault itself where the buffer has too little; the output is the same. A coin without
-a buffer stays as it is. Rates are read from the ERC-4626 vaults' own previews, and compared with them at other amounts.
+a buffer stays as it is. The BatchRouter of December 2024 (74d7068) takes the same path; it names no Vault, so that only
+a rehearsal shows a wrong one. Rates are read from the ERC-4626 vaults' own previews, and compared with them at other
+amounts.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ class BoostedParams(BaseModel):
     pools: list[str] = Field(min_length=1)
     """Addresses of stable pools of ERC-4626 shares."""
     router: str | None = None
-    """Balancer's BatchRouter of that Vault (one that names it); None: pools are read, and nothing is swapped there."""
+    """Balancer's BatchRouter of that Vault; None: pools are read, and nothing is swapped there."""
     permit2: str = PERMIT2
     """Permit2, through which the BatchRouter takes tokens."""
 
