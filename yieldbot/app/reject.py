@@ -51,7 +51,7 @@ def reject(request: RejectRequest, context: Context) -> RejectDocument:
         again = stored.status is PlanStatus.REJECTED and (request.not_again_seconds is not None or gain > 0)
         again = again and request.by == "terminal"
         if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED) and not again:
-            raise SafetyError("PLAN_CLOSED", f"plan {request.plan_id} is {stored.status.value} already")
+            raise SafetyError("PLAN_CLOSED", stored.over)
         reason = one_line(request.reason, 500) or (stored.reason if again else "")
         until = int(time.time()) + request.not_again_seconds if request.not_again_seconds else 0
         journal.append(PlanMarked(request.plan_id, PlanStatus.REJECTED, request.by, reason, until, gain))

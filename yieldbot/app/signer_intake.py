@@ -150,7 +150,7 @@ class Intake:
         if stored is None:
             return {"plan_id": None, "status": None}
         if stored.status is not PlanStatus.QUEUED:
-            raise SafetyError("PLAN_CLOSED", f"plan {stored.plan.id} is {stored.status.value} already")
+            raise SafetyError("PLAN_CLOSED", stored.over)
         reason = one_line(f"{who}: {request.reason}", 500)
         self._journal.append(PlanMarked(stored.plan.id, PlanStatus.REJECTED, BY, reason))
         return {"plan_id": stored.plan.id, "status": PlanStatus.REJECTED.value}

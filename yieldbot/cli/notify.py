@@ -45,5 +45,5 @@ def _shown(document: NotifyDocument, context: Screen) -> int:
 def _line(one: ChannelResult) -> str:
     parts = [f"{one.sent} sent"] + ([f"{one.waiting} wait"] if one.waiting else [])
     parts += [f"failed: {one.failure}"] if one.failure else []
-    parts += [f"next attempt {when(one.next_try)} UTC"] if one.next_try else []
+    parts += [f"next attempt {when(one.next_try)}"] if one.next_try else []
     return f"{one.name} ({one.kind}): {', '.join(parts)}"

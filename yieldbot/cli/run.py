@@ -132,9 +132,10 @@ def reject(args: argparse.Namespace, context: Screen) -> int:
         until_gain=args.until_gain,
     )
     done = app_reject(request, context)
-    ends = [] if done.not_before is None else [f"{when(done.not_before)} UTC"]
+    ends = [] if done.not_before is None else [when(done.not_before)]
     ends += [] if done.until_gain is None else [f"they gain {done.until_gain:z,.2f} a year"]
     later = f"; the same steps are not proposed again until {' or '.join(ends)}" if ends else ""
+    later = later or ("; the same steps may be proposed again" if seconds == 0 else "")
     context.show(done.as_json(), lambda: f"plan {done.plan_id} is {done.status}{later}")
     return 0
 

@@ -6,7 +6,9 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Leg, Plan
 
 AMOUNT_PERCENT = 1
-"""How much more an amount may be, in percent: interest accrues while a plan waits."""
+"""How much an amount may differ, in percent: interest accrues while a plan waits, and what two markets share moves from
+one to the other. An amount that cannot be had any more fails when the plan that waits is rehearsed again, as each run
+does: the new plan then takes its place."""
 GAIN_SHARE = 0.1
 """How much the gain a year may differ, as a fraction."""
 COST_SHARE = 0.25
@@ -16,16 +18,16 @@ TIME_LEFT = 0.25
 
 
 def says_the_same(waits: Plan, new: Plan, now: int, ttl_seconds: int) -> bool:
-    """Whether nothing material differs: the same account, steps and order; each amount of the waiting plan at most the
-    new one's, and the new one's at most AMOUNT_PERCENT more; about the same gain; a cost that is not much higher; and
-    enough time left. Exits for danger or by order never count, so that they always take what there is now. now: unix
-    seconds; ttl_seconds: how long a new plan is valid."""
+    """Whether nothing material differs: the same account, steps and order; no amount that differs by more than
+    AMOUNT_PERCENT; about the same gain; a cost that is not much higher; and enough time left. Exits for danger or by
+    order never count, so that they always take what there is now. now: unix seconds; ttl_seconds: how long a new plan
+    is valid."""
     if waits.why or new.why or waits.expires_at - now < TIME_LEFT * ttl_seconds:
         return False
     if (waits.block.chain, waits.owner, _steps(waits)) != (new.block.chain, new.owner, _steps(new)):
         return False
     pairs = zip(_amounts(waits), _amounts(new), strict=True)
-    if not all(old.raw <= fresh.raw <= old.raw * (100 + AMOUNT_PERCENT) // 100 for old, fresh in pairs):
+    if any(abs(fresh.raw - old.raw) * 100 > old.raw * AMOUNT_PERCENT for old, fresh in pairs):
         return False
     gain = abs(new.gain_per_year - waits.gain_per_year) <= GAIN_SHARE * abs(waits.gain_per_year)
     return gain and new.cost <= waits.cost * (1 + COST_SHARE)

@@ -224,7 +224,7 @@ class PreApproved:
         if stored is None or proposal.plan != stored.plan:
             return Declined("NOT_THE_PLAN", f"what was rehearsed is not the stored plan {self.plan_id}")
         if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED, PlanStatus.APPROVED):
-            return Declined("PLAN_CLOSED", f"plan {self.plan_id} is {stored.status.value} already")
+            return Declined("PLAN_CLOSED", stored.over)
         self.journal.append(PlanMarked(self.plan_id, PlanStatus.APPROVED, self.by))
         return Approval(stored.plan, self.by, stored.plan.expires_at)
 

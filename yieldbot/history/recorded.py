@@ -126,7 +126,7 @@ def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
             "makes a new one; somebody may have edited the journal (`yieldbot history --verify`)",
         )
     if stored.status is not PlanStatus.QUEUED:
-        raise SafetyError("PLAN_CLOSED", f"plan {plan_id} is {stored.status.value} already")
+        raise SafetyError("PLAN_CLOSED", stored.over)
     if now >= stored.plan.expires_at:
         journal.append(PlanMarked(plan_id, PlanStatus.EXPIRED, "clock"))
         raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")

@@ -59,6 +59,13 @@ class StoredPlan:
     approved_by: str = ""
     """Who approved it last; empty: nobody has approved it."""
 
+    @property
+    def over(self) -> str:
+        """Why it waits no more, for whoever asks for it by its id; a plan that was superseded names the newer one."""
+        if self.status is PlanStatus.EXPIRED and self.reason:
+            return f"plan {self.plan.id} waits no more: {self.reason}"
+        return f"plan {self.plan.id} is {self.status.value} already"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredTx:

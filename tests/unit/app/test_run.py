@@ -281,6 +281,8 @@ def test_a_plan_that_waits_stays_until_something_material_changes(context: Conte
         assert [(one.status, one.reason) for one in journal.plans()] == [
             (PlanStatus.EXPIRED, f"superseded by {newer}"), (PlanStatus.QUEUED, ""),
         ]  # fmt: skip
+    with pytest.raises(SafetyError, match=f"plan {first} waits no more: superseded by {newer}"):
+        approve(ApproveRequest(plan_id=first), context, show=person.show, ask=person.ask)
     done = approve_all(context, show=person.show, ask=person.ask).document
     assert done.exit_code == 0 and [one.plan.id for one in person.shown] == [newer] and len(done.jobs) == 1
     assert approve_all(context, show=person.show, ask=person.ask).document.jobs == ()
