@@ -86,9 +86,10 @@ def leave(args: argparse.Namespace, context: Screen) -> int:
 def carry_out(request: ExitRequest, context: Screen, person: Person) -> int:
     """Leave markets, and print what came out; the exit code."""
     answer = app.leave(request, context, show=person.show, ask=person.ask)
-    rows = iter([row for row in answer.document.jobs if isinstance(row, ExitJob)])
+    rows = [row for row in answer.document.jobs if isinstance(row, ExitJob)]
     parts: list[Any] = [
-        partial(_group, reports, row, request.market) for reports, row in zip(answer.reports, rows, strict=True)
+        partial(_group, reports, row, request.market, len(rows) > 1)
+        for reports, row in zip(answer.reports, rows, strict=True)
     ]
     context.show(answer.document.as_json(), *parts)
     return answer.document.exit_code
@@ -106,9 +107,9 @@ def _line(one: StandingExit) -> str:
     return f"{_of(one)}: {state}; ordered {when(one.since)} at the {one.by}{into}"
 
 
-def _group(reports: Sequence[Report], row: ExitJob, market: str | None) -> Any:
+def _group(reports: Sequence[Report], row: ExitJob, market: str | None, several: bool) -> Any:
     """The cycle stage by stage, then what came out, what is still in and why, and what happens next. market: the market
-    that was ordered to be left; None: exits ordered before."""
+    that was ordered to be left; None: exits ordered before. several: whether other jobs have parts of their own."""
     if row.skipped is not None:
         missed = [] if market is None or row.ordered else ["NOT ORDERED: nothing was read; say it again later"]
         return Group(*render.report(reports[0]), *(Text(line, style="bold") for line in missed))
@@ -116,9 +117,10 @@ def _group(reports: Sequence[Report], row: ExitJob, market: str | None) -> Any:
     lines = [f"OUT: {amount} from {name}, in the wallet" for amount, name in amounts]
     if not lines and (row.ordered or row.still_in):
         lines = ["OUT: nothing came out in this run"]
-    if not row.still_in:
+    if not row.still_in and (row.ordered or lines or not several):  # else another job's markets are to be left
         stops = "; nothing goes in until `exit MARKET --stop`" if row.ordered else ""
-        lines.append(f"Nothing is left in the markets that are to be left{stops}.")
+        whose = f"{row.wallet} on {row.chain}: n" if several else "N"
+        lines.append(f"{whose}othing is left in the markets that are to be left{stops}.")
     said = (Text(line, style="bold") for line in lines)
     stages = [part for report in reports for part in render.report(report, still=False)]
     return Group(*stages, *said, *render.still_in(reports[-1]))
