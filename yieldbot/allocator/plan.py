@@ -212,7 +212,7 @@ def _moves(
     moves = []
     # a difference due to prices and rounding between assets
     dust = first.one // 10_000 if len(snapshot.assets) > 1 else 0
-    for source, target, value in _paired(sources, targets, dust):
+    for source, target, value in _paired(sources, targets, dust, first.one // 100):
         parts = ((source.market_id, value / source.whole), (target.market_id, value / target.whole))
         gain = sum(worth.get(m, 0.0) * share for m, share in parts)
         growth = snapshot.growth.get(target.token, 0.0) - snapshot.growth.get(source.token, 0.0)
@@ -273,12 +273,19 @@ def _within_assets(sources: Sequence[_End], targets: Sequence[_End]) -> int:
     return sum(min(pair) for pair in sums)
 
 
-def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tuple[_End, _End, int]]:
-    """(source, target, value) until one side is used up; within an asset first."""
+PART = 10**6
+"""One part in this of what goes into a market is no move of its own."""
+
+
+def _paired(sources: list[_End], targets: list[_End], dust: int, cent: int = 0) -> Iterator[tuple[_End, _End, int]]:
+    """(source, target, value) until one side is used up; within an asset first. What is worth no more than dust is left
+    out, and less than cent if it is one part in PART of what goes in: nobody reads a step of a few base units."""
     for within in (True, False):
         for source in sources:
             for target in targets:
                 value = min(source.value, target.value)
+                if value < cent and value * PART < target.whole:
+                    continue
                 if value > dust and (source.token == target.token) == within:
                     source.value -= value
                     target.value -= value

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.allocator.decisions import NOW, decide
-from tests.kit.market_builder import IDLE_ID, kinked, market, snapshot, usdc
+from tests.kit.market_builder import IDLE_ID, USDC, kinked, market, snapshot, usdc
 from tests.kit.policies import loose
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
-from yieldbot.allocator.plan import make_plan
+from yieldbot.allocator.plan import _End, _paired, make_plan
 from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
@@ -171,6 +171,18 @@ def test_each_move_must_gain_what_a_signature_is_worth() -> None:
             assert found.reason.startswith(
                 "1,200.00 USDC a year more by 2 moves is less than policy.min_gain for each (1,202.00 USDC)"
             )
+
+
+def test_a_few_base_units_are_no_step_of_their_own() -> None:
+    def ends(*amounts: float) -> list[_End]:
+        return [_End(MarketId(f"m{k}"), USDC, raw, raw) for k, raw in enumerate(usdc(part).raw for part in amounts)]
+
+    def steps(sources: list[_End], targets: list[_End]) -> list[int]:
+        return [value for _, _, value in _paired(sources, targets, 0, USDC.one // 100)]
+
+    assert steps(ends(50_000.0, 0.000_003), ends(50_000.000_003)) == [50_000 * USDC.one]
+    assert steps(ends(50.0, 0.02), ends(50.02)) == [50 * USDC.one, USDC.one // 50], "two cents are a step"
+    assert steps(ends(0.000_003), ends(0.000_003)) == [3], "a whole change is"
 
 
 def test_the_same_snapshot_gives_the_same_plan() -> None:
