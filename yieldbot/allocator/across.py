@@ -1,27 +1,34 @@
-"""What bridging an asset between chains would gain: one allocation over the markets of all chains, compared with a
-separate allocation on each chain. Pure. Nothing is bridged; the result is only shown."""
+"""What bridging an asset between chains would gain: what each chain's own plan would earn after the bridge, compared
+with what it would earn without it. Pure. Nothing is bridged; the result is only shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from yieldbot.allocator.allocate import SHARE_OF_COLLATERAL, Portfolio, exact_of, problem_of
+from yieldbot.allocator.allocate import Portfolio, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
-from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket
+from yieldbot.allocator.problem import Problem, ProblemMarket
+from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot
-from yieldbot.model.names import means
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
-from yieldbot.risk.blacklist import LEAST_SHARE
-from yieldbot.risk.look_through import UNKNOWN, shares
 
 WORTH_TELLING = 0.005
 """Gains below this many tokens a year are not shown."""
+HALVINGS = 10
+"""Amounts are searched down to the largest chain's wealth halved this many times."""
+LEAVING = 10.0
+"""What money that leaves a chain seems to earn there, as a fraction a year: more than any market, so that it leaves. It
+is taken off again."""
+SCALE = 1e6
+"""The price of what leaves, so that no minimum position or move of the policy applies to it."""
+NEVER = float("-inf")
+"""The value of a wealth that a chain cannot be brought to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,7 @@ class Across:
     symbol: str
     """The asset's symbol."""
     gain_per_year: float
-    """Whole tokens a year that one allocation over all chains earns more than the best separate allocations, net of
+    """Whole tokens a year that the chains' own best allocations earn more after the bridge than without it, net of
     haircuts and the cost of moves, before the cost of bridging."""
     worth: float
     """The highest cost of bridging, in whole tokens, that the gain still repays within the policy's horizon."""
@@ -42,8 +49,9 @@ class Across:
 def across(snapshots: Sequence[Snapshot], policy: Policy) -> tuple[Across, ...]:
     """The gain for each asset (identified by its symbol) that snapshots of several chains hold.
 
-    Limits on fractions of the wealth apply to the money on all chains together; each chain keeps its own idle buffer.
-    Of several wallets on one chain only the largest is used: their markets are the same and would be counted twice.
+    Limits on fractions of the wealth apply on each chain to that chain's wealth, after the bridge as before it, as they
+    do in each chain's own plan; each chain keeps its own idle buffer. Of several wallets on one chain only the largest
+    is used: their markets are the same and would be counted twice.
     """
     by_symbol: dict[str, dict[ChainId, Snapshot]] = {}
     for snapshot in sorted(snapshots, key=_wealth, reverse=True):
@@ -57,43 +65,93 @@ def across(snapshots: Sequence[Snapshot], policy: Policy) -> tuple[Across, ...]:
 
 
 def _across(symbol: str, snapshots: Sequence[Snapshot], policy: Policy) -> Across:
-    own = [_wealth(snapshot) for snapshot in snapshots]
-    alone = sum(
-        optimise(_problem(snapshot, policy, wealth)).objective for snapshot, wealth in zip(snapshots, own, strict=True)
-    )
-    parts, joint = together(snapshots, policy)
-    best = optimise(joint)
-    gain = best.objective - alone
-    years = policy.horizon_seconds / SECONDS_PER_YEAR
-    chains = [snapshot.block.chain for snapshot in snapshots]
-    if gain < WORTH_TELLING:
-        return Across(symbol, 0.0, 0.0, dict.fromkeys(chains, 0.0))
-    wanted, at = [], 0
-    for part, wealth in zip(parts, own, strict=True):
-        buffer = part.budgets[0].wealth - part.budgets[0].spendable
-        wanted.append(sum(best.holdings[at : at + len(part.markets)]) + buffer - wealth)
-        at += len(part.markets)
-    return Across(symbol, gain, gain * years, dict(zip(chains, _balanced(wanted), strict=True)))
+    chains = [_Chain(snapshot, policy) for snapshot in snapshots]
+    at = [chain.own for chain in chains]
+    step = max(at)
+    for _ in range(HALVINGS + 1):
+        while (better := max(_moves(chains, at, step), default=None)) is not None and better[0] > WORTH_TELLING:
+            _, amount, source, target = better
+            at[source] -= amount
+            at[target] += amount
+        step /= 2
+    gain = sum(chain.value(wealth) - chain.value(chain.own) for chain, wealth in zip(chains, at, strict=True))
+    if gain < max(WORTH_TELLING, sum(chain.gap for chain in chains)):
+        gain, at = 0.0, [chain.own for chain in chains]
+    shifts = {
+        snapshot.block.chain: wealth - chain.own
+        for snapshot, chain, wealth in zip(snapshots, chains, at, strict=True)
+    }  # fmt: skip
+    return Across(symbol, gain, gain * policy.horizon_seconds / SECONDS_PER_YEAR, shifts)
 
 
-def together(snapshots: Sequence[Snapshot], policy: Policy) -> tuple[list[Problem], Problem]:
-    """(each chain's problem with all the money, one problem with the markets of all chains), of snapshots that hold the
-    same asset."""
-    wealth = sum(_wealth(snapshot) for snapshot in snapshots)
-    parts = [_problem(snapshot, policy, wealth) for snapshot in snapshots]
-    return parts, _joined(snapshots, parts, policy, wealth)
+def _moves(chains: Sequence[_Chain], at: Sequence[float], step: float) -> Iterator[tuple[float, float, int, int]]:
+    """(gain, amount, source, target) of every bridge of ``step`` whole tokens or of what is idle, at most what the
+    source can give."""
+    for source, gives in enumerate(chains):
+        most = at[source] - gives.least
+        for amount in {min(step, most), min(at[source] - gives.busy, most)}:
+            if amount < gives.least_move:
+                continue
+            lost = gives.value(at[source] - amount) - gives.value(at[source])
+            for target, takes in enumerate(chains):
+                if target != source:
+                    yield takes.value(at[target] + amount) - takes.value(at[target]) + lost, amount, source, target
 
 
-def _balanced(wanted: Sequence[float]) -> list[float]:
-    """The shifts scaled so that they add up to 0: money that no chain can invest stays where it is."""
-    come = sum(v for v in wanted if v > 0.0)
-    leave = -sum(v for v in wanted if v < 0.0)
-    share = min(1.0, come / leave) if leave else 0.0
-    return [v if v > 0.0 else v * share for v in wanted]
+class _Chain:
+    """What one chain's job would earn at any wealth."""
+
+    def __init__(self, snapshot: Snapshot, policy: Policy) -> None:
+        self.snapshot, self.policy = snapshot, policy
+        self.own = _wealth(snapshot)
+        now = problem(snapshot, policy, self.own)
+        found = optimise(now)
+        self._values = {self.own: found.objective + self.own * now.budgets[0].idle_rate}
+        self.gap = max(0.0, found.upper_bound - found.objective)
+        """By how much the present optimum may be better than the one found: no gain below this is sure."""
+        buffer = now.budgets[0].wealth - now.budgets[0].spendable
+        self.least = min(self.own, buffer + sum(market.low for market in now.markets))
+        """What must stay on the chain, in whole tokens: its idle buffer, and what cannot be withdrawn."""
+        self.busy = buffer + sum(market.held for market in now.markets)
+        """The idle buffer and what is in markets: more than that on the chain is idle."""
+        self.least_move = now.unit
+        """One base unit: no less can be bridged."""
+
+    def value(self, wealth: float) -> float:
+        """Whole tokens a year of the best allocation that the job would make with ``wealth``."""
+        if wealth not in self._values:
+            self._values[wealth] = self._value(wealth)
+        return self._values[wealth]
+
+    def _value(self, wealth: float) -> float:
+        then = problem(self.snapshot, self.policy, wealth)
+        budget, leaves = then.budgets[0], self.own - wealth
+        if leaves <= 0.0:
+            return optimise(then).objective + wealth * budget.idle_rate
+        # Present holdings may stay, whatever the budget: a market that pays more than any other makes room.
+        spendable = budget.spendable + leaves
+        found = optimise(
+            replace(
+                then,
+                markets=(*then.markets, _way_out(leaves)),
+                budgets=(replace(budget, wealth=self.own, spendable=spendable),),
+            )
+        )
+        if found.holdings[-1] < leaves - max(then.unit, 1e-9 * self.own):
+            return NEVER
+        return found.objective - LEAVING * found.holdings[-1] + wealth * budget.idle_rate
 
 
-def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
-    """One chain's allocation problem, as if the chain held ``wealth`` whole tokens."""
+def _way_out(amount: float) -> ProblemMarket:
+    """A market that takes what leaves the chain, and nothing else."""
+    return ProblemMarket(
+        curve=ConstantCurve(LEAVING / SCALE), held=0.0, low=0.0, high=amount, haircut=0.0, enter_cost=0.0,
+        leave_cost=0.0, pools=frozenset(), price=SCALE,
+    )  # fmt: skip
+
+
+def problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
+    """One chain's allocation problem, as if the chain held ``wealth`` whole tokens: the one of its own job."""
     token = _asset(snapshot)
     assert token is not None
     states = _markets(snapshot)
@@ -103,63 +161,12 @@ def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
     return problem_of(snapshot, states, by_id, policy, exact_of(states, by_id, policy, portfolio), portfolio)
 
 
-def _joined(snapshots: Sequence[Snapshot], parts: Sequence[Problem], policy: Policy, wealth: float) -> Problem:
-    """One problem with a single budget and the markets of every chain; the limits of a protocol and of a collateral
-    (identified by its symbol) hold for all chains together."""
-    markets: list[ProblemMarket] = []
-    members: dict[str, list[int]] = {}
-    most: dict[str, float] = {}
-    on: dict[str, dict[int, float]] = {}
-    for snapshot, part in zip(snapshots, parts, strict=True):
-        chain = snapshot.block.chain
-        # Limits on collaterals come last; those of one chain alone are replaced by those of all chains.
-        for name, group in zip(_protocols(snapshot, policy), part.groups, strict=False):
-            members.setdefault(name, []).extend(len(markets) + index for index in group.members)
-            most[name] = max(most.get(name, 0.0), group.most)
-        for index, state in enumerate(_markets(snapshot)):
-            for collateral, counted in collaterals_of(state).items():
-                rests = on.setdefault(collateral, {})
-                rests[len(markets) + index] = min(1.0, rests.get(len(markets) + index, 0.0) + counted)
-        markets += (replace(p, pools=frozenset(f"{chain}/{pool}" for pool in p.pools)) for p in part.markets)
-    buffers = sum(part.budgets[0].wealth - part.budgets[0].spendable for part in parts)
-    groups = [Group(tuple(found), most[name], "policy's share of a protocol") for name, found in members.items()]
-    if policy.max_share_collateral < 1.0:
-        limit = policy.max_share_collateral * wealth
-        groups += [Group(tuple(of), limit, SHARE_OF_COLLATERAL, tuple(of.values())) for of in on.values()]
-    return replace(
-        parts[0],
-        markets=tuple(markets),
-        groups=tuple(groups),
-        budgets=(AssetBudget(wealth, max(0.0, wealth - buffers)),),
-        unit=max(part.unit for part in parts),
-    )
-
-
-def collaterals_of(state: MarketState) -> dict[str, float]:
-    """The collaterals that back a market, each with the fraction of the market's money that it backs. A collateral is
-    identified by its symbol, so that tokens of the same symbol on several chains count as one; without a symbol by its
-    address. Unknown backing is left out."""
-    symbols = {one.backing.lower(): one.symbol for one in state.backing.parts} if state.backing is not None else {}
-    found: dict[str, float] = {}
-    for backing, part in shares(state).items():
-        if backing != UNKNOWN and part >= LEAST_SHARE:
-            name = symbols.get(backing.lower()) or f"{state.market.chain}/{backing}"
-            found[name] = min(1.0, found.get(name, 0.0) + part)
-    return found
-
-
 def _wealth(snapshot: Snapshot) -> float:
     return sum(float(state.held) for state in snapshot.states.values())
 
 
 def _markets(snapshot: Snapshot) -> list[MarketState]:
     return [s for s in snapshot.states.values() if s.market.kind is not Kind.IDLE]
-
-
-def _protocols(snapshot: Snapshot, policy: Policy) -> list[str]:
-    """Names of the groups in a chain's problem, in the order of ``exact_of``."""
-    markets = [state.market for state in _markets(snapshot)]
-    return sorted(name for name in policy.max_share_protocol if any(means(name, market) for market in markets))
 
 
 def _asset(snapshot: Snapshot) -> Token | None:

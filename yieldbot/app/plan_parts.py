@@ -219,8 +219,8 @@ class AcrossChains(Part):
 
     asset: str = Field(description="the asset's symbol")
     gain_per_year: float | None = Field(
-        description="what one allocation over all chains would earn beyond the best allocation of each, tokens a year, "
-        "before the cost of bridging"
+        description="what the chains' own best allocations would earn more after the bridge, each under limits of its "
+        "chain's wealth then: tokens a year, before the cost of bridging"
     )
     worth: float | None = Field(description="the most that bridging may cost and still pay within the horizon, tokens")
     shifts: tuple[Shift, ...] = Field(description="one for each chain")

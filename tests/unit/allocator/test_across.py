@@ -77,13 +77,31 @@ def test_no_gain_between_equals() -> None:
     assert found.gain_per_year == 0.0 and set(found.shifts.values()) == {0.0}
 
 
-def test_a_protocols_limit_counts_all_chains() -> None:
-    """Half of all our money in the protocol at most: its two chains may not hold that share each of the whole."""
+def test_limits_are_those_of_each_chains_own_plan() -> None:
+    """500 are bridged to 100,000 of which half may earn 5 %: that half is no larger for what the other chain holds."""
+    policy = replace(FREE, max_share_market=0.5)
+    here = snapshot(500, market("full", ConstantCurve(0.04), held=100_000), gwei=0)
+    markets = (market("best", ConstantCurve(0.05), held=50_000), market("rest", ConstantCurve(0.02), held=50_000))
+    (found,) = across((here, on(OTHER, snapshot(0, *markets, gwei=0))), policy)
+    assert found.shifts[OTHER] == pytest.approx(500)
+    assert found.gain_per_year == pytest.approx(250 * 0.05 + 250 * 0.02, rel=1e-6)
+
+
+def test_half_of_what_comes_counts_where_half_is_the_limit() -> None:
+    """Each chain may use half of its wealth: what is bridged in full moves half of itself from 2 % to 5 %."""
     policy = replace(FREE, max_share_protocol={"lend": 0.5})
-    here = snapshot(10_000, market("a", ConstantCurve(0.05)), gwei=0)
-    there = on(OTHER, snapshot(10_000, market("b", ConstantCurve(0.05)), gwei=0))
-    (found,) = across((here, there), policy)
-    assert found.gain_per_year == 0.0
+    poor = snapshot(5_000, market("poor", ConstantCurve(0.02), held=5_000), gwei=0)
+    rich = on(OTHER, snapshot(10_000, market("rich", ConstantCurve(0.05)), gwei=0))
+    (found,) = across((poor, rich), policy)
+    assert found.shifts[OTHER] == pytest.approx(10_000), "what is invested leaves too"
+    assert found.gain_per_year == pytest.approx(5_000 * 0.03, rel=1e-6)
+
+
+def test_what_cannot_be_withdrawn_stays() -> None:
+    locked = market("poor", ConstantCurve(0.02), held=10_000, liquidity=4_000)
+    rich = on(OTHER, snapshot(1_000, market("rich", ConstantCurve(0.05)), gwei=0))
+    (found,) = across((snapshot(0, locked, gwei=0), rich), FREE)
+    assert found.shifts[OTHER] == pytest.approx(4_000) and found.gain_per_year == pytest.approx(120, rel=1e-6)
 
 
 def test_buffers_stay_on_each_chain() -> None:
