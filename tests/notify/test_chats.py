@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,8 +32,15 @@ from yieldbot.notify.chats import Chat, _keep, _offset, chats_of
 __all__ = ["context", "served"]
 
 TOKEN = "123456789:AAErandomTokenOfABotThatNobodyMayKnow"
-NOW = int(time.time())
+NOW = 0
+"""The time at which the test in progress began."""
 LURE = "/status <script>https://evil.example</script>"
+
+
+@pytest.fixture(autouse=True)
+def present(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages are of the test's own time: the file may have been loaded long before it runs."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", int(time.time()))
 
 
 @pytest.fixture
