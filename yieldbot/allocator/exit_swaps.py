@@ -13,6 +13,7 @@ from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Snapshot
+from yieldbot.model.numbers import significant
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan, identified
 from yieldbot.model.policy import Base, Policy
 from yieldbot.model.units import GWEI
@@ -80,7 +81,9 @@ def swap_plan(
     dear = max_fee_wei is not None and fee_wei > max_fee_wei
     for one in wanted:
         if dear:
-            stays.append(Unswapped(one.given, one.into, f"gas is at {fee_wei / GWEI:.3g} gwei, above max_fee_gwei"))
+            stays.append(
+                Unswapped(one.given, one.into, f"gas is at {significant(fee_wei / GWEI, 3)} gwei, above max_fee_gwei")
+            )
             continue
         made = _largest(snapshot, one, bounds, pegged, policy)
         if isinstance(made, Declined):

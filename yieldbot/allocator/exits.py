@@ -17,6 +17,7 @@ from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import LEAVE_TXS, ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ExitKind, Leaving, MarketState, Snapshot, Status
+from yieldbot.model.numbers import significant
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan, identified
 from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act, Alarm
@@ -112,7 +113,8 @@ def exit_plan(snapshot: Snapshot, policy: Policy, now: int, *, max_fee_wei: int 
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
     if legs and max_fee_wei is not None and fee_wei > max_fee_wei:
         waits = (
-            f"gas is at {fee_wei / GWEI:.3g} gwei, above the ceiling of {max_fee_wei / GWEI:.3g} (max_fee_gwei of the "
+            f"gas is at {significant(fee_wei / GWEI, 3)} gwei, above the ceiling of "
+            f"{significant(max_fee_wei / GWEI, 3)} (max_fee_gwei of the "
             "chain's file): the exit waits for it, or for a higher ceiling"
         )
         return Exits(plan=None, stays=tuple(stays), waits=waits)

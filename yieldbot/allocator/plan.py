@@ -18,6 +18,7 @@ from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.numbers import significant
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
 from yieldbot.model.text import counted
@@ -47,8 +48,8 @@ def make_plan(
     if max_fee_wei is not None and isinstance(snapshot.fees, ChainFees):
         fee_wei = snapshot.fees.base_fee_wei + snapshot.fees.priority_fee_wei
         if fee_wei > max_fee_wei:
-            ceiling = f"the ceiling of {max_fee_wei / GWEI:.3g} (max_fee_gwei of the chain)"
-            return Hold(f"gas is at {fee_wei / GWEI:.3g} gwei, above {ceiling}", allocation)
+            ceiling = f"the ceiling of {significant(max_fee_wei / GWEI, 3)} (max_fee_gwei of the chain)"
+            return Hold(f"gas is at {significant(fee_wei / GWEI, 3)} gwei, above {ceiling}", allocation)
     if (untried := _not_worth_trying(snapshot, changes)) is not None:
         return Hold(untried, allocation)
     moves = _moves(snapshot, allocation, policy, changes)
@@ -76,7 +77,7 @@ def make_plan(
     if days > allowed:
         return Hold(
             f"{gain:z,.2f} {symbol} a year more would take {days:z,.1f} days to pay {cost:z,.2f} {symbol} of cost; "
-            f"the policy allows {allowed:,.3g} ({horizon_key(moves, policy)})",
+            f"the policy allows {significant(allowed, 3)} ({horizon_key(moves, policy)})",
             allocation,
             late=True,
         )

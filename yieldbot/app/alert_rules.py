@@ -12,6 +12,7 @@ from yieldbot.model.alerts import FRACTIONS, OF_MARKETS, Alert, Kept, Measure, R
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.names import named
 from yieldbot.model.notices import Finding, Severity, Topic
+from yieldbot.model.numbers import significant
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def shown(alert: Alert, value: float) -> str:
         return f"{value:g}"
     if alert.measure is Measure.WEALTH:
         return f"{value:z,.2f} {alert.asset or 'USD'}"
-    return f"{value:,.6g} USD"
+    return f"{significant(value, 6)} USD"
 
 
 def sees(alert: Alert, accounts: frozenset[str] | None) -> bool:

@@ -20,6 +20,7 @@ from yieldbot.app.collections import alarm_of, visible
 from yieldbot.app.event_documents import Event, of_entry
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.numbers import significant
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ class Events:
                     event = Event(
                         kind="alert.crossed" if value.stands else "alert.ended",
                         at=value.since,
-                        text=one_line(f"{row.condition}: {value.name} is {value.value:.6g}"),
+                        text=one_line(f"{row.condition}: {value.name} is {significant(value.value, 6)}"),
                         alert_id=row.id,
                         status=row.severity,
                     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from yieldbot.errors import HttpRefused, NodeRefused, YieldbotError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.native import PLANS, fees_to_begin_with
+from yieldbot.model.numbers import significant
 from yieldbot.model.settings import Job
 
 FAILED, MISCONFIGURED = 1, 2
@@ -53,7 +53,7 @@ def funds(job: Job, held: Sequence[Amount], fees: Amount, payer: Address, plan: 
 
 def _rough(amount: float) -> str:
     """Two digits of an amount, without an exponent."""
-    return f"{Decimal(f'{amount:.2g}').normalize():f}"
+    return significant(amount, 2)
 
 
 class Steps:

@@ -8,6 +8,7 @@ from yieldbot.app import alerts as use
 from yieldbot.app.formatting import when
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.alerts import FRACTIONS, Measure
+from yieldbot.model.numbers import significant
 
 if TYPE_CHECKING:
     import argparse
@@ -109,7 +110,7 @@ def _rows(one: AlertRow) -> list[tuple[str, ...]]:
             one.id if not index else "",
             f"since {when(value.since)}" if value.stands else "no",
             one.condition if not index else "",
-            f"{value.name}: {f'{value.value * 100:.4g} %' if percent else f'{value.value:,.6g}'}",
+            f"{value.name}: {f'{value.value * 100:.4g} %' if percent else significant(value.value, 6)}",
             when(value.at),
             one.made_by if not index else "",
         )

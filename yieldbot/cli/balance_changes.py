@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yieldbot.model.amounts import Amount
+from yieldbot.model.numbers import significant
 from yieldbot.model.tx import Delta
 
 LAMPORTS = "1" * 32
@@ -14,9 +15,7 @@ LAMPORTS = "1" * 32
 def signed(change: Delta) -> str:
     """A balance change, as +1,000 USDC: at most six decimals, or four significant digits below 0.0001."""
     value = Amount(change.token, change.raw).decimal
-    text = f"{value:+z,.6f}" if abs(value) >= 1 else f"{float(value):+.4g}" if abs(value) < 1e-4 else f"{value:+z.6f}"
-    if "." in text and "e" not in text:
-        text = text.rstrip("0").rstrip(".")
+    text = f"{value:+z,.6f}".rstrip("0").rstrip(".") if abs(value) >= 1e-4 else significant(value, 4, sign="+")
     return f"{text} {change.token.symbol}"
 
 

@@ -18,6 +18,7 @@ from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.amounts import Apr
+from yieldbot.model.numbers import significant
 from yieldbot.model.text import clipped, counted
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _chain(chain: DiscoveredChain) -> Any:
 
 def _pool(one: DiscoveredPool) -> tuple[str, ...]:
     held = "\n".join(
-        f"{amount:,.4g} {symbol}" if amount < 1 else f"{amount:z,.0f} {symbol}"
+        f"{significant(amount, 4)} {symbol}" if amount < 1 else f"{amount:z,.0f} {symbol}"
         for amount, symbol in zip(one.held, one.tokens, strict=True)
     )
     return f"{one.name} {'/'.join(one.tokens)}\n{one.key}", held, " and ".join(one.used_for) or "no job reads it"

@@ -12,6 +12,7 @@ from yieldbot.app.results import day
 from yieldbot.cli.profit_table import short, short_gas
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount
+from yieldbot.model.numbers import significant
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,4 +43,4 @@ def table(rows: Sequence[PoolProfit]) -> RenderableType:
 
 
 def _amounts(amounts: Sequence[Amount]) -> str:
-    return "\n".join(f"{float(amount):,.6g} {amount.token.symbol}" for amount in amounts) or "-"
+    return "\n".join(f"{significant(float(amount), 6)} {amount.token.symbol}" for amount in amounts) or "-"

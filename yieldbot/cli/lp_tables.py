@@ -15,6 +15,7 @@ from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import PoolPosition
+from yieldbot.model.numbers import significant
 from yieldbot.model.policy import Policy
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def positions(one: AccountLiquidity) -> RenderableType:
 
 def _pair(pool: Pool, amounts: tuple[int, int]) -> str:
     return "\n".join(
-        f"{float(Amount(token, raw)):,.6g} {token.symbol}"
+        f"{significant(float(Amount(token, raw)), 6)} {token.symbol}"
         for token, raw in zip((pool.token0, pool.token1), amounts, strict=True)
     )
 
@@ -127,7 +128,7 @@ def span(pool: Pool, ticks: tuple[int, int] | None, view: LiquidityView) -> str:
     low, high = (price_at(pool, tick) for tick in ticks)
     if over:
         low, high = 1 / high, 1 / low
-    return f"{low:,.6g} to {high:,.6g} {unit}"
+    return f"{significant(low, 6)} to {significant(high, 6)} {unit}"
 
 
 def bar(ticks: tuple[int, int] | None, tick: int, over: bool) -> str:

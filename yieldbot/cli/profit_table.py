@@ -9,6 +9,7 @@ from yieldbot.app.results import day
 from yieldbot.cli.render import money
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount
+from yieldbot.model.numbers import significant
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -96,4 +97,4 @@ def short(value: Any) -> str:
 
 def short_gas(value: Amount | None) -> str:
     """Native tokens, to four significant digits; - where they are not known."""
-    return "-" if value is None else f"{float(value):.4g} {value.token.symbol}"
+    return "-" if value is None else f"{significant(float(value), 4)} {value.token.symbol}"

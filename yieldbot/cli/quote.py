@@ -16,6 +16,7 @@ from yieldbot.app.quotes import BridgeQuote, Quote, QuoteRequest
 from yieldbot.app.results import FairOutput, Quoted
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.tables import TextTable
+from yieldbot.model.numbers import significant
 
 if TYPE_CHECKING:
     import argparse
@@ -98,14 +99,16 @@ def _table(quoted: Quote) -> Group:
     sheet = TextTable(title, "Route", f">{given.symbol}", f">{wanted.symbol}")
     for part in found.parts:
         pools = " > ".join(f"{pool.name} ({pool.token0.symbol}/{pool.token1.symbol})" for pool in part.pools)
-        sheet.add_row(pools, f"{float(part.taken):,.6g}", f"{float(part.given):,.6g}")
+        sheet.add_row(pools, significant(float(part.taken), 6), significant(float(part.given), 6))
     rate = float(found.given) / float(found.taken)
     done = f"takes {found.taken}" if found.exact_out else f"gives {found.given}"
-    gas = f"{float(found.cost):,.4g} {found.cost.token.symbol}" if found.cost else "not counted"
-    lines = [f"{done}: {rate:,.6g} {wanted.symbol} a {given.symbol}; gas of its transactions: {gas}"]
+    gas = f"{significant(float(found.cost), 4)} {found.cost.token.symbol}" if found.cost else "not counted"
+    lines = [f"{done}: {significant(rate, 6)} {wanted.symbol} a {given.symbol}; gas of its transactions: {gas}"]
     for who, price in sorted(read.prices.items()):
         below = (1.0 - rate / price) * 100
-        lines.append(f"{who}: {price:,.6g} {wanted.symbol} a {given.symbol}, {abs(below):z.3f} % {_side(below)}")
+        lines.append(
+            f"{who}: {significant(price, 6)} {wanted.symbol} a {given.symbol}, {abs(below):z.3f} % {_side(below)}"
+        )
     lines += [
         f"certificate: no split over these routes {_bounded(found)}; gap {found.gap_bps:z.4f} bp",
         _limit(quoted) if isinstance(judged, FairOutput) else f"REFUSED {judged.code}: {judged.reason}",
@@ -122,7 +125,7 @@ def _limit(quoted: Quote) -> str:
 
 
 def _bounded(found: Route) -> str:
-    bound = f"{found.bound:,.8g} {found.cost.token.symbol}"
+    bound = f"{significant(found.bound, 8)} {found.cost.token.symbol}"
     if found.exact_out:
         return f"needs less than {bound}{', gas included' if found.cost else ''}"
     return f"gives more than {bound}{' after gas' if found.cost else ''}"

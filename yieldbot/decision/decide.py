@@ -228,18 +228,29 @@ def exits_due(given: Inputs) -> Exits:
 
 
 def _limited(given: Inputs) -> Decision:
-    """The decision within the limits over time; if they leave nothing to do, the Hold names the limit."""
+    """The decision within the limits over time. A limit is named, as the reason of a Hold or of a market, only where
+    the decision without the limits shows that lifting it would change something."""
     snapshot, job, policy, records = given.snapshot, given.job, given.policy, given.records
     guarded = guard(policy, records, snapshot, job.asset, given.now)
+    found = _within(given, guarded)
+    if guarded.policy == policy:
+        return found
+    free = _made(given, Guard(policy, guarded.reason))
+    if isinstance(found.outcome, Hold):
+        if isinstance(free.outcome, Hold):
+            return free
+        refused = limit_exceeded(policy, records, job.chain.chain, free.outcome.legs, given.now)
+        if refused is not None:
+            found = replace(found, outcome=replace(found.outcome, reason=refused.reason))
+    return _truly_limited(found, free)
+
+
+def _within(given: Inputs, guarded: Guard) -> Decision:
+    """The decision within the limits over time, with the reasons that it has there."""
+    snapshot, job, policy, records = given.snapshot, given.job, given.policy, given.records
     first = _made(given, guarded)
     if not isinstance(plan := first.outcome, Plan):
-        if guarded.policy == policy:
-            return first
-        # Which limit leaves nothing to do? The plan without limits shows it.
-        wanted = _made(given, replace(guarded, policy=policy)).outcome
-        legs = wanted.legs if isinstance(wanted, Plan) else ()
-        refused = limit_exceeded(policy, records, job.chain.chain, legs, given.now)
-        return first if refused is None else replace(first, outcome=Hold(refused.reason, first.allocation))
+        return first
     if limit_exceeded(policy, records, job.chain.chain, plan.legs, given.now) is None:
         return first
     # Money moved between markets uses up the limits too: that much less new money.
@@ -250,6 +261,29 @@ def _limited(given: Inputs) -> Decision:
         refused = limit_exceeded(policy, records, job.chain.chain, plan.legs, given.now)
         return second if refused is None else replace(second, outcome=Hold(refused.reason, second.allocation))
     return second
+
+
+def _truly_limited(found: Decision, free: Decision) -> Decision:
+    """The decision, where each market that a limit closes, and that would hold no more without the limits either, has
+    the reasons of the decision without them."""
+    ours, theirs = found.allocation.targets, free.allocation.targets
+    assessed = {one.market_id: one for one in free.assessments}
+    same = {
+        one.market_id
+        for one in found.assessments
+        if one.vetoes != assessed[one.market_id].vetoes and theirs[one.market_id] <= ours[one.market_id]
+    }
+    reasons = {one.market_id: one.binding for one in free.allocation.reasons}
+    assessments = tuple(assessed[one.market_id] if one.market_id in same else one for one in found.assessments)
+    bindings = tuple(
+        replace(one, binding=reasons[one.market_id]) if one.market_id in same else one
+        for one in found.allocation.reasons
+    )
+    allocation = replace(found.allocation, reasons=bindings)
+    outcome = found.outcome
+    if outcome.allocation is not None:
+        outcome = replace(outcome, allocation=allocation)
+    return Decision(assessments, allocation, outcome)
 
 
 def _made(given: Inputs, guarded: Guard) -> Decision:

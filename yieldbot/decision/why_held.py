@@ -13,6 +13,7 @@ from yieldbot.decision.gas_learned import with_learnt_gas
 from yieldbot.journal.fold import Record
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.market import MarketState, Snapshot
+from yieldbot.model.numbers import significant
 from yieldbot.model.plan import Assessment, Hold
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
@@ -95,5 +96,5 @@ def _gas(snapshot: Snapshot, job: Job) -> str | None:
     gwei = (fees.base_fee_wei + fees.priority_fee_wei) / GWEI
     if gwei <= job.chain.max_fee_gwei:
         return None
-    ceiling = f"the ceiling of {job.chain.max_fee_gwei:.3g} (max_fee_gwei of the chain)"
-    return f"{NOTHING_PAYS}, with gas at {gwei:.3g} gwei, above {ceiling}"
+    ceiling = f"the ceiling of {significant(job.chain.max_fee_gwei, 3)} (max_fee_gwei of the chain)"
+    return f"{NOTHING_PAYS}, with gas at {significant(gwei, 3)} gwei, above {ceiling}"

@@ -17,6 +17,7 @@ from yieldbot.history.store import Store
 from yieldbot.model.amounts import Apr
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import MarketState, RateForecast, Snapshot, Status
+from yieldbot.model.numbers import significant
 from yieldbot.model.units import DAY_SECONDS
 
 LOOK_BACK_SECONDS = 30 * 86_400
@@ -118,7 +119,8 @@ def _refuted(state: MarketState, row: Remembered) -> str | None:
         return f"has a rate of {row.rate:z.4%} at the time of this block, the chain says {state.quoted.value:z.4%}"
     if row.index is not None and state.index is not None and state.index < row.index * (1.0 - FALLEN):
         seen = _when(row.index_at or 0)
-        return f"saw its index at {row.index:.8g} on {seen}, the chain says {state.index:.8g}, and it can only rise"
+        was, now = significant(row.index, 8), significant(state.index, 8)
+        return f"saw its index at {was} on {seen}, the chain says {now}, and it can only rise"
     return None
 
 

@@ -6,6 +6,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM, family_of, native_of
 from yieldbot.model.gas import USUAL
 from yieldbot.model.ids import ChainId
+from yieldbot.model.numbers import significant
 from yieldbot.model.settings import ChainSettings
 from yieldbot.model.units import GWEI
 
@@ -24,8 +25,9 @@ def fees_to_begin_with(chain: ChainId) -> str:
     """How much of the native token a new wallet should have for fees, in whole tokens: an estimate from typical gas
     (``model/gas.py``) and an assumed price of it."""
     if family_of(chain) is not EVM:
-        return f"{_SOL:g}"
-    return f"{PLANS * (USUAL.deposit + USUAL.withdraw) * _ASSUMED_GWEI.get(chain, _ROLLUP_GWEI) / GWEI:g}"
+        return significant(_SOL, 6)
+    gwei = _ASSUMED_GWEI.get(chain, _ROLLUP_GWEI)
+    return significant(PLANS * (USUAL.deposit + USUAL.withdraw) * gwei / GWEI, 6)
 
 
 def native_token(settings: ChainSettings) -> Token:

@@ -7,12 +7,15 @@ right spelling and never guessed at; so are spaces, underscores, exponents, sign
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from decimal import Decimal
 
 LONGEST = 120
 """Characters of an amount: 2^256 has 78 digits, and no token more decimals than 36."""
+MOST_DIGITS = 15
+"""Significant digits that a float surely has."""
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _EXPONENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)[eE]([+-]?[0-9]{1,2})")
 _HOW = "write whole tokens, as 100.50"
@@ -52,6 +55,16 @@ def shortest(text: str) -> str:
 def exact(value: Decimal) -> str:
     """A Decimal as a plain number, without the exponent that Python's own text may have."""
     return f"{value:f}"
+
+
+def significant(value: float | Decimal, digits: int, *, sign: str = "") -> str:
+    """A number in so many significant digits, all digits before the point included, without trailing zeros and never
+    with an exponent: 0.00001895, 1,234,568. sign: "+" shows it of positive numbers too."""
+    if not math.isfinite(value):
+        return f"{value:{sign}}"
+    if abs(value) >= 10**digits:
+        value, digits = round(value), MOST_DIGITS
+    return f"{Decimal(f'{value:.{digits}g}').normalize():{sign}z,f}"
 
 
 def number(text: str, how: str) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 
@@ -50,11 +51,17 @@ class Guard:
         return tuple(
             replace(
                 one,
-                vetoes=tuple(self.closed.get(one.market_id, veto) if veto == EXCLUDED else veto for veto in one.vetoes),
+                vetoes=self._vetoes(one),
                 bound=self.bounded.get(one.market_id, one.bound),
             )
             for one in assessments
         )
+
+    def _vetoes(self, one: Assessment) -> tuple[str, ...]:
+        """The market's vetoes; a limit comes last, so that what keeps money out without it is named first."""
+        if (limit := self.closed.get(one.market_id)) is None:
+            return one.vetoes
+        return (*(veto for veto in one.vetoes if veto != EXCLUDED), limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +109,13 @@ def guard(
         name, room = _least(rooms)
         if room is None or not (wealth_raw := snapshot.wealth(token).raw):
             continue
+        used = _used(policy, name, flows, now, token, market_id, chain)
         if room <= state.held.raw * 2 * MARGIN:
-            closed.setdefault(market_id, _nothing(name))
+            closed.setdefault(market_id, f"policy.{name} leaves nothing now{used}")
             continue
         most = (state.held.raw + room) * (1 - MARGIN) / wealth_raw
         if most < of_table(policy.max_share_markets, state.market, policy.max_share_market):
-            shares[market_id], bounded[market_id] = most, f"policy.{name}"
+            shares[market_id], bounded[market_id] = most, f"policy.{name}{used}"
     name, room = _least(_of_all(policy, flows, now, asset, chain))
     buffer = policy.idle_buffer
     if room is not None:
@@ -116,9 +124,10 @@ def guard(
         stays = Amount(asset, max(0, idle_raw - fresh)).decimal
         buffer = exact(max(stays, Decimal(policy.idle_buffer)))
         if room == 0:
+            used = _used(policy, name, flows, now, asset, None, chain)
             for state in snapshot.markets:
                 if state.market.asset == asset:
-                    closed.setdefault(state.market.id, _nothing(name))
+                    closed.setdefault(state.market.id, f"policy.{name} leaves nothing now{used}")
     exclude = tuple(dict.fromkeys((*policy.exclude, *closed)))
     for state in snapshot.markets:
         if named(state.market, policy.exclude):
@@ -155,7 +164,8 @@ def limit_exceeded(
             ("MARKET_DAY_LIMIT", "limit_day_market", _left(policy.limit_day_market, flows, now, token, market_id)),
         ):
             if room is not None and leg.amount.raw > room:
-                message = f"{leg.amount} into {market_id}: policy.{name} leaves {Amount(token, room)} now"
+                used = _used(policy, name, flows, now, token, market_id, chain)
+                message = f"{leg.amount} into {market_id}: policy.{name} leaves {Amount(token, room)} now{used}"
                 return Declined(code, message)
         flows = (*flows, _Flow(now, chain, market_id, token, leg.amount.raw, failed=False))
     return None
@@ -262,8 +272,33 @@ def _least(rooms: Mapping[str, int | None]) -> tuple[str, int | None]:
     return min(found)[::-1] if found else ("", None)
 
 
-def _nothing(name: str) -> str:
-    return f"policy.{name} leaves nothing now"
+def _used(
+    policy: Policy,
+    name: str,
+    flows: Sequence[_Flow],
+    now: int,
+    token: Token,
+    market_id: MarketId | None,
+    chain: ChainId,
+) -> str:
+    """How much of a daily limit is used, and when the next part of it is free again; empty for a limit that is none on
+    the last 24 hours, or of which nothing is used."""
+    limits = {
+        "limit_day": (policy.limit_day, None, None),
+        "limit_day_chain": (policy.limit_day_chain, None, chain),
+        "limit_day_market": (policy.limit_day_market, market_id, None),
+    }
+    limit, of_market, of_chain = limits.get(name, (None, None, None))
+    left = _left(limit, flows, now, token, of_market, of_chain)
+    if limit is None or left is None or left >= token.parse(limit).raw:
+        return ""
+    most = token.parse(limit)
+    found = f": {most - token.amount(left)} of {most} used in 24 hours"
+    for at in sorted({flow.at + DAY_SECONDS for flow in flows if now < flow.at + DAY_SECONDS}):
+        later = _left(limit, flows, at, token, of_market, of_chain)
+        if later is not None and later > left:
+            return f"{found}, {token.amount(later - left)} free again at {datetime.fromtimestamp(at, UTC):%F %H:%M} UTC"
+    return found
 
 
 def _flows(transactions: Iterable[StoredTx]) -> tuple[_Flow, ...]:

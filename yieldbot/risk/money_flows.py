@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow, TokenMove
+from yieldbot.model.numbers import significant
 
 LARGE_PART = 0.10
 """Fraction of what others supply from which a flow is large."""
@@ -65,7 +66,7 @@ def movements(moves: Sequence[TokenMove]) -> tuple[str, ...]:
     """Lines about what followed addresses received and sent."""
     return tuple(
         f"{one.account}, an address that is followed, {'received' if one.amount > 0.0 else 'sent'} "
-        f"{abs(one.amount):,.6g} {one.symbol} (block {one.block:,})"
+        f"{significant(abs(one.amount), 6)} {one.symbol} (block {one.block:,})"
         for one in moves
     )
 

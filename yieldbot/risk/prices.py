@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address
+from yieldbot.model.numbers import significant
 from yieldbot.model.plan import Declined
 from yieldbot.model.units import BPS
 
@@ -57,7 +58,7 @@ def most_in(fair: FairOutput, exact: Amount, given: Token, slippage_bps: float) 
 
 
 def _listed(prices: Mapping[str, float]) -> str:
-    return ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
+    return ", ".join(f"{who} says {significant(rate, 6)}" for who, rate in sorted(prices.items()))
 
 
 def below_minimum(given: Amount, least: Amount) -> Declined | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.ids import MarketId
 from yieldbot.model.look_through import Backer, Backing
+from yieldbot.model.numbers import significant
 from yieldbot.model.risk import Act, Evidence
 from yieldbot.risk.blacklist import LEAST_SHARE
 from yieldbot.risk.sight_window import DAY, KEPT
@@ -87,8 +88,8 @@ def _jump(part: Backer, grown: tuple[float, float, float, int], block: int, limi
     rise = f"grew by {growth:z.0%} in {seconds / 3600:z.1f} h"
     saw = f"the supply of {name}, which {part.share:z.1%} of it rests on, {rise}"
     proof = (
-        Evidence(what=f"supply of {name}", value=f"{raw:.8g}", source=part.backing, block=block),
-        Evidence(what="supply before", value=f"{before:.8g}", source="the look before"),
+        Evidence(what=f"supply of {name}", value=significant(raw, 8), source=part.backing, block=block),
+        Evidence(what="supply before", value=significant(before, 8), source="the look before"),
     )
     act = Act.LEAVE if part.share >= MUCH else Act.STOP
     return Found(code="SUPPLY_JUMP", act=act, saw=saw, evidence=proof, about=part.backing)

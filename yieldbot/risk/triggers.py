@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.numbers import significant
 from yieldbot.model.risk import Act, Evidence
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 from yieldbot.risk.sight import Sight, Subject
@@ -158,7 +159,7 @@ def share_price(case: Case) -> Iterator[Found]:
         fell = 1.0 - index / top
         if fell > ROUNDING:
             act = Act.LEAVE if fell * BPS >= limits.share_price_fall_bps else Act.STOP
-            saw = f"a share's worth fell by {fell:z.4%}, from {top:.8g} to {index:.8g}"
+            saw = f"a share's worth fell by {fell:z.4%}, from {significant(top, 8)} to {significant(index, 8)}"
             yield Found(
                 code="SHARE_PRICE_DOWN",
                 act=act,
@@ -206,7 +207,10 @@ def supply_jump(case: Case) -> Iterator[Found]:
     if count / before - 1.0 >= case.limits.supply_jump - 1e-12:
         hours, what = (time - since) / 3600, f"its collateral {token}" if token else case.subject.asset
         saw = f"the supply of {what} grew by {count / before - 1.0:z.0%} in {hours:z.1f} h"
-        proof = (_number(f"supply of {what}", f"{count:.8g}"), _number("supply before", f"{before:.8g}", MEMORY))
+        proof = (
+            _number(f"supply of {what}", significant(count, 8)),
+            _number("supply before", significant(before, 8), MEMORY),
+        )
         yield Found(code="SUPPLY_JUMP", act=Act.LEAVE, saw=saw, evidence=proof, about=token)
 
 

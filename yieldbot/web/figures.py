@@ -14,6 +14,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from yieldbot.model.amounts import Apr, Apy
+from yieldbot.model.numbers import significant
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 NONE = Markup('<span class="none" title="not known">&ndash;</span>')
@@ -133,8 +134,8 @@ def short(value: float) -> str:
     """A number in about three digits, as ``1.23M``."""
     for size, letter in _SCALES:
         if abs(value) >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:z.3g}"
+            return f"{significant(value / size, 3)}{letter}"
+    return significant(value, 3)
 
 
 def moment(seconds: int | None, form: str = "both") -> Markup:

@@ -60,6 +60,7 @@ async def test_what_vests_is_known_to_the_unit_and_what_follows_is_not_promised(
     await stake(chain, market, 250_000 * market.asset.one)
     await pay(chain, market, 137_654_321)
     begun = await chain.state(market)
+    assert begun.share_token is not None and begun.share_token.decimals == market.asset.decimals
     for seconds in (1, 3599, 7777, 14_400):
         await chain.wait(seconds)
         now = await chain.state(market)

@@ -8,11 +8,12 @@ from tests.kit.allocator import several
 from tests.kit.allocator.several import in_dai
 from tests.kit.market_builder import market, snapshot, usdc
 from tests.kit.policies import loose
+from tests.kit.risk.protections import NOW, moved
 from tests.unit.risk.test_protections import JOB
 from yieldbot.decision.decide import Decision, decide
 from yieldbot.decision.why_held import explained
 from yieldbot.math.curves import ConstantCurve
-from yieldbot.model.market import Snapshot
+from yieldbot.model.market import Snapshot, Status
 from yieldbot.model.plan import Hold, Plan
 from yieldbot.model.policy import Policy
 
@@ -95,3 +96,34 @@ def test_gas_above_the_ceiling_is_named_where_nothing_pays() -> None:
     said = explained(decide(view, loose(), job, 0), view, loose(), job, 0).outcome
     assert isinstance(said, Hold)
     assert said.reason.endswith("with gas at 500 gwei, above the ceiling of 100 (max_fee_gwei of the chain)")
+
+
+def test_a_limit_that_is_used_up_hides_no_true_reason_and_is_named_only_where_it_matters() -> None:
+    """A frozen market, one at its cap, one at our share and one that earns less say so, as without the limit."""
+    best = market("best", ConstantCurve(0.06), held=50_000)
+    frozen = market("frozen", ConstantCurve(0.2), status=Status.FROZEN)
+    full = market("full", ConstantCurve(0.1), held=50_000, capacity=0)
+    poor = market("poor", ConstantCurve(0.01))
+    view, rules = snapshot(0, best, frozen, full, poor), loose(max_share_market=0.5, horizon_days=30.0)
+    used = moved(1, best.market.id, 9_000, 1)
+    for limit in ("limit_day", "limit_day_chain", "limit_day_market"):
+        bound = replace(rules, **{limit: "9000"})
+        free, found = (decide(view, policy, JOB, NOW, records=used) for policy in (rules, bound))
+        assert isinstance(free.outcome, Hold) and found == free, limit
+        assert explained(found, view, bound, JOB, NOW, used) == explained(free, view, rules, JOB, NOW, used)
+    wide = snapshot(20_000, best, frozen, full, poor)
+    bound = loose(limit_day="9000", horizon_days=30.0)
+    said = decide(wide, bound, JOB, NOW, records=used)
+    left = "policy.limit_day leaves {} now: 9,000 USDC of 9,000 USDC used in 24 hours, 9,000 USDC free again at {}"
+    assert isinstance(said.outcome, Hold)
+    assert said.outcome.reason == "20,000 USDC into lend/1/best: " + left.format("0 USDC", "2027-01-16 07:00 UTC")
+    free = decide(wide, loose(horizon_days=30.0), JOB, NOW, records=used)
+    assert isinstance(free.outcome, Plan)
+    reasons = {one.market_id.rpartition("/")[2]: one.binding for one in said.allocation.reasons}
+    assert len({one.binding for one in free.allocation.reasons} & set(reasons.values())) >= 3, "as without the limit"
+    assert reasons["best"] == left.format("nothing", "2027-01-16 07:00 UTC")
+    assert (reasons["frozen"], reasons["full"], reasons["poor"]) == (
+        "frozen",
+        "the market's cap",
+        "does not pay its cost, minimum or shared pool",
+    )

@@ -186,18 +186,26 @@ def test_our_own_withdrawal_is_no_loss() -> None:
     assert guard(policy, records, SEEN, USDC, NOW).reason is None
 
 
-DAY, BY_MARKET, MOVE = "policy.limit_day leaves nothing now", "policy.limit_day_market", "policy.limit_move"
+NONE_LEFT = "{} leaves nothing now: {} USDC of {} USDC used in 24 hours, {} USDC free again at 2027-01-16 07:00 UTC"
+DAY, BY_MARKET, MOVE = "policy.limit_day", "policy.limit_day_market", "policy.limit_move"
+LESS = "earns less than the others"
 
 
 @pytest.mark.parametrize(
     ("policy", "records", "vetoed", "in_a", "in_b"),
     [
-        (loose(horizon_days=30.0, limit_day="10000"), moved(1, A, 10_000, 1), {A, B}, DAY, DAY),
+        (
+            loose(horizon_days=30.0, limit_day="10000"),
+            moved(1, A, 10_000, 1),
+            {A},
+            NONE_LEFT.format(DAY, *["10,000"] * 3),
+            LESS,
+        ),
         (
             loose(horizon_days=30.0, limit_day_market="9000"),
             moved(1, A, 9_000, 1),
             {A},
-            "policy.limit_day_market leaves nothing now",
+            NONE_LEFT.format(BY_MARKET, *["9,000"] * 3),
             BY_MARKET,
         ),
         (loose(horizon_days=30.0, limit_move="9000"), [], set(), MOVE, MOVE),
@@ -205,10 +213,16 @@ DAY, BY_MARKET, MOVE = "policy.limit_day leaves nothing now", "policy.limit_day_
             loose(horizon_days=30.0, limit_move="8500", limit_day_market="9000"),
             moved(1, A, 1_000, 1),
             set(),
-            BY_MARKET,
+            f"{BY_MARKET}: 1,000 USDC of 9,000 USDC used in 24 hours, 1,000 USDC free again at 2027-01-16 07:00 UTC",
             MOVE,
         ),
-        (loose(horizon_days=30.0, limit_day="0", exclude=(A,)), [], {A, B}, "excluded by policy", DAY),
+        (
+            loose(horizon_days=30.0, limit_day="0", exclude=(A,)),
+            [],
+            {A, B},
+            "excluded by policy",
+            f"{DAY} leaves nothing now",
+        ),
         (
             loose(horizon_days=30.0, max_share_market=0.05, limit_move="9000"),
             [],

@@ -19,6 +19,7 @@ from yieldbot.errors import MarketError, YieldbotError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.native import native_token
+from yieldbot.model.numbers import significant
 from yieldbot.model.settings import FeeKind
 from yieldbot.model.text import counted
 from yieldbot.model.units import GWEI
@@ -132,7 +133,9 @@ async def _fee_kind(node: Node, chain: ChainSettings, block: BlockRef) -> Findin
         return Finding(what, *fault, MISCONFIGURED)
     if chain.fee_kind is FeeKind.LINEA:
         tip_wei = await fetch_tip(node, chain)
-        return Finding(what, f"{chain.fee_kind}, a gas costs at least {tip_wei / GWEI:.4g} gwei beside the base fee")
+        return Finding(
+            what, f"{chain.fee_kind}, a gas costs at least {significant(tip_wei / GWEI, 4)} gwei beside the base fee"
+        )
     paid = f", a transaction pays about {Amount(native_token(chain), fee.tx_wei)} for its data on L1"
     return Finding(what, f"{chain.fee_kind}{paid if fee.tx_wei else ''}")
 

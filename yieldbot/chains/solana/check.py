@@ -10,6 +10,7 @@ from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import add_listings, add_states
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
 from yieldbot.model.known import WRAPPED_SOL
+from yieldbot.model.numbers import significant
 from yieldbot.model.text import counted
 from yieldbot.protocols import svm_adapters
 from yieldbot.protocols.solana.idle import mint_of
@@ -130,7 +131,9 @@ async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[
             found.append(Finding(what, str(answer), "no swap uses its price while that lasts", FAILED))
         elif isinstance(answer, tuple):
             message, price = answer
-            words = f"{price:,.6g} {pool.token1.symbol} a {pool.token0.symbol} by its {message.params['says']}"
+            words = (
+                f"{significant(price, 6)} {pool.token1.symbol} a {pool.token0.symbol} by its {message.params['says']}"
+            )
             found.append(Finding(what, words))
         else:
             found.append(Finding(what, "can be swapped in"))

@@ -12,6 +12,7 @@ from yieldbot.chains.evm.execution.permit2 import onward, permit_call
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.numbers import significant
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import EvmCall, UnsignedTx
 from yieldbot.model.units import GWEI
@@ -107,7 +108,8 @@ def price(base_fee_wei: int, priority_fee_wei: int, ceiling_wei: int) -> Fees | 
     if now > ceiling_wei:
         return Declined(
             "FEE_ABOVE_CEILING",
-            f"gas costs {now / GWEI:.4g} gwei now, above the ceiling of {ceiling_wei / GWEI:.4g} gwei (max_fee_gwei)",
+            f"gas costs {significant(now / GWEI, 4)} gwei now, above the ceiling of "
+            f"{significant(ceiling_wei / GWEI, 4)} gwei (max_fee_gwei)",
         )
     return Fees(min(BASE_FEE_HEADROOM * base_fee_wei + priority_fee_wei, ceiling_wei), priority_fee_wei)
 

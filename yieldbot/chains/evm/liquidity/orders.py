@@ -21,6 +21,7 @@ from yieldbot.model.dataclass import dataclass
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LiquidityPool, PoolPosition
+from yieldbot.model.numbers import significant
 from yieldbot.protocols.evm import position_manager as calls
 
 MANAGER = "the position manager"
@@ -193,4 +194,4 @@ def _ratio(state: LiquidityPool, ticks: Range) -> str:
         return f"this range takes {(pool.token0 if zero else pool.token1).symbol} alone at the present price"
     a, b = zero / pool.token0.one, one / pool.token1.one
     each, other, ratio = (pool.token0, pool.token1, b / a) if b >= a else (pool.token1, pool.token0, a / b)
-    return f"this range takes {ratio:,.6g} {other.symbol} with each {each.symbol}"
+    return f"this range takes {significant(ratio, 6)} {other.symbol} with each {each.symbol}"

@@ -22,6 +22,7 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import FEEDS, Pool, SwapTerms
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LiquidityPool
+from yieldbot.model.numbers import significant
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import ChainSettings
@@ -225,6 +226,7 @@ async def fair_price(
     now = (state.sqrt_price_x96 / Q96) ** 2 * pool.token0.one / pool.token1.one
     for who, price in prices.items():
         if abs(now / price - 1.0) > slippage:
-            reason = f"the pool's price is {now:,.6g}, {who} says {price:,.6g}: more than {slippage:z.2%} apart"
+            both = f"the pool's price is {significant(now, 6)}, {who} says {significant(price, 6)}"
+            reason = f"{both}: more than {slippage:z.2%} apart"
             return Declined("PRICE_IMPACT", reason)
     return prices

@@ -8,7 +8,8 @@ import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.so
 /// A DOUBLE of Ethena's StakedUSDeV2 (sUSDe) with its silo: rewards that vest, the cooldown that sets
 /// assets aside, restricted accounts, and the real one's integers and custom errors. It is NOT the real one: anybody may
 /// pay rewards, set the cooldown and restrict accounts; how long rewards vest (really eight hours) and the
-/// least shares (really 1e18) are arguments, since tokens of six decimals are staked here too. docs/protocols.md says what it was held against.
+/// least shares (really 1e18) are arguments, and shares have the decimals of the token (really 18, as USDe has), since tokens of
+/// six decimals are staked here too. docs/protocols.md says what it was held against.
 contract UsdeSiloDouble {
     address private immutable _vault = msg.sender;
     IERC20 private immutable _token;
@@ -49,8 +50,6 @@ contract StakedUSDeDouble is ERC4626 {
     constructor(IERC20 token, uint256 minShares, uint256 vesting) ERC20("Staked USDe", "sUSDe") ERC4626(token) {
         (_minShares, VESTING_PERIOD, silo) = (minShares, vesting, new UsdeSiloDouble(token));
     }
-
-    function decimals() public pure override returns (uint8) { return 18; }
 
     function setCooldownDuration(uint24 duration) external {
         if (duration > MAX_COOLDOWN_DURATION) revert InvalidCooldown();
