@@ -15,6 +15,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.names import of_table
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -128,6 +129,7 @@ class _Chain:
         budget, leaves = then.budgets[0], self.own - wealth
         if leaves <= 0.0:
             return optimise(then).objective + wealth * budget.idle_rate
+        then, cost = self._within_shares(then, wealth)
         # Present holdings may stay, whatever the budget: a market that pays more than any other makes room.
         spendable = budget.spendable + leaves
         found = optimise(
@@ -139,7 +141,34 @@ class _Chain:
         )
         if found.holdings[-1] < leaves - max(then.unit, 1e-9 * self.own):
             return NEVER
-        return found.objective - LEAVING * found.holdings[-1] + wealth * budget.idle_rate
+        return found.objective - cost - LEAVING * found.holdings[-1] + wealth * budget.idle_rate
+
+    def _within_shares(self, then: Problem, wealth: float) -> tuple[Problem, float]:
+        """(the problem of a smaller wealth, what it costs a year to withdraw what exceeds its limits then).
+
+        Holdings above a limit may stay where a job finds them. A bridge may not make such holdings: what is left may
+        exceed a limit by no larger fraction of the wealth than before.
+        """
+        policy, part = self.policy, wealth / self.own
+        kept = []
+        for state, market in zip(_markets(self.snapshot), then.markets, strict=True):
+            share = of_table(policy.max_share_markets, state.market, policy.max_share_market)
+            kept.append(min(market.held, max(share * wealth, part * market.held)))
+        for group in then.groups:
+            was = sum(then.markets[m].held * counted for m, counted in group.uses())
+            uses = sum(kept[m] * counted for m, counted in group.uses())
+            if uses > (most := max(group.most, part * was)):
+                for m in group.members:
+                    kept[m] *= most / uses
+        markets, cost = [], 0.0
+        for market, most in zip(then.markets, kept, strict=True):
+            held = max(market.low, most)
+            if held < market.held - then.unit:
+                cost += market.leave_cost
+                top = market.high if market.high > market.held else held
+                market = replace(market, held=held, high=top)
+            markets.append(market)
+        return replace(then, markets=tuple(markets)), cost
 
 
 def _way_out(amount: float) -> ProblemMarket:

@@ -79,8 +79,9 @@ def test_no_gain_between_equals() -> None:
 
 def test_limits_are_those_of_each_chains_own_plan() -> None:
     """500 are bridged to 100,000 of which half may earn 5 %: that half is no larger for what the other chain holds."""
-    policy = replace(FREE, max_share_market=0.5)
-    here = snapshot(500, market("full", ConstantCurve(0.04), held=100_000), gwei=0)
+    policy = replace(FREE, max_share_market=0.5, max_share_markets={"full": 1.0})
+    full = market("full", ConstantCurve(0.04), held=100_000, capacity=0, protocol="full")
+    here = snapshot(500, full, gwei=0)
     markets = (market("best", ConstantCurve(0.05), held=50_000), market("rest", ConstantCurve(0.02), held=50_000))
     (found,) = across((here, on(OTHER, snapshot(0, *markets, gwei=0))), policy)
     assert found.shifts[OTHER] == pytest.approx(500)
@@ -110,3 +111,14 @@ def test_buffers_stay_on_each_chain() -> None:
     rich = on(OTHER, snapshot(1_000, market("rich", ConstantCurve(0.05)), gwei=0))
     (found,) = across((poor, rich), policy)
     assert found.shifts[OTHER] == pytest.approx(9_000)
+
+
+@pytest.mark.parametrize("limit", ["max_share_markets", "max_share_protocol"])
+def test_a_bridge_leaves_no_larger_share_in_a_market_than_its_limit(limit: str) -> None:
+    """Half of the source earns 5 %, the rest 2 %: what leaves for 3 % is half of each, 3.5 %, not all of the worse."""
+    policy = replace(FREE, **{limit: {"best": 0.5}})
+    best = market("a", ConstantCurve(0.05), held=50_000, protocol="best")
+    here = snapshot(0, best, market("b", ConstantCurve(0.02), held=50_000), gwei=0)
+    for rate, gain in ((0.03, 0.0), (0.04, 500.0)):
+        (found,) = across((here, on(OTHER, snapshot(0, market("c", ConstantCurve(rate)), gwei=0))), policy)
+        assert found.gain_per_year == pytest.approx(gain)
