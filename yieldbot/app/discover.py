@@ -27,9 +27,11 @@ from yieldbot.chains.discovered import values_of
 from yieldbot.chains.open import chain_of
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.history.found_store import FoundStore
+from yieldbot.model.amounts import Apy
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.lookalikes import imitated
 from yieldbot.model.numbers import number
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -282,7 +284,7 @@ def _market(
         collateral_symbol=found.collateral_symbol or None,
         collateral_limit=found.collateral_limit,
         curator=found.curator or None,
-        quoted=(found.fixed_rate if fresh else None) if state is None else state.quoted.value,
+        quoted_apy=(_fixed(found, now) if fresh else None) if state is None else state.quoted.compounded().value,
         expiry=found.expiry,
         exit_cost=found.exit_cost if fresh else None,
         liquidity=None if state is None else state.liquidity.raw / token.one,
@@ -292,6 +294,14 @@ def _market(
         unfit=found.fault or unfit or full.unread.get((chain.name, found.key)),
     )
     return Pinnable(chain=chain, found=found, asset=token, row=row, shown=shown)
+
+
+def _fixed(found: FoundMarket, now: int) -> float | None:
+    """What buying its principal token fixes, as an effective annual fraction; None: not known, or there is none."""
+    if found.fixed_rate is None or found.expiry is None or found.expiry <= now:
+        return None
+    left = found.expiry - now
+    return Apy.from_growth(found.fixed_rate * left / SECONDS_PER_YEAR, left).value
 
 
 def _of_asset(chain: ChainSettings, token: Token) -> list[Deployment]:

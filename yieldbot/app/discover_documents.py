@@ -32,9 +32,9 @@ class DiscoveredMarket(Part):
         description="loan to value at which its borrowers are liquidated, as a fraction"
     )
     curator: str | None = Field(description="address that decides where its money lies")
-    quoted: float | None = Field(
-        description="its yield a year now, as a fraction; of a principal token the simple yearly rate that a purchase "
-        "of a hundredth of its pool fixes until expiry; null: it was not read in full"
+    quoted_apy: float | None = Field(
+        description="its yield now as an effective annual fraction, as `markets` has it; of a principal token what a "
+        "purchase of a hundredth of its pool fixes until expiry; null: it was not read in full"
     )
     expiry: int | None = Field(description="unix seconds from which its principal token is redeemed; null: it has none")
     exit_cost: float | None = Field(

@@ -85,7 +85,7 @@ def _one(key: str, found: Sequence[Pinnable]) -> Pinnable:
 def _facts(one: DiscoveredMarket) -> str:
     """What was read of a market, for the person who decides."""
     parts = [f"{one.registry} {one.name}".strip(), one.key, f"{one.supplied:z,.0f} {one.asset} supplied"]
-    parts += [] if one.quoted is None else [f"quoted {one.quoted:z.2%} a year"]
+    parts += [] if one.quoted_apy is None else [f"quoted {one.quoted_apy:z.2%} APY"]
     parts += [] if one.safety is None else [f"safety {one.safety} ({one.letter})"]
     parts += [] if one.age_days is None else [f"about {one.age_days:z,.0f} days old"]
     if one.collateral:

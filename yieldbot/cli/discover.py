@@ -17,7 +17,6 @@ from yieldbot.cli.flags import add_job_flags, decimal, filter_of, natural
 from yieldbot.cli.prompts import confirmed
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
-from yieldbot.model.amounts import Apr
 from yieldbot.model.numbers import significant
 from yieldbot.model.text import clipped, counted
 
@@ -194,10 +193,8 @@ def _row(one: DiscoveredMarket) -> tuple[str, ...]:
 
 
 def _apy(one: DiscoveredMarket) -> str:
-    """Its rate as APY, as `markets` shows it; a fixed rate is simple until its expiry, and stays so."""
-    if one.quoted is None:
-        return "-"
-    return f"{one.quoted if one.expiry is not None else Apr(one.quoted).compounded().value:z.2%}"
+    """Its yield, as `markets` shows it."""
+    return "-" if one.quoted_apy is None else f"{one.quoted_apy:z.2%}"
 
 
 def _fixed(one: DiscoveredMarket) -> list[str]:
