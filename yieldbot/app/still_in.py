@@ -8,10 +8,13 @@ from yieldbot.allocator.exits import ORDERED, exit_plan, leave_alarms, to_be_lef
 from yieldbot.app.parts import Money
 from yieldbot.app.run_documents import StillIn
 from yieldbot.decision.aside import without_again
+from yieldbot.model.market import ExitKind
+from yieldbot.model.plan import OUT, Plan
 from yieldbot.model.policy import Policy
 
 if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
+    from yieldbot.model.ids import MarketId
     from yieldbot.model.market import MarketState, Snapshot
 
 GOES_ON = "each `yieldbot run` or `yieldbot exit` goes on with it"
@@ -50,13 +53,21 @@ def _kept(found: Report, snapshot: Snapshot, state: MarketState) -> tuple[str, s
     decided = found.snapshot.states.get(market_id) if found.snapshot is not None else None
     if decided is not None and decided.stuck:  # known from the rehearsal only, and not in a newer snapshot
         return f"it cannot be taken out now: {decided.stuck}", "it is tried again"
+    if (waits := found.declined) is not None and waits.code in WAITS and market_id in _planned(found):
+        comes = "it comes out" if state.exit.kind is ExitKind.INSTANT else "its way out begins"
+        return waits.reason, f"{comes} once the plan is approved"
     stays = exit_plan(without_again(snapshot), Policy(), 0).stays
     kept = next((one for one in stays if one.market_id == market_id), None)
     if kept is not None:
         return kept.why, kept.after
     if found.declined is not None:
-        waits = found.declined.code in WAITS
-        return found.declined.reason, "it comes out once the plan is approved" if waits else "it comes out once it may"
+        return found.declined.reason, "it comes out once it may"
     if found.proposed is not None:
         return "the plan waits for the Safe's other owners", "it comes out once they have executed it"
     return "it was not taken out in this run", "it is taken out next"
+
+
+def _planned(found: Report) -> set[MarketId]:
+    """The markets that the cycle's plan takes money out of, or is about to."""
+    plan = found.decision.outcome if found.decision is not None else None
+    return {leg.market_id for leg in plan.legs if leg.kind in OUT} if isinstance(plan, Plan) else set()

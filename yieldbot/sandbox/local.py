@@ -10,7 +10,6 @@ from typing import Self
 
 from yieldbot.errors import ConfigError
 from yieldbot.model.dataclass import dataclass
-from yieldbot.model.spelling import did_you_mean
 from yieldbot.resources import in_checkout
 from yieldbot.sandbox.evm import exchanges, protocols
 from yieldbot.sandbox.evm import node as evm
@@ -57,7 +56,7 @@ class Further:
         there = known(chain)
         for name in names:
             if name not in there:
-                raise ConfigError(f"the sandbox of --chain {chain} has no {name!r}: {did_you_mean(name, there)}")
+                raise ConfigError(f"the sandbox of --chain {chain} has no {name!r}: it has {', '.join(sorted(there))}")
         of_solana = {one.protocol for one in programs.found()} - {*STANDARD}
         return cls(
             tuple(name for name in names if name in protocols.found()),

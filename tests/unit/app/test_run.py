@@ -38,6 +38,7 @@ from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
+from yieldbot.model.market import ExitKind
 from yieldbot.model.settings import Settings
 
 EVM_FEES = {"max_fee_wei": "7", "l1_fee_wei": "0", "operator_fee_wei": "0", "l1_gas": 0}
@@ -242,6 +243,15 @@ def test_an_exit_that_a_person_refuses_is_not_said_to_stand(context: Context, li
     assert person.shown and job["declined"]["code"] == "HUMAN_REJECTED"
     assert "the order is lifted again" in job["declined"]["reason"] and job["still_in"] == job["ordered"] == []
     assert not still_in(said.reports[0][0]) and standing(JobFilter(), context).exits == ()
+
+
+def test_a_way_out_of_two_steps_that_waits_for_a_yes_says_so(context: Context, live: SessionDouble) -> None:
+    (held,) = [state for state in IN_A.markets if state.held]
+    slow = replace(held, exit=replace(held.exit, kind=ExitKind.REQUEST, seconds=None))
+    live.views = [replace(IN_A, states={**IN_A.states, slow.market.id: slow})]
+    said = leave(ExitRequest(market=held.market.name), context, show=lambda _: None, ask=lambda: None)
+    (left,) = said.document.as_json()["jobs"][0]["still_in"]
+    assert " waits: " in left["why"] and left["next"].startswith("its way out begins once the plan is approved")
 
 
 def test_an_exit_whose_lock_another_run_took_meanwhile_leaves_no_order(context: Context, live: SessionDouble) -> None:

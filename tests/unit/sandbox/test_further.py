@@ -20,5 +20,5 @@ def test_every_protocol_and_exchange_can_be_named() -> None:
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(ConfigError, match="--chain solana has no 'compound_v2': known are: jupiter_lend, kamino_lend"):
+    with pytest.raises(ConfigError, match="--chain solana has no 'compound_v2': it has jupiter_lend, kamino_lend"):
         Further.of("solana", ("compound_v2",))
