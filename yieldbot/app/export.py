@@ -75,11 +75,12 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
         if not request.overwrite:
             raise _there_already(output)
     gathered = account_entries.gather(request.jobs, context, offline=request.offline, since=request.from_block)
-    books = post(gathered.entries, gathered.quote_of, _stated(request, gathered, context))
+    stated = _stated(request, gathered, context)
+    books = post(gathered.entries, gathered.quote_of, stated)
     rows = [row for row in books.rows if within(row, start, end)]
     before = [row for row in books.rows if start is not None and row.entry.at < start]
     text, left_out = _written(request.format, gathered, books, rows, before, open_ended=end is None)
-    notes = (*gathered.notes, *left_out, *_missing(rows, gathered))
+    notes = (*gathered.notes, *left_out, *stated.unused(gathered.entries), *_missing(rows, gathered))
     for line in notes:
         context.say(line)
     sums = totals(rows)

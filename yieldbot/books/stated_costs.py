@@ -37,6 +37,23 @@ class StatedCosts:
     """Of tokens that came by one transaction, by its hash."""
     otherwise: Mapping[Owned, Fraction] = field(default_factory=dict)
     """Of all whose cost is not known in another way."""
+    lines: Mapping[tuple[Owned, str], str] = field(default_factory=dict)
+    """Where each of ``by_transaction`` stands, as ``costs.csv:3``."""
+
+    def unused(self, entries: Iterable[Entry]) -> list[str]:
+        """A sentence for each line whose transaction brought the token from nowhere, by these entries."""
+        came = {
+            ((entry.account, change.token.address.lower()), (entry.hash or "").lower())
+            for entry in entries
+            if entry.kind in FROM_OUTSIDE
+            for change in entry.changes
+            if change.raw > 0
+        }
+        return [
+            f"{where}: transaction {key[1]} brought none of this token from elsewhere: the line counts for nothing"
+            for key, where in self.lines.items()
+            if key not in came
+        ]
 
     def of(self, entry: Entry, token: Token, raw: int, known: Fraction | None) -> Fraction | None:
         """The cost of ``raw`` units that an entry brought; ``known``: what the books take it for, None: they cannot
@@ -73,19 +90,22 @@ def read(
     if tuple(rows.fieldnames or ()) != COLUMNS:
         raise ConfigError(f"{file}: the first line must be {','.join(COLUMNS)}")
     single, rest = dict[tuple[Owned, str], Fraction](), dict[Owned, Fraction]()
+    lines = dict[tuple[Owned, str], str]()
     for row in rows:
         where = f"{file}:{rows.line_num}"
         if None in row or None in row.values():
             raise ConfigError(f"{where}: a line has {len(COLUMNS)} columns: {','.join(COLUMNS)}")
         account = _account(row["wallet"], row["chain"], wallets, chains, where)
+        transaction = row["transaction"].strip()
         for owned in _owned(account, row["token"], tokens, where):
-            key: object = (owned, row["transaction"].strip().lower())
-            into: dict[object, Fraction] = single if row["transaction"].strip() else rest  # type: ignore[assignment]
-            key = key if row["transaction"].strip() else owned
+            key: object = (owned, transaction.lower()) if transaction else owned
+            into: dict[object, Fraction] = single if transaction else rest  # type: ignore[assignment]
             if key in into:
                 raise ConfigError(f"{where}: the same wallet, chain, token and transaction stand in a line before")
             into[key] = _price(row["price_usd"], where)
-    return StatedCosts(single, rest)
+            if transaction:
+                lines[owned, transaction.lower()] = where
+    return StatedCosts(single, rest, lines)
 
 
 def lines_for(

@@ -17,6 +17,7 @@ from yieldbot.history.found_store import Entry, FoundStore, ReadEntry
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.discovery import FoundMarket, Listed, Registry
 from yieldbot.model.ids import Address
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 AT = Address("0x" + "00" * 19 + "77")
 FOUND = FoundMarket(
@@ -30,13 +31,16 @@ FOUND = FoundMarket(
     limits=("its yield token does not take the asset itself: that needs a swap",),
 )
 
+READ = 1_830_297_600 - SECONDS_PER_YEAR
+"""The simple rate of a whole year is its APY."""
+
 
 @pytest.fixture
 def entry(tmp_path: Path) -> Entry:
-    """As the store gives it back, read at 7."""
+    """As the store gives it back, read a year before the expiry."""
     store = FoundStore(tmp_path)
     store.add("r", [Listed(FOUND.key)], None)
-    store.confirmed("r", [ReadEntry(FOUND, True)], [], 7)
+    store.confirmed("r", [ReadEntry(FOUND, True)], [], READ)
     (entry,) = store.entries("r")
     return entry
 
@@ -52,8 +56,8 @@ def shown(entry: Entry, now: int) -> DiscoveredMarket:
 
 def test_a_principal_token_s_rate_its_end_and_what_leaving_costs_are_one_row(entry: Entry) -> None:
     assert entry.found == FOUND
-    one = shown(entry, 7)
-    assert (one.quoted, one.exit_cost, one.expiry) == (0.0587, 0.0031, 1_830_297_600)
+    one = shown(entry, READ)
+    assert (one.quoted_apy, one.exit_cost, one.expiry) == (pytest.approx(0.0587), 0.0031, 1_830_297_600)
     row = _row(one)
     assert row[2] == "5.87%" and row[6].startswith(
         "found; fixed until 2028-01-01, sold at once it loses 0.31%; its yield"
@@ -63,7 +67,7 @@ def test_a_principal_token_s_rate_its_end_and_what_leaving_costs_are_one_row(ent
 
 def test_a_rate_that_was_not_read_again_is_not_shown(entry: Entry) -> None:
     later = shown(entry, 8)
-    assert (later.quoted, later.exit_cost, later.expiry) == (None, None, 1_830_297_600)
+    assert (later.quoted_apy, later.exit_cost, later.expiry) == (None, None, 1_830_297_600)
     assert "loses" not in _row(later)[6] and "fixed until" in _row(later)[6]
     failed = _read(entry, None).found
     assert (failed.fixed_rate, failed.exit_cost) == (None, None) and "cannot be read" in failed.fault

@@ -49,6 +49,9 @@ def test_a_transactions_price_counts_before_the_value_on_arrival_and_for_nothing
     sold = [entry(EntryKind.SWAP, day, (WETH, -ONE), (USDC, 3_000 * 10**6)) for day in (5, 6)]
     rows = [row for row in post([came, other, *sold], USD, costs).rows if row.what is RowKind.SWAP and row.gain]
     assert [row.gain for row in rows] == [Fraction(2_000)], "first in, first out; the second cost its value"
+    assert costs.unused([came, other]) == []
+    (said,) = costs.unused([other])
+    assert said.startswith(f"{tmp_path / 'costs.csv'}:2: transaction {came.hash} brought none of this token")
     claim = entry(EntryKind.CLAIM, 1, (WETH, ONE))
     (row,) = [row for row in post([claim], USD, costs).rows if row.what is RowKind.CLAIM]
     assert row.cost == 3_000, "income is not bought"
