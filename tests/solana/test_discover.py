@@ -42,7 +42,7 @@ def test_the_accounts_of_every_program_are_found_and_read(solana_sandbox: SvmSan
     markets = {one["key"]: one for one in seen["markets"]}
     assert {key for key, one in markets.items() if one["state"] == "listed"} <= listed and markets
     assert {one["protocol"] for one in markets.values()} == set(KINDS)
-    assert all(one["safety"] is not None and one["quoted"] is not None for one in markets.values()), markets
+    assert all(one["safety"] is not None and one["quoted_apy"] is not None for one in markets.values()), markets
     assert all(one["supplied"] > 0.0 and one["unfit"] is None for one in markets.values())
     assert not [note for one in seen["registries"] for note in one["notes"]]
     foreign = file.read_text().replace(programs["save"], chain.tokens["USDC"].address)

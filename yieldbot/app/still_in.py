@@ -53,15 +53,15 @@ def _kept(found: Report, snapshot: Snapshot, state: MarketState) -> tuple[str, s
     decided = found.snapshot.states.get(market_id) if found.snapshot is not None else None
     if decided is not None and decided.stuck:  # known from the rehearsal only, and not in a newer snapshot
         return f"it cannot be taken out now: {decided.stuck}", "it is tried again"
-    if (waits := found.declined) is not None and waits.code in WAITS and market_id in _planned(found):
-        comes = "it comes out" if state.exit.kind is ExitKind.INSTANT else "its way out begins"
-        return waits.reason, f"{comes} once the plan is approved"
+    waits = found.declined if found.declined is not None and found.declined.code in WAITS else None
+    if waits is not None and state.exit.kind is not ExitKind.INSTANT and market_id in _planned(found):
+        return waits.reason, "its way out begins once the plan is approved"
     stays = exit_plan(without_again(snapshot), Policy(), 0).stays
     kept = next((one for one in stays if one.market_id == market_id), None)
     if kept is not None:
         return kept.why, kept.after
     if found.declined is not None:
-        return found.declined.reason, "it comes out once it may"
+        return found.declined.reason, "it comes out once the plan is approved" if waits else "it comes out once it may"
     if found.proposed is not None:
         return "the plan waits for the Safe's other owners", "it comes out once they have executed it"
     return "it was not taken out in this run", "it is taken out next"

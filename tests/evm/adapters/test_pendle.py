@@ -53,7 +53,7 @@ async def test_the_fixed_rate_is_what_is_earned_until_the_expiry(chain: Accuracy
     over = await the_market(chain)
     assert over.status is Status.FROZEN and over.exit.kind is ExitKind.INSTANT and over.curve.apr(1.0, DAY) == 0.0
     paid = await redeemed(chain)
-    assert paid == over.held.raw and held.shares - 1 <= paid <= held.shares
+    assert paid == over.held.raw and held.shares - 2 <= paid <= held.shares  # two divisions round down
     earned = (paid / HALF_MILLION - 1) * SECONDS_PER_YEAR / horizon
     assert abs(predicted - earned) * 1e4 < 0.01
 
