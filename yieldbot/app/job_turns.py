@@ -87,12 +87,14 @@ async def every(
 
 
 def _faults_in_one_line(say: Callable[[str], None]) -> None:
-    """Let what fails outside of all jobs (a connection that ends for want of memory) be one line of each kind."""
+    """Let what fails outside of all jobs (a connection that ends for want of memory) be one line of each kind. What is
+    no failure is not said: a connection that Ctrl-C left open is closed with the process."""
     seen = set[str]()
 
     def unhandled(_: object, found: Mapping[str, Any]) -> None:
-        line = f"{found['message']}: {type(found.get('exception')).__name__}"
-        if line not in seen:
+        failure = found.get("exception")
+        line = f"{found['message']}: {type(failure).__name__}"
+        if failure is not None and line not in seen:
             seen.add(line)
             say(line)
 
