@@ -8,7 +8,7 @@ import gc
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import uvicorn
@@ -21,6 +21,7 @@ from yieldbot.app import serve as use
 from yieldbot.app import tracing
 from yieldbot.app.admission import plain
 from yieldbot.app.ending import at_end
+from yieldbot.app.loop_faults import line_of
 from yieldbot.app.reload import at_hangup
 from yieldbot.app.schedule import Task
 from yieldbot.app.serve import ServeRequest
@@ -162,9 +163,12 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
         ) from None
     scheme = "http" if context is None else "https"
     host = f"[{request.host}]" if ":" in request.host else request.host
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, found: service.context.complain(f"{found['message']}: {type(found.get('exception')).__name__}")
-    )
+
+    def unhandled(_: object, found: Mapping[str, Any]) -> None:
+        if (line := line_of(found)) is not None:
+            service.context.complain(line)
+
+    asyncio.get_running_loop().set_exception_handler(unhandled)
     service.context.say(f"listening at {scheme}://{host}:{listening.getsockname()[1]}/v1 (Ctrl-C ends it)")
     schedule, own = use.schedule(service), {task.name for task in use.tasks(service, request)}
     others = tuple(task for task in tasks if task.name not in own)

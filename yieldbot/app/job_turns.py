@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import telemetry
 from yieldbot.app.cycle import run_job
+from yieldbot.app.loop_faults import line_of
 from yieldbot.errors import InvariantError, RunInProgress, TransientError, YieldbotError
 from yieldbot.execution.slots import accounts_at_once
 from yieldbot.model.plan import Hold
@@ -87,14 +88,11 @@ async def every(
 
 
 def _faults_in_one_line(say: Callable[[str], None]) -> None:
-    """Let what fails outside of all jobs (a connection that ends for want of memory) be one line of each kind. What is
-    no failure is not said: a connection that Ctrl-C left open is closed with the process."""
+    """Let what fails outside of all jobs (a connection that ends for want of memory) be one line of each kind."""
     seen = set[str]()
 
     def unhandled(_: object, found: Mapping[str, Any]) -> None:
-        failure = found.get("exception")
-        line = f"{found['message']}: {type(failure).__name__}"
-        if failure is not None and line not in seen:
+        if (line := line_of(found)) is not None and line not in seen:
             seen.add(line)
             say(line)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import telemetry
 from yieldbot.app.audit_pace import LOOK_SECONDS, AuditPace
+from yieldbot.app.loop_faults import line_of
 from yieldbot.app.reload import at_hangup, reread
 from yieldbot.app.signer import SignerRequest, check, opened
 from yieldbot.config.held import texts_of
@@ -53,8 +54,9 @@ async def _run(context: Context, request: SignerRequest, intake: Intake, listeni
         loop.add_signal_handler(one, stop.set)
 
     def unhandled(_: object, found: dict[str, Any]) -> None:
-        if not isinstance(failure := found.get("exception"), OSError):  # a caller that hung up is no fault of ours
-            context.complain(f"{found['message']}: {type(failure).__name__}")
+        hung_up = isinstance(found.get("exception"), OSError)  # which is no fault of ours
+        if not hung_up and (line := line_of(found)) is not None:
+            context.complain(line)
 
     loop.set_exception_handler(unhandled)
     listener = Listener(intake.answer, intake.note, request.allowed_ids)

@@ -11,7 +11,6 @@ amounts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,7 +28,7 @@ from yieldbot.model.tx import Allowance, EvmCall, Onward
 from yieldbot.model.units import WAD
 from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum, explain
-from yieldbot.protocols.evm.balancer_v3 import PROBES, REVERTS, BalancerV3, state_of
+from yieldbot.protocols.evm.balancer_v3 import PROBES, REVERTS, BalancerV3, coins_of, listed_pools, state_of
 from yieldbot.protocols.evm.swap_calls import router_of
 from yieldbot.protocols.evm.uniswap_v4 import PERMIT2
 from yieldbot.protocols.reads import Reads
@@ -71,35 +70,16 @@ class BalancerBoosted:
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, vault = abi(self.protocol), checksum(deployment.params["vault"])
-        addresses = [checksum(text) for text in deployment.params["pools"]]
-        listings = yield [abi(BalancerV3.protocol).read(vault, "getPoolTokens", at, optional=True) for at in addresses]
-        coins_by_pool = dict[Address, tuple[Address, ...]]()
-        for at, data in zip(addresses, listings, strict=True):
-            if not data:
-                raise MarketError(f"{deployment.name}: {at} is no pool of the Vault {vault}")
-            coins_by_pool[at] = tuple(map(checksum, abi(BalancerV3.protocol).decode("getPoolTokens", data)[0]))
-        every = list(dict.fromkeys(coin for coins in coins_by_pool.values() for coin in coins))
+        coins = yield from coins_of(deployment)
+        every = list(dict.fromkeys(coin for one in coins.values() for coin in one))
         answers = yield [codec.read(vault, "getERC4626BufferAsset", coin) for coin in every]
         assets = {}
         for coin, data in zip(every, answers, strict=True):
             asset = codec.one("getERC4626BufferAsset", data)
             assets[coin] = coin if asset == NOBODY else asset
-        listed = {token.address: token for pair in pairs for token in pair}
-        wanted = {frozenset(pair) for pair in pairs}
-        found = []
-        for at, coins in coins_by_pool.items():
-            ends = tuple(assets[coin] for coin in coins)
-            name = " ".join([deployment.name, "/".join(listed[c].symbol if c in listed else "?" for c in ends)])
-            params = {
-                **{"coins": coins, "underlying": ends, "vault": vault, "pool": at, "alone": True},
-                "router": deployment.params.get("router"),
-                "permit2": deployment.params.get("permit2") or PERMIT2,
-            }
-            known = [listed[end] for end in ends if end in listed and ends.count(end) == 1]
-            found += [
-                Pool(self.protocol, name, at, a, b, params) for a, b in combinations(known, 2) if {a, b} in wanted
-            ]
-        return tuple(found)
+        ends = {at: tuple(assets[coin] for coin in one) for at, one in coins.items()}
+        own = lambda at: {"coins": coins[at], "underlying": ends[at]}  # noqa: E731
+        return listed_pools(self.protocol, deployment, pairs, ends, own)
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
         ends = pool.params["underlying"]

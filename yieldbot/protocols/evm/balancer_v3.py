@@ -11,9 +11,9 @@ those shares; balancer_boosted.py trades what they wrap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -73,6 +73,43 @@ class BalancerParams(BaseModel):
     """Permit2, through which the Router takes tokens."""
 
 
+def coins_of(deployment: Deployment) -> Flow[dict[Address, tuple[Address, ...]]]:
+    """The coins of each listed pool, by its address. Raises MarketError for one that is no pool of the Vault."""
+    codec, vault = abi(BalancerV3.protocol), checksum(deployment.params["vault"])
+    addresses = [checksum(text) for text in deployment.params["pools"]]
+    answers = yield [codec.read(vault, "getPoolTokens", at, optional=True) for at in addresses]
+    found = {}
+    for at, data in zip(addresses, answers, strict=True):
+        if not data:
+            raise MarketError(f"{deployment.name}: {at} is no pool of the Vault {vault}")
+        found[at] = tuple(checksum(one) for one in codec.decode("getPoolTokens", data)[0])
+    return found
+
+
+def listed_pools(
+    protocol: str,
+    deployment: Deployment,
+    pairs: Sequence[tuple[Token, Token]],
+    ends: Mapping[Address, tuple[Address, ...]],
+    own: Callable[[Address], Mapping[str, Any]],
+) -> tuple[Pool, ...]:
+    """A pool for each wanted pair of the tokens that each of a Vault's pools swaps (ends); a token that stands twice
+    in one is left out. own: the adapter's parameters of an address."""
+    listed = {token.address: token for pair in pairs for token in pair}
+    wanted, found = {frozenset(pair) for pair in pairs}, list[Pool]()
+    for at, tokens in ends.items():
+        name = " ".join([deployment.name, "/".join(listed[c].symbol if c in listed else "?" for c in tokens)])
+        params = {
+            **{"vault": checksum(deployment.params["vault"]), "pool": at, "alone": True},
+            "router": deployment.params.get("router"),
+            "permit2": deployment.params.get("permit2") or PERMIT2,
+            **own(at),
+        }
+        known = [listed[one] for one in tokens if one in listed and tokens.count(one) == 1]
+        found += [Pool(protocol, name, at, a, b, params) for a, b in combinations(known, 2) if {a, b} in wanted]
+    return tuple(found)
+
+
 class BalancerV3:
     """Stable pools of one Vault."""
 
@@ -80,30 +117,8 @@ class BalancerV3:
     params: ClassVar[type[BaseModel]] = BalancerParams
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        codec, vault = abi(self.protocol), checksum(deployment.params["vault"])
-        addresses = [checksum(text) for text in deployment.params["pools"]]
-        answers = yield [codec.read(vault, "getPoolTokens", at, optional=True) for at in addresses]
-        listed = {token.address: token for pair in pairs for token in pair}
-        wanted = {frozenset(pair) for pair in pairs}
-        found = []
-        for at, data in zip(addresses, answers, strict=True):
-            if not data:
-                raise MarketError(f"{deployment.name}: {at} is no pool of the Vault {vault}")
-            coins = tuple(checksum(one) for one in codec.decode("getPoolTokens", data)[0])
-            name = " ".join([deployment.name, "/".join(listed[c].symbol if c in listed else "?" for c in coins)])
-            params = {
-                "coins": coins,
-                "vault": vault,
-                "pool": at,
-                "router": deployment.params.get("router"),
-                "permit2": deployment.params.get("permit2") or PERMIT2,
-                "alone": True,
-            }
-            known = [listed[coin] for coin in coins if coin in listed]
-            found += [
-                Pool(self.protocol, name, at, a, b, params) for a, b in combinations(known, 2) if {a, b} in wanted
-            ]
-        return tuple(found)
+        coins = yield from coins_of(deployment)
+        return listed_pools(self.protocol, deployment, pairs, coins, lambda at: {"coins": coins[at]})
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
         i, j = (pool.params["coins"].index(token.address) for token in (pool.token0, pool.token1))
