@@ -13,8 +13,8 @@ from eth_account.messages import encode_typed_data
 
 from tests.kit.evm.home import Home
 from tests.kit.passkeys import Passkey
-from tests.kit.web.authenticator import authenticator, passkey_line, phone, until
-from tests.kit.web.browser import chromium, serving, why_not
+from tests.kit.web.authenticator import authenticator, passkey_line, phone
+from tests.kit.web.browser import chromium, serving, until, why_not
 from yieldbot.app import signer_work
 from yieldbot.app.context import Context
 from yieldbot.app.service import Service

@@ -11,8 +11,8 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from tests.kit.api.served import Served
-from tests.kit.web.authenticator import authenticator, passkey_line, phone, until
-from tests.kit.web.browser import messages, serving
+from tests.kit.web.authenticator import authenticator, passkey_line, phone
+from tests.kit.web.browser import messages, serving, until
 from tests.kit.web.planned import needs, person, waiting_plan
 from tests.kit.web.rows import HOSTILE, named_markets
 from tests.kit.web.walk import everybody, full, of_person

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.kit.api.served import Served
-from tests.kit.web.authenticator import authenticator, passkey_line, phone, until
-from tests.kit.web.browser import serving
+from tests.kit.web.authenticator import authenticator, passkey_line, phone
+from tests.kit.web.browser import serving, until
 from tests.kit.web.planned import needs, person, waiting_plan
 from tests.kit.web.rows import named_markets
 from tests.kit.web.walk import PAGES, everybody, full

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.api.served import Served
 from tests.kit.web.authenticator import phone
-from tests.kit.web.browser import PATIENCE, messages, serving
+from tests.kit.web.browser import PATIENCE, messages, serving, until
 from tests.kit.web.rows import HOSTILE, named_markets
 from tests.kit.web.walk import everybody
 from yieldbot.app.events import LONGEST_SECONDS
@@ -37,7 +37,7 @@ MOVED = """window.moved = []; new PerformanceObserver((list) => {
   for (const one of list.getEntries()) if (!one.hadRecentInput) window.moved.push([one.value, ...one.sources.map(
     (source) => source.node && (source.node.id || source.node.className || source.node.nodeName))]);
 }).observe({ type: "layout-shift", buffered: true });"""
-LISTED = "return performance.getEntriesByType('resource').some((one) => one.name.endsWith('/page.js'))"
+LISTED = "performance.getEntriesByType('resource').some((one) => one.name.endsWith('/page.js'))"
 """Whether the browser has listed what the page loaded, which may be after the page counts as loaded."""
 LARGEST_MOVE = 0.01
 """The sum of layout shifts that counts as none; 0.1 is what search engines call good."""
@@ -84,8 +84,6 @@ def signed_in(chrome: Any, served: Served) -> Iterator[str]:
 def test_nothing_moves_or_overflows_on_the_narrowest_and_the_widest_screen(
     chrome: Any, signed_in: str, served: Served
 ) -> None:
-    from selenium.webdriver.support.ui import WebDriverWait
-
     key = served.service.newest("markets").rows[0]["key"]
     faults = list[str]()
     for theme, width in (("light", 360), ("dark", 3840)):
@@ -94,7 +92,7 @@ def test_nothing_moves_or_overflows_on_the_narrowest_and_the_widest_screen(
         chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
         for path in PAGES:
             chrome.get(signed_in + path.format(key=key))
-            WebDriverWait(chrome, PATIENCE).until(lambda driver: driver.execute_script(LISTED))
+            until(chrome, LISTED)
             found, weight, wide, moved = chrome.execute_script(
                 "return [document.querySelectorAll('h1').length, performance.getEntriesByType('navigation').concat("
                 "performance.getEntriesByType('resource')).reduce((sum, one) => sum + one.encodedBodySize, 0), "
@@ -114,28 +112,25 @@ def test_nothing_moves_or_overflows_on_the_narrowest_and_the_widest_screen(
 def test_further_rows_come_while_a_person_scrolls_and_the_page_hears_of_changes(
     chrome: Any, signed_in: str, served: Served
 ) -> None:
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    def until(what: str) -> None:
-        WebDriverWait(chrome, PATIENCE).until(lambda driver: driver.execute_script(f"return {what}"))
-
     chrome.set_script_timeout(PATIENCE)
     chrome.get(f"{signed_in}/markets")
     assert chrome.execute_async_script(SCROLL) == MARKETS
     assert chrome.execute_script("return document.querySelectorAll('main script, main img, main iframe').length") == 0
     chrome.execute_script("scrollTo(0, 0)")
     chrome.find_element("css selector", "th.c-safety a").click()
-    until("location.search == '?sort=-safety' && document.querySelector('th.c-safety').ariaSort == 'descending'")
+    until(
+        chrome, "location.search == '?sort=-safety' && document.querySelector('th.c-safety').ariaSort == 'descending'"
+    )
     markets = served.service.newest("markets")
     served.service._newest["markets"] = replace(markets, unread=("a chain",))
     chrome.get(f"{signed_in}/markets")
-    until("document.querySelector('#live').classList.contains('on')")
+    until(chrome, "document.querySelector('#live').classList.contains('on')")
     chrome.execute_script(
         "window.before = document.querySelector('#content'); document.querySelector('#content details').open = true"
     )
     served.service.halt("the oracle looks wrong")
-    until("document.querySelector('#content') !== window.before")
-    until("document.querySelector('#content details').open")
+    until(chrome, "document.querySelector('#content') !== window.before")
+    until(chrome, "document.querySelector('#content details').open")
     assert messages(chrome) == []
 
 

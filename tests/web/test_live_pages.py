@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.kit.api.served import Served
-from tests.kit.web.authenticator import phone, until
-from tests.kit.web.browser import messages, serving
+from tests.kit.web.authenticator import phone
+from tests.kit.web.browser import messages, serving, until
 from tests.kit.web.walk import everybody, proposed
 from tests.unit.app.test_overview import Quiet
 from yieldbot.app import proposals

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.kit.api.served import Served
-from tests.kit.web.authenticator import until
-from tests.kit.web.browser import messages
+from tests.kit.web.browser import messages, until
 
 
 def test_a_person_signs_in_and_sees_markets(chrome: Any, at_page: str, served: Served) -> None:

@@ -9,8 +9,8 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from tests.kit.api.served import Served
-from tests.kit.web.authenticator import authenticator, passkey_line, phone, until
-from tests.kit.web.browser import messages, serving
+from tests.kit.web.authenticator import authenticator, passkey_line, phone
+from tests.kit.web.browser import messages, serving, until
 from tests.kit.web.planned import needs, person, waiting_plan
 from tests.kit.web.walk import everybody, of_person
 from tests.unit.app.test_overview import Quiet

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.kit.web.browser import PATIENCE
+from tests.kit.web.browser import until
 
 
 @contextmanager
@@ -30,13 +30,6 @@ def phone(driver: Any, width: int = 390, height: int = 844) -> None:
     """The size of the view, in CSS pixels."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-
-def until(driver: Any, what: str) -> None:
-    """Waits until a script's answer is true."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(driver, PATIENCE).until(lambda one: one.execute_script(f"return {what}"))
 
 
 def passkey_line(driver: Any, origin: str, name: str) -> list[str]:

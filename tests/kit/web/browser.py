@@ -84,6 +84,15 @@ def serving(app: Any, port: int = 0, **more: Any) -> Iterator[str]:
         thread.join(PATIENCE)
 
 
+def until(driver: Any, what: str) -> None:
+    """Waits until a script's answer is true on a page that is whole: what is asked of a page that is still being read
+    may not be there yet, and opening another page meanwhile may return before that one came."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    script = f"return document.readyState === 'complete' && ({what})"
+    WebDriverWait(driver, PATIENCE).until(lambda one: one.execute_script(script))
+
+
 def messages(driver: Any) -> list[str]:
     """What the browser complained about since the last call: script errors, and what the page's policy refused."""
     return [one["message"] for one in driver.get_log("browser") if one["level"] in ("SEVERE", "WARNING")]
