@@ -10,7 +10,8 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from yieldbot.config import secrets
-from yieldbot.config.held import texts_of
+from yieldbot.config.held import hold, texts_of
+from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.resources import why
 
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
 
 STAYS = "SIGHUP: the configuration in use stays"
+
+
+def read_once(context: Context) -> dict[str, str]:
+    """Read the configuration before anything is done; returns the texts of the files that the settings now are those
+    of, for processes that are started later: whoever writes into a file meanwhile changes neither. Raises
+    ConfigError."""
+    texts = _texts(context)
+    hold(texts)
+    try:
+        _ = context.settings  # says what it warns of
+        context.replace(load(context.config, context.secret, whole=context.whole))
+    finally:
+        hold({})
+    return texts
 
 
 def reread(context: Context, check: Callable[[Context], None]) -> dict[str, str]:
@@ -28,12 +43,7 @@ def reread(context: Context, check: Callable[[Context], None]) -> dict[str, str]
     fresh.secret = None  # nobody waits at a terminal
     fresh.verbose = False
     fresh.use(context.config)
-    try:
-        texts = texts_of(context.config)
-    except (OSError, ValueError) as failure:
-        _ = fresh.settings  # names the line
-        reason = why(failure, context.config) if isinstance(failure, OSError) else "it is not TOML"
-        raise ConfigError(f"{context.config}: cannot be read: {reason}") from None
+    texts = _texts(fresh)
     new, old = fresh.settings, context.settings
     for name in ("data_dir", "signer"):
         if getattr(new, name) != getattr(old, name):
@@ -43,6 +53,15 @@ def reread(context: Context, check: Callable[[Context], None]) -> dict[str, str]
         raise ConfigError(f"{context.config}: the files changed meanwhile: send SIGHUP again")
     context.replace(new)
     return texts
+
+
+def _texts(context: Context) -> dict[str, str]:
+    try:
+        return texts_of(context.config)
+    except (OSError, ValueError) as failure:
+        load(context.config, context.secret, whole=context.whole)  # names the line
+        reason = why(failure, context.config) if isinstance(failure, OSError) else "it is not TOML"
+        raise ConfigError(f"{context.config}: cannot be read: {reason}") from None
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import time
 from collections.abc import Sequence
@@ -15,10 +14,9 @@ from yieldbot.access.keys import plain, plain_network
 from yieldbot.app.audit_pace import LOOK_SECONDS
 from yieldbot.app.ending import INTERRUPTED, at_end
 from yieldbot.app.job_reports import worst
-from yieldbot.app.reload import reread
+from yieldbot.app.reload import read_once, reread
 from yieldbot.app.schedule import Schedule, Task, every
 from yieldbot.app.signer_link import EVERY_SECONDS
-from yieldbot.config.held import texts_of
 from yieldbot.errors import ConfigError
 from yieldbot.execution.lock import only_one
 from yieldbot.model.dataclass import dataclass
@@ -159,10 +157,10 @@ def service_of(context: Context, request: ServeRequest) -> Service:
     from yieldbot.app.service import Service
 
     check(request)
+    texts = read_once(context)
     reading = timings(request, context)["observe"].longest_seconds(time.time())
     found = Service(context, reading, request.signer or context.settings.signer)
-    with contextlib.suppress(OSError, ValueError):  # they were read a moment ago
-        found.workers.texts = texts_of(context.config)
+    found.workers.texts = texts
     return found
 
 

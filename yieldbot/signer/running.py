@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.app import telemetry
 from yieldbot.app.audit_pace import LOOK_SECONDS, AuditPace
 from yieldbot.app.loop_faults import line_of
-from yieldbot.app.reload import at_hangup, reread
+from yieldbot.app.reload import at_hangup, read_once, reread
 from yieldbot.app.signer import SignerRequest, check, opened
-from yieldbot.config.held import texts_of
 from yieldbot.errors import YieldbotError
 from yieldbot.model.dataclass import dataclass
 from yieldbot.resources import keep_memory_private
@@ -38,17 +37,20 @@ def run(context: Context, request: SignerRequest) -> int:
     """Run the signer until SIGTERM or SIGINT; returns the exit code. Raises ConfigError for a configuration with which
     it must not start, YieldbotError where another signer runs."""
     keep_memory_private()
+    texts = read_once(context)
     with opened(context, request) as intake:
         listening = bound(request.socket, request.group_id)
         inode = request.socket.stat().st_ino
         try:
-            return asyncio.run(_run(context, request, intake, listening))
+            return asyncio.run(_run(context, request, intake, listening, texts))
         finally:
             listening.close()
             ended(request.socket, inode)
 
 
-async def _run(context: Context, request: SignerRequest, intake: Intake, listening: object) -> int:
+async def _run(
+    context: Context, request: SignerRequest, intake: Intake, listening: object, texts: dict[str, str]
+) -> int:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
@@ -61,9 +63,7 @@ async def _run(context: Context, request: SignerRequest, intake: Intake, listeni
     loop.set_exception_handler(unhandled)
     listener = Listener(intake.answer, intake.note, request.allowed_ids)
     server = await listener.begin(listening)  # type: ignore[arg-type]
-    worker = Worker(context, intake, request.every_seconds)
-    with contextlib.suppress(OSError, ValueError):  # they were read a moment ago
-        worker.texts = texts_of(context.config)
+    worker = Worker(context, intake, request.every_seconds, texts)
 
     def came() -> None:
         loop.call_soon_threadsafe(worker.wake.set)

@@ -50,6 +50,26 @@ async def test_what_cannot_be_used_changes_nothing(context: Quiet, old: str, new
     assert context.settings.policy.min_move == "7" and 'min_move = "7"' in service.workers.texts[str(context.config)]
 
 
+def test_settings_and_the_texts_that_processes_are_started_with_are_of_one_moment(
+    context: Quiet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written_meanwhile(path: Path) -> dict[str, str]:
+        found = held.texts_of(path)
+        path.write_text(SETTINGS.replace('min_move = "100.5"', 'min_move = "7"'))
+        return found
+
+    monkeypatch.setattr("yieldbot.app.reload.texts_of", written_meanwhile)
+    service = service_of(context, ServeRequest())
+    assert context.settings.policy.min_move == "100.5" and service.workers.texts[str(context.config)] == SETTINGS
+    assert load(context.config).policy.min_move == "7", "held no longer"
+
+
+def test_nothing_starts_with_a_file_that_is_just_being_written(context: Quiet) -> None:
+    context.config.write_text("[polic")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        service_of(context, ServeRequest())
+
+
 async def said(context: Quiet, what: str) -> None:
     async with asyncio.timeout(60):
         while not any(what in line for line in context.lines):
