@@ -144,9 +144,10 @@ class Accuracy:
             await self.do(self.adapters[market.protocol].withdraw(state, amount, lender), lender)
 
     async def draw(self, market: Market, amount_raw: int) -> Draw | None:
-        """One deposit of ``amount_raw``; None where the market does not take it."""
+        """One deposit of ``amount_raw``; None where the market does not take it, or takes it once somebody serves a
+        request: the price of that time is nobody's prediction."""
         before = await self.state(market)
-        if _within(amount_raw, before) < amount_raw:
+        if before.enters_by_request or _within(amount_raw, before) < amount_raw:
             return None
         adapter, amount = self.adapters[market.protocol], market.asset.amount(amount_raw)
         (call,) = adapter.deposit(before, amount, self.owner)

@@ -120,5 +120,8 @@ def adds_up(chain: Accuracy, seen: Snapshot, what: str) -> None:
     idle = sum(s.held.raw for s in seen.states.values() if s.market.kind is Kind.IDLE)
     for leg in outcome.legs:
         assert leg.amount.raw > 0, what
-        idle += leg.amount.raw if leg.kind is LegKind.WITHDRAW else -leg.amount.raw
+        if leg.kind in (LegKind.WITHDRAW, LegKind.COLLECT):
+            idle += leg.amount.raw
+        elif leg.kind not in (LegKind.REQUEST, LegKind.CANCEL):  # these take nothing out of the wallet
+            idle -= leg.amount.raw
         assert idle >= 0, what

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.accuracy import DAY, Accuracy
-from tests.conformance.test_adapters import AMOUNT_RAW, PROTOCOLS, markets_of
+from tests.conformance.test_adapters import AMOUNT_RAW, PROTOCOLS, claimed, markets_of
 from tests.conformance.test_solana_adapters import tried  # noqa: F401
 from yieldbot.model.market import Status
 
@@ -26,6 +26,7 @@ async def test_a_holding_grows_as_the_index_does(chain: Accuracy, protocol: str)
         await chain.do(
             chain.adapters[protocol].deposit(state, market.asset.amount(AMOUNT_RAW), chain.owner), chain.owner
         )
+        await claimed(chain, market)
         await chain.history()
         before = await chain.state(market)
         await chain.wait(10 * DAY)

@@ -43,17 +43,21 @@ def step_plan(
     base: Base | None = None,
     *,
     max_fee_wei: int | None = None,
+    requests: bool = True,
 ) -> Plan | None:
-    """A plan with a leg for each step that is due; None if none is, or gas is above the ceiling.
+    """A plan with a leg for each step that is due; None if none is, or gas is above the ceiling. requests: whether
+    something may be requested; else only what is ready is collected.
 
-    Steps are planned when nothing else is due. What is ready is collected first, and nothing is requested in the same
-    plan: the money that arrives may change what is to be withdrawn.
+    What is ready is collected before anything else is done, since it earns nothing and may change every move; requests
+    are planned when nothing else is due.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
     if max_fee_wei is not None and fee_wei > max_fee_wei:
         return None
-    steps = collect_steps(snapshot, policy) or request_steps(snapshot, assessments, allocation, policy, base)
+    steps = collect_steps(snapshot, policy)
+    if not steps and requests:
+        steps = request_steps(snapshot, assessments, allocation, policy, base)
     if not steps:
         return None
     gain, cost = sum(step.gain for step in steps), sum(step.cost for step in steps)

@@ -90,11 +90,20 @@ Proposer = Callable[[Judged], "Plan | None"]
 """Looks for one kind of work that is due: its plan, or None if there is none."""
 
 
+def collections(of: Judged) -> Plan | None:
+    """What two-step exits and requested deposits have ready for us."""
+    return _steps(of, requests=False)
+
+
 def two_step_exits(of: Judged) -> Plan | None:
     """Legs of two-step exits that are due: requests, collections, cancellations."""
+    return _steps(of, requests=True)
+
+
+def _steps(of: Judged, *, requests: bool) -> Plan | None:
     given = of.inputs
     inputs = (given.snapshot, of.assessments, of.allocation, of.policy, given.now, given.job.base)
-    return step_plan(*inputs, max_fee_wei=given.max_fee_wei)
+    return step_plan(*inputs, max_fee_wei=given.max_fee_wei, requests=requests)
 
 
 def claims(of: Judged) -> Plan | None:
@@ -301,6 +310,8 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
         return Decision(assessments, allocation, moves)
     if isinstance(moves, Plan) and (why := not_again(moves, given.records, given.now)) is not None:
         moves = Hold(why, allocation)
+    if (ready := collections(judged)) is not None and not_again(ready, given.records, given.now) is None:
+        return Decision(assessments, allocation, ready)
     if isinstance(moves, Plan):
         return Decision(assessments, allocation, moves)
     for ask in PROPOSERS:

@@ -103,14 +103,19 @@ def earned_bps(used_bps: int, supply_shares: int, supply_free_raw: int, paying: 
 def borrow_rate_bps(points: Points, used_bps: int) -> int:
     """Borrow rate at a utilisation, in whole basis points (calc_borrow_rate_from_utilization). points: (utilisation,
     rate), both in basis points, from 0 to 10,000. Raises OverflowError where the program fails."""
+    rate = _rate_bps(points, used_bps)
+    if rate < 0:
+        raise OverflowError("the borrow rate would be negative")
+    return min(MOST_RATE_BPS, rate)
+
+
+def _rate_bps(points: Points, used_bps: int) -> int:
+    """The slope is rounded towards 0 first, and with it a rate that would be a whole number may be one less."""
     at = next((i for i in range(1, len(points) - 1) if used_bps < points[i][0]), len(points) - 1)
     (x1, y1), (x2, y2) = ((int(x), int(y)) for x, y in points[at - 1 : at + 1])
     rise = (y2 - y1) * PRICE_ONE
     slope = rise // (x2 - x1) if rise >= 0 else -(-rise // (x2 - x1))
-    rate = slope * used_bps + y1 * PRICE_ONE - slope * x1
-    if rate < 0:
-        raise OverflowError("the borrow rate would be negative")
-    return min(MOST_RATE_BPS, rate // PRICE_ONE)
+    return (slope * used_bps + y1 * PRICE_ONE - slope * x1) // PRICE_ONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,5 +263,5 @@ class WholeBpCurve:
         (x1, y1), (x2, y2) = self.points[at - 1 : at + 1]
         slope = (y2 - y1) / (x2 - x1) if x2 > x1 else 0.0
         rate = y1 + slope * (used - x1)
-        whole = math.floor(rate + 1e-9) if float(used).is_integer() else rate
+        whole = _rate_bps(self.points, int(used)) if float(used).is_integer() else rate
         return min(float(MOST_RATE_BPS), max(0.0, whole)), slope

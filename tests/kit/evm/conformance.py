@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.bench.accuracy import Accuracy
+from tests.bench.accuracy import DAY, Accuracy
 from yieldbot.chains.evm.execution.abi_calls import abi_functions, addresses_in, arguments
 from yieldbot.chains.evm.execution.calldata_rules import numbers_in, objection
 from yieldbot.model.market import Market
@@ -21,6 +21,22 @@ async def markets_of(chain: Accuracy, protocol: str) -> list[Market]:
     found = [market for market in await chain.markets() if market.protocol == protocol]
     assert found, f"the sandbox has no market of {protocol}: deploy one in yieldbot/sandbox"
     return found
+
+
+async def claimed(chain: Accuracy, market: Market) -> int:
+    """A deposit that is a request is inside once it was served, as the sandbox's double is after a day, and claimed;
+    any other is inside already. Returns the seconds for which it may have earned meanwhile."""
+    state = await chain.state(market)
+    if not state.enters_by_request:
+        return 0
+    assert state.leaving is not None and state.leaving.entering and not state.shares
+    await chain.wait(2 * DAY)
+    served = await chain.state(market)
+    assert served.leaving is not None and served.leaving.entered
+    calls = chain.adapters[market.protocol].cancel_exit(served, chain.owner)
+    check_calls(chain, market, calls, None)
+    await chain.do(calls, chain.owner)
+    return 2 * DAY + 60
 
 
 def check_calls(chain: Accuracy, market: Market, calls: tuple[EvmCall, ...], amount_raw: int | None) -> None:

@@ -306,6 +306,17 @@ def test_what_is_ready_is_collected_where_it_is_worth_its_gas() -> None:
     assert [s.leg for s in called] == [Leg(LegKind.CANCEL, where, usdc(4))], "what is taken in again is not all of it"
 
 
+def test_what_is_ready_is_collected_before_any_move() -> None:
+    """A move may be due in each run for months, while what is ready earns nothing."""
+    moving, policy = snapshot(5_000, GOOD, held_there(0.02)), loose(horizon_days=30.0)
+    assert [leg.kind for leg in legs(decide(moving, policy, JOB, NOW).outcome)] == [LegKind.DEPOSIT]
+    state = held_there(0.02, leaving=outward(ready=10_000))
+    view = snapshot(5_000, GOOD, state)
+    assert [leg.kind for leg in legs(decide(view, policy, JOB, NOW).outcome)] == [LegKind.COLLECT]
+    stuck = snapshot(5_000, GOOD, replace(state, stuck="it reverts"))
+    assert [leg.kind for leg in legs(decide(stuck, policy, JOB, NOW).outcome)] == [LegKind.DEPOSIT], "it keeps nothing"
+
+
 def test_a_plan_of_steps_is_the_sum_of_them_and_waits_for_cheap_gas() -> None:
     view = snapshot(0, held_there(0.02, leaving=outward(ready=4, back=3)), GOOD)
     assessed = assess(view, EASY)

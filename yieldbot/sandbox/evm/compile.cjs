@@ -20,8 +20,8 @@ const OZ5 = [
 const UNITS = {
   ours: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: own('.') },
   doubles: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: own('doubles') },
-  traps: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: ['traps/Traps.sol', 'traps/AsyncVault.sol',
-    'traps/NumberedVault.sol', 'traps/RollupDoubles.sol'] },
+  traps: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: ['traps/Traps.sol', 'traps/NumberedVault.sol',
+    'traps/RollupDoubles.sol'] },
   aave: { solc: 'solc', evm: 'shanghai', runs: 200, remap: OZ5, sources: aave([
     'protocol/configuration/PoolAddressesProvider', 'protocol/configuration/ACLManager',
     'instances/PoolInstance', 'instances/PoolConfiguratorInstance', 'instances/ATokenInstance',

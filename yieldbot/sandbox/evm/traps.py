@@ -16,12 +16,13 @@ WARP_BLOCKS, WARP_SECONDS = 48, 3600
 async def deploy_trap(
     node: Node, name: str, asset: str | None, *args: Any, deposited_raw: int = 0, history: bool = True
 ) -> tuple[Deployer, Contract]:
-    """A vault of contracts/traps over ``asset`` (None: the contract takes none), and its deployer. args: further
-    constructor arguments. deposited_raw: base units that the deployer deposits. history: mine 48 blocks an hour apart,
-    so that a trailing rate can be read."""
+    """A vault of contracts/traps or contracts/doubles over ``asset`` (None: the contract takes none), and its deployer.
+    args: further constructor arguments. deposited_raw: base units that the deployer deposits. history: mine 48 blocks
+    an hour apart, so that a trailing rate can be read."""
     accounts = await node.request("eth_accounts", [])
     d = Deployer(node, [checksum(account) for account in accounts])
-    vault = await d.deploy(compiled(units=("traps",))["traps"][name], *([asset] if asset else []), *args)
+    artifact = compiled(units=("traps",))["traps"].get(name) or own()[name]
+    vault = await d.deploy(artifact, *([asset] if asset else []), *args)
     if deposited_raw and asset:
         token = Contract(asset, own()["TestToken"].abi)
         await d.send(token, "approve", vault.address, MAX_UINT256)

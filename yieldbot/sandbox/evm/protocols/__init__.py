@@ -21,6 +21,8 @@ class SandboxProtocol:
 
     protocol: str
     """The adapter's name."""
+    name: str = ""
+    """What ``sandbox up --with`` calls it, which is its file's name; empty: as its adapter."""
     deploy: Callable[[Site], Awaitable[Deployed]]
     """Deploys the protocol and its initial deposits and loans."""
     tolerance_bp: Mapping[str, float] = field(default_factory=dict)
@@ -29,7 +31,7 @@ class SandboxProtocol:
 
 
 def _found() -> dict[str, SandboxProtocol]:
-    return {one.protocol: one for one in modules(__name__)}
+    return {one.name or one.protocol: one for one in modules(__name__)}
 
 
 def found() -> tuple[str, ...]:

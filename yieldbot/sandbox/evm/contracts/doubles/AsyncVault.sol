@@ -10,6 +10,8 @@ import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.so
 /// (`serveRedeem`, `serveDeposit`) at the price of that moment, and then claimed by `redeem` and `deposit`. All requests
 /// of a controller are one (request id 0), as EIP-7540 allows. `previewRedeem` reverts, as it demands. What is asked for
 /// can be called back (ERC-7887): shares of a request that was not served yet are there to be claimed at once.
+/// Where `serveAfter` is set nobody is needed: what is asked for is priced at once, can be claimed that many seconds
+/// after the controller's last request, and cannot be called back. Income drips in as in DripVault.
 contract AsyncVault is ERC4626 {
     error OnlyAsync();
     error NotOperator();
@@ -25,6 +27,10 @@ contract AsyncVault is ERC4626 {
 
     address public immutable admin;
     bool public immutable asyncDeposit;
+    uint256 public serveAfter; // 0: whoever waits for `admin`
+    uint256 public perSecond;
+    uint256 public start;
+    uint256 public funded;
     uint256 private _waiting; // assets of requests and claims: nobody's shares
     mapping(address => mapping(address => bool)) public isOperator;
     mapping(address => uint256) private _pendingShares;
@@ -36,14 +42,16 @@ contract AsyncVault is ERC4626 {
     mapping(address => uint256) private _depositShares;
     mapping(address => uint256) private _assetsBack;
     mapping(address => bool) public cancelling;
+    mapping(address => uint256) private _lockedUntil;
 
     constructor(IERC20 asset_, bool asyncDeposit_) ERC20("Async Vault", "async") ERC4626(asset_) {
         (admin, asyncDeposit) = (msg.sender, asyncDeposit_);
     }
 
     function supportsInterface(bytes4 id) external view returns (bool) {
+        if (id == 0xe76cffc7 || id == 0x8bf840e3) return serveAfter == 0 && (asyncDeposit || id == 0xe76cffc7);
         return id == 0x01ffc9a7 || id == 0xe3bc4e65 || id == 0x2f0a18c5 || id == 0x620ee8e4
-            || id == 0xe76cffc7 || (asyncDeposit && (id == 0xce3bbe50 || id == 0x8bf840e3));
+            || (asyncDeposit && id == 0xce3bbe50);
     }
 
     function share() external view returns (address) {
@@ -51,7 +59,24 @@ contract AsyncVault is ERC4626 {
     }
 
     function totalAssets() public view override returns (uint256) {
-        return IERC20(asset()).balanceOf(address(this)) - _waiting;
+        uint256 dripped = perSecond * (block.timestamp - start);
+        uint256 toCome = dripped < funded ? funded - dripped : 0;
+        return IERC20(asset()).balanceOf(address(this)) - _waiting - toCome;
+    }
+
+    function setServeAfter(uint256 after_) external {
+        require(msg.sender == admin, "admin");
+        serveAfter = after_;
+    }
+
+    function drip(uint256 amount, uint256 perSecond_) external {
+        require(msg.sender == admin && funded == 0, "admin");
+        (perSecond, start, funded) = (perSecond_, block.timestamp, amount);
+        SafeERC20.safeTransferFrom(IERC20(asset()), msg.sender, address(this), amount);
+    }
+
+    function _locked(address controller) private view returns (bool) {
+        return block.timestamp < _lockedUntil[controller];
     }
 
     function setOperator(address operator, bool approved) external returns (bool) {
@@ -67,15 +92,19 @@ contract AsyncVault is ERC4626 {
         _transfer(owner, address(this), shares);
         _pendingShares[controller] += shares;
         emit RedeemRequest(controller, owner, 0, msg.sender, shares);
+        if (serveAfter != 0) {
+            _redeemNow(controller);
+            _lockedUntil[controller] = block.timestamp + serveAfter;
+        }
         return 0;
     }
 
     function pendingRedeemRequest(uint256, address controller) external view returns (uint256) {
-        return _pendingShares[controller];
+        return _pendingShares[controller] + (_locked(controller) ? _claimShares[controller] : 0);
     }
 
     function claimableRedeemRequest(uint256, address controller) external view returns (uint256) {
-        return _claimShares[controller];
+        return maxRedeem(controller);
     }
 
     function cancelRedeemRequest(uint256 requestId, address controller) external {
@@ -102,6 +131,10 @@ contract AsyncVault is ERC4626 {
     /// What somebody off the chain does some day: a controller's whole request is priced and can be claimed.
     function serveRedeem(address controller) external {
         require(msg.sender == admin, "admin");
+        _redeemNow(controller);
+    }
+
+    function _redeemNow(address controller) private {
         uint256 shares = _pendingShares[controller];
         uint256 assets = convertToAssets(shares);
         _pendingShares[controller] = 0;
@@ -112,22 +145,22 @@ contract AsyncVault is ERC4626 {
     }
 
     function maxRedeem(address controller) public view override returns (uint256) {
-        return _claimShares[controller];
+        return _locked(controller) ? 0 : _claimShares[controller];
     }
 
     function maxWithdraw(address controller) public view override returns (uint256) {
-        return _claimAssets[controller];
+        return _locked(controller) ? 0 : _claimAssets[controller];
     }
 
     function redeem(uint256 shares, address receiver, address controller) public override returns (uint256 assets) {
-        _mine(controller);
+        _ready(controller);
         uint256 all = _claimShares[controller];
         assets = shares == all ? _claimAssets[controller] : _claimAssets[controller] * shares / all;
         _pay(controller, receiver, shares, assets);
     }
 
     function withdraw(uint256 assets, address receiver, address controller) public override returns (uint256 shares) {
-        _mine(controller);
+        _ready(controller);
         uint256 all = _claimAssets[controller];
         shares = assets == all
             ? _claimShares[controller]
@@ -162,15 +195,19 @@ contract AsyncVault is ERC4626 {
         _waiting += assets;
         _pendingDeposit[controller] += assets;
         emit DepositRequest(controller, owner, 0, msg.sender, assets);
+        if (serveAfter != 0) {
+            _depositNow(controller);
+            _lockedUntil[controller] = block.timestamp + serveAfter;
+        }
         return 0;
     }
 
     function pendingDepositRequest(uint256, address controller) external view returns (uint256) {
-        return _pendingDeposit[controller];
+        return _pendingDeposit[controller] + (_locked(controller) ? _depositAssets[controller] : 0);
     }
 
     function claimableDepositRequest(uint256, address controller) external view returns (uint256) {
-        return _depositAssets[controller];
+        return _locked(controller) ? 0 : _depositAssets[controller];
     }
 
     function cancelDepositRequest(uint256, address controller) external {
@@ -205,6 +242,10 @@ contract AsyncVault is ERC4626 {
 
     function serveDeposit(address controller) external {
         require(msg.sender == admin && _pendingDeposit[controller] > 0, "admin");
+        _depositNow(controller);
+    }
+
+    function _depositNow(address controller) private {
         cancelling[controller] = false;
         uint256 assets = _pendingDeposit[controller];
         uint256 shares = convertToShares(assets);
@@ -215,11 +256,13 @@ contract AsyncVault is ERC4626 {
     }
 
     function maxDeposit(address controller) public view override returns (uint256) {
-        return asyncDeposit ? _depositAssets[controller] : type(uint256).max;
+        if (!asyncDeposit) return type(uint256).max;
+        return _locked(controller) ? 0 : _depositAssets[controller];
     }
 
     function maxMint(address controller) public view override returns (uint256) {
-        return asyncDeposit ? _depositShares[controller] : type(uint256).max;
+        if (!asyncDeposit) return type(uint256).max;
+        return _locked(controller) ? 0 : _depositShares[controller];
     }
 
     function previewDeposit(uint256 assets) public view override returns (uint256) {
@@ -239,7 +282,7 @@ contract AsyncVault is ERC4626 {
 
     function deposit(uint256 assets, address receiver, address controller) public returns (uint256 shares) {
         if (!asyncDeposit) revert OnlyAsync();
-        _mine(controller);
+        _ready(controller);
         shares = _depositShares[controller] * assets / _depositAssets[controller];
         _take(controller, receiver, assets, shares);
     }
@@ -251,7 +294,7 @@ contract AsyncVault is ERC4626 {
 
     function mint(uint256 shares, address receiver, address controller) public returns (uint256 assets) {
         if (!asyncDeposit) revert OnlyAsync();
-        _mine(controller);
+        _ready(controller);
         uint256 all = _depositShares[controller];
         assets = (_depositAssets[controller] * shares + all - 1) / all;
         _take(controller, receiver, assets, shares);
@@ -262,6 +305,11 @@ contract AsyncVault is ERC4626 {
         _depositShares[controller] -= shares;
         _transfer(address(this), receiver, shares);
         emit Deposit(controller, receiver, assets, shares);
+    }
+
+    function _ready(address controller) private view {
+        _mine(controller);
+        require(!_locked(controller), "locked");
     }
 
     function _mine(address controller) private view {
