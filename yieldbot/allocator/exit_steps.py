@@ -48,8 +48,8 @@ def step_plan(
     """A plan with a leg for each step that is due; None if none is, or gas is above the ceiling. requests: whether
     something may be requested; else only what is ready is collected.
 
-    What is ready is collected before anything else is done, since it earns nothing and may change every move; requests
-    are planned when nothing else is due.
+    What is ready is collected first, and nothing is requested in the same plan: the money that arrives may change what
+    is to be withdrawn. Requests are planned when nothing else is due.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0

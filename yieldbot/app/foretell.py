@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from yieldbot.app.memory import FOLDER
 from yieldbot.history.contradicted import contradictions, remembered
 from yieldbot.history.files import spanned_days
-from yieldbot.history.recorded import mean_held
+from yieldbot.history.recorded import mean_held, moved_beside
 from yieldbot.history.store import Store
 from yieldbot.journal.fold import Record
 from yieldbot.model.market import Snapshot
@@ -34,8 +35,8 @@ def with_forecasts(
 
     Where memory and the chain contradict each other, that is named (``Snapshot.contradicted``) and the chain is
     believed: status, cash and caps are the snapshot's, no exit is limited by a forecast, and a forecast from impossible
-    readings is dropped. records: the journal's; they say how much of our own money was in a market when the rates were
-    observed that its forecast is made from.
+    readings is dropped. records: the journal's; they say how much of our own money, and of our
+    other wallets', was in a market when the rates were observed that its forecast is made from.
     """
     folder = data_dir / FOLDER
     if spanned_days(folder, snapshot.block.chain) < LEAST_DAYS:
@@ -49,7 +50,9 @@ def with_forecasts(
     except Exception as failure:  # a fault of memory must not stop a run
         say(f"{folder}: nothing is forecast ({one_line(str(failure), 300)})")
         return snapshot
-    ours = {token: mean_held(records, snapshot, token, policy.mean_days) for token in snapshot.assets}
+    days = seen_days(policy)
+    ours = {token: mean_held(records, snapshot, token, days) for token in snapshot.assets}
+    beside = {token: moved_beside(records, snapshot, token, days) for token in snapshot.assets}
     states = {}
     for key, state in snapshot.states.items():
         said, known = here.get(state.market.id), ours.get(state.market.asset)
@@ -57,7 +60,18 @@ def with_forecasts(
             said = None
         if said is not None and known is not None:
             said = replace(said, ours=min(float(state.held), known.get(state.market.id, 0.0)))
+        if said is not None and (more := beside.get(state.market.asset, {}).get(state.market.id)):
+            said = replace(said, beside=more)
         states[key] = replace(state, forecast=said)
     known_rates = {market: said.mean for market, said in here.items()}
     glanced = tuple(replace(one, outlook=known_rates.get(one.market.id)) for one in snapshot.glanced)
     return replace(snapshot, states=states, glanced=glanced, contradicted=lines)
+
+
+def seen_days(policy: Policy) -> float:
+    """Days before now in which the rates were paid that a forecast is made from, as if each counted alike: twice the
+    mean age of what an exponential mean weighs (its half-life / ln 2), and no more than decisions look ahead."""
+    kind, _, half_life = policy.forecaster.rpartition("-")
+    if kind not in ("paid", "mean"):
+        return policy.mean_days
+    return min(policy.mean_days, 2.0 * float(half_life.removesuffix("d")) / math.log(2.0))

@@ -10,10 +10,12 @@ from yieldbot.app import overview
 from yieldbot.app.alarm_documents import MarketAlarm
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan_documents import ForecastUsed, JobPlan, MarketWayOut, PlanDocument
-from yieldbot.app.plan_parts import AcrossChains, Quarantined, plan_or_hold
+from yieldbot.app.plan_parts import AcrossChains, PlansTogether, Quarantined, plan_or_hold
+from yieldbot.app.together import Together, together
 from yieldbot.app.whatif import WhatIf
 from yieldbot.app.wiring import JobFilter
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.plan import Plan
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from yieldbot.history.holdings import UnreadHolding
     from yieldbot.model.ids import ChainId
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.plan import Hold, Plan
+    from yieldbot.model.plan import Hold
     from yieldbot.model.settings import Job
 
 
@@ -61,6 +63,8 @@ class PlanAnswer:
     """The same in the model's own values, for tables."""
     across: tuple[Across, ...]
     """What bridging would gain, for each asset that is held on several chains."""
+    together: tuple[Together, ...]
+    """Markets that pay less once the plans of several wallets are all carried out."""
     chains: dict[ChainId, str]
     """The names of the jobs' chains."""
     exit_code: int
@@ -97,10 +101,18 @@ def plan(request: PlanRequest, context: Context) -> PlanAnswer:
         )
         jobs.append(PlannedJob(job=job, snapshot=snapshot, unread=lost, outcome=found))
     between = () if what_if.wealth is not None else _across(jobs, what_if, context)
+    pairs = [(one.snapshot, one.outcome) for one in jobs if one.snapshot and isinstance(one.outcome, Plan)]
+    all_in = together(pairs, what_if.policy(context.settings.policy))
     return PlanAnswer(
-        document=PlanDocument(what_if=what_if.document(), jobs=tuple(rows), across_chains=AcrossChains.of(between)),
+        document=PlanDocument(
+            what_if=what_if.document(),
+            jobs=tuple(rows),
+            across_chains=AcrossChains.of(between),
+            together=PlansTogether.of(all_in),
+        ),
         jobs=tuple(jobs),
         across=between,
+        together=all_in,
         chains={job.chain.chain: job.chain.name for job, _ in observed},
         exit_code=overview.exit_code(observed, unread),
     )

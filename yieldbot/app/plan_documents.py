@@ -11,7 +11,7 @@ from yieldbot.app.document import Document, Part
 from yieldbot.app.formatting import number
 from yieldbot.app.market_documents import WayOut
 from yieldbot.app.parts import JobHead
-from yieldbot.app.plan_parts import AcrossChains, PlanOrHold, Quarantined
+from yieldbot.app.plan_parts import AcrossChains, PlanOrHold, PlansTogether, Quarantined
 from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:
@@ -119,4 +119,7 @@ class PlanDocument(Document):
     )
     across_chains: tuple[AcrossChains, ...] = Field(
         description="what bridging would gain, for each asset that jobs on several chains hold"
+    )
+    together: tuple[PlansTogether, ...] = Field(
+        default=(), description="markets that pay less once the plans of several wallets are all carried out"
     )

@@ -11,6 +11,7 @@ from yieldbot.allocator.across import Across
 from yieldbot.app.document import Part
 from yieldbot.app.formatting import number
 from yieldbot.app.parts import Money
+from yieldbot.app.together import Together
 from yieldbot.history.holdings import UnreadHolding
 from yieldbot.model import plan as model
 
@@ -233,6 +234,33 @@ class AcrossChains(Part):
                 gain_per_year=number(one.gain_per_year),
                 worth=number(one.worth),
                 shifts=tuple(Shift(chain_id=chain, tokens=number(tokens)) for chain, tokens in one.shifts.items()),
+            )
+            for one in found
+        )
+
+
+class PlansTogether(Part):
+    """A market into which several wallets' plans put money. Each plan's figures count its own deposit only."""
+
+    chain_id: str = Field(description="the chain, as CAIP-2 identifier")
+    market_id: str = Field(description="the market's identifier")
+    name: str = Field(description="its name")
+    plans: int = Field(description="how many plans put money in")
+    amount: Money = Field(description="what all plans together put in, less what they take out")
+    apy_alone: float | None = Field(description="the highest APY that one of these plans says")
+    apy_together: float | None = Field(description="the APY after all of them")
+
+    @classmethod
+    def of(cls, found: Sequence[Together]) -> tuple[PlansTogether, ...]:
+        return tuple(
+            cls(
+                chain_id=one.chain,
+                market_id=one.market_id,
+                name=one.name,
+                plans=one.plans,
+                amount=Money.of(one.amount),
+                apy_alone=number(one.alone),
+                apy_together=number(one.together),
             )
             for one in found
         )

@@ -25,6 +25,7 @@ from yieldbot.model.text import counted
 if TYPE_CHECKING:
     from yieldbot.app.market_documents import YieldsDocument
     from yieldbot.app.results import Across, MeasuredPosition
+    from yieldbot.app.together import Together
     from yieldbot.app.totals import AssetTotals
 
 
@@ -255,4 +256,17 @@ def _bridging(one: Across, chains: Mapping[ChainId, str]) -> str:
     return (
         f"Across chains: bridging {one.symbol} ({left}, {came}) would earn {one.gain_per_year:z,.2f} a year more; it "
         f"pays within the horizon if bridging costs less than {one.worth:z,.2f}. Nothing is bridged."
+    )
+
+
+def in_one_market(found: Sequence[Together]) -> RenderableType:
+    """What markets pay once all plans are carried out, a line for each."""
+    return Group(*(Text(_in_one_market(one)) for one in found))
+
+
+def _in_one_market(one: Together) -> str:
+    what = f"{money(one.amount)} {one.amount.token.symbol} into {one.name}"
+    return (
+        f"Together: {one.plans} plans put {what}: with all of it in, it would pay {percent(one.together)} APY, "
+        f"not {percent(one.alone)}; each plan above counts its own deposit only."
     )

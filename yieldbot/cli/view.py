@@ -208,6 +208,7 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
     parts += _skipped([(one.job, one.skipped or "") for one in found.jobs if one.snapshot is None])
     seen = [one.snapshot for one in found.jobs if one.snapshot is not None]
     parts += [lambda line=line: line for line in listings.not_looked(seen)]
+    parts += [lambda: listings.in_one_market(found.together)] if found.together else []
     parts += [lambda: listings.bridging(found.across, found.chains)] if found.across else []
     context.show(found.document.as_json(), *parts)
     return found.exit_code

@@ -310,7 +310,8 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
         return Decision(assessments, allocation, moves)
     if isinstance(moves, Plan) and (why := not_again(moves, given.records, given.now)) is not None:
         moves = Hold(why, allocation)
-    if (ready := collections(judged)) is not None and not_again(ready, given.records, given.now) is None:
+    ready = collections(judged)
+    if ready is not None and not_again(ready, given.records, given.now) is None and _first(snapshot, ready, moves):
         return Decision(assessments, allocation, ready)
     if isinstance(moves, Plan):
         return Decision(assessments, allocation, moves)
@@ -320,6 +321,17 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
     if (message := no_new_money(snapshot, guarded.policy, job.base)) is not None:
         moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {message}")
     return Decision(assessments, allocation, moves)
+
+
+def _first(snapshot: Snapshot, ready: Plan, moves: Plan | Hold) -> bool:
+    """Whether what is ready is collected before the moves are made: unless these put at least as much idle money in. So
+    neither waits for long, whether moves are due in each run or a queue pays a little in each."""
+    if isinstance(moves, Hold):
+        return True
+    idle = {state.market.id for state in snapshot.idle}
+    enters = sum(float(one.amount) * snapshot.price(one.amount.token) for one in moves.moves if one.source in idle)
+    comes = sum(float(leg.amount) * snapshot.price(leg.amount.token) for leg in ready.legs)
+    return comes > enters
 
 
 def _moved(given: Inputs, policy: Policy, assessments: Sequence[Assessment]) -> tuple[Allocation, Plan | Hold]:

@@ -17,7 +17,7 @@ from yieldbot.history.holdings import (
 )
 from yieldbot.history.predictions import recorded_forecast
 from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, TxSigned
+from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, TxSettled, TxSigned
 from yieldbot.journal.observations import RecordedHolding, RecordedPrices
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Token
@@ -26,6 +26,7 @@ from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Plan
 from yieldbot.model.plan import plan_id as plan_id_of
 from yieldbot.model.policy import Policy
+from yieldbot.model.tx import Confirmed
 
 
 def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, before: Snapshot | None = None) -> None:
@@ -104,6 +105,29 @@ def mean_held(
         for key, tokens in held.items():
             sums[key] = sums.get(key, 0.0) + part * tokens
     return sums
+
+
+def moved_beside(records: Sequence[Record], snapshot: Snapshot, asset: Token, days: float) -> Mapping[MarketId, float]:
+    """Whole tokens of an asset that our other accounts on the chain have in each market now, less what they had there
+    on average over the last ``days``, from their confirmed transactions: all of what they put in just now, half of what
+    has been there for half of the time. records: the journal's, which reach back a week for other accounts; what
+    happened before counts as having been there all along."""
+    end, here = snapshot.block.timestamp, snapshot.block.chain
+    signed: dict[str, MarketId] = {}
+    found: dict[MarketId, float] = {}
+    for record in records:
+        entry = record.entry
+        if isinstance(entry, TxSigned) and entry.chain == here and entry.owner != snapshot.owner:
+            signed[entry.hash] = entry.market_id
+        if not isinstance(entry, TxSettled) or not isinstance(entry.outcome, Confirmed):
+            continue
+        market = signed.get(entry.outcome.hash)
+        if market is None or market not in snapshot.states or days <= 0.0:
+            continue
+        missed = min(1.0, max(0.0, 1.0 - (end - entry.outcome.block.timestamp) / (days * 86_400)))
+        went_in = -sum(delta.raw for delta in entry.outcome.deltas if delta.token == asset) / asset.one
+        found[market] = found.get(market, 0.0) + missed * went_in
+    return found
 
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[MeasuredPosition, ...]:

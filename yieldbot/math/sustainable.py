@@ -28,6 +28,9 @@ from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
 
+LEAST_SUPPLY = 0.001
+"""At least this fraction of others' money is assumed to have been there when a forecast's rates were observed."""
+
 
 def capped(curve: YieldCurve, held: float, at_max_utilisation: float, at_kink: float = -math.inf) -> YieldCurve:
     """The curve with the rates of a utilisation spike capped; the curve itself if nothing changes.
@@ -91,12 +94,30 @@ def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals:
         return state.curve
     if state.forecast is None:
         return _capped_curve(state, policy, ignore_withdrawals)
-    counted = float(state.held) if state.forecast.ours is None else state.forecast.ours
-    level = state.forecast.mean, policy.horizon_seconds
+    ours = float(state.held) if state.forecast.ours is None else state.forecast.ours
+    rate, counted = _before(state.curve, state.forecast.mean, ours, state.forecast.beside, policy.horizon_seconds)
+    level = rate, policy.horizon_seconds
     if isinstance(state.curve, LineOfRates):
         curve, held = at_level(state.curve, counted, *level), float(state.held)
         return capped(curve, held, math.inf if ignore_withdrawals else holding_at(curve, policy.max_utilisation_entry))
     return at_level(_capped_curve(state, policy, ignore_withdrawals), counted, *level)
+
+
+def _before(curve: YieldCurve, rate: float, ours: float, beside: float, horizon_seconds: float) -> tuple[float, float]:
+    """(the rate, the holding of ours at which the curve pays it): a forecast belongs to a market without the money that
+    our other wallets have brought since (``beside``), which the curve counts among others' money already.
+
+    A curve over the market's whole supply is asked for that smaller one. A vault that is looked through has no such
+    supply: its forecast falls as its own curve does if that much is added to what we hold.
+    """
+    others = float(getattr(curve, "others", 0.0))
+    if not beside or (isinstance(curve, LookThroughCurve) and beside < 0.0):
+        return rate, ours
+    if others > 0.0 and not isinstance(curve, LookThroughCurve):
+        least = max(LEAST_SUPPLY * others, float(getattr(curve, "borrowed", 0.0)))
+        return rate, max(ours - beside, least - others)
+    now, then = curve.apr(ours, horizon_seconds), curve.apr(ours + max(0.0, beside), horizon_seconds)
+    return rate * min(1.0, then / now) if now > 0.0 <= then else rate, ours
 
 
 def _capped_curve(state: MarketState, policy: Policy, ignore_withdrawals: bool) -> YieldCurve:

@@ -115,6 +115,9 @@ class RateForecast:
     """How much of our holding (whole tokens) the forecast already counts as being in the market; None: all that we hold
     now. Money that has just arrived is not in the rates that the forecast was made from, and lowers what is paid from
     now on."""
+    beside: float = 0.0
+    """How much more of our other wallets' money (whole tokens) is in the market now than was on average while the rates
+    were observed that the forecast was made from; below 0: less. It lowers what is paid from now on as ours does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

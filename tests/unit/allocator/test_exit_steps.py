@@ -306,15 +306,20 @@ def test_what_is_ready_is_collected_where_it_is_worth_its_gas() -> None:
     assert [s.leg for s in called] == [Leg(LegKind.CANCEL, where, usdc(4))], "what is taken in again is not all of it"
 
 
-def test_what_is_ready_is_collected_before_any_move() -> None:
-    """A move may be due in each run for months, while what is ready earns nothing."""
-    moving, policy = snapshot(5_000, GOOD, held_there(0.02)), loose(horizon_days=30.0)
-    assert [leg.kind for leg in legs(decide(moving, policy, JOB, NOW).outcome)] == [LegKind.DEPOSIT]
+def test_neither_what_is_ready_nor_a_move_waits_for_the_other_for_ever() -> None:
+    """Moves may be due in each run for months, and a queue may pay a little in each."""
+    policy = loose(horizon_days=30.0)
     state = held_there(0.02, leaving=outward(ready=10_000))
-    view = snapshot(5_000, GOOD, state)
-    assert [leg.kind for leg in legs(decide(view, policy, JOB, NOW).outcome)] == [LegKind.COLLECT]
-    stuck = snapshot(5_000, GOOD, replace(state, stuck="it reverts"))
-    assert [leg.kind for leg in legs(decide(stuck, policy, JOB, NOW).outcome)] == [LegKind.DEPOSIT], "it keeps nothing"
+
+    def does(idle: float, *states: MarketState) -> list[LegKind]:
+        return [leg.kind for leg in legs(decide(snapshot(idle, GOOD, *states), policy, JOB, NOW).outcome)]
+
+    assert does(5_000, held_there(0.02)) == [LegKind.DEPOSIT]
+    assert does(5_000, state) == [LegKind.COLLECT] and does(15_000, state) == [LegKind.DEPOSIT]
+    poor = market("poor", ConstantCurve(0.01), held=50_000.0)
+    assert does(0, poor) == [LegKind.WITHDRAW, LegKind.DEPOSIT] and does(0, state, poor) == [LegKind.COLLECT]
+    stuck = replace(state, stuck="it reverts")
+    assert does(5_000, stuck) == [LegKind.DEPOSIT], "what fails keeps nothing else"
 
 
 def test_a_plan_of_steps_is_the_sum_of_them_and_waits_for_cheap_gas() -> None:

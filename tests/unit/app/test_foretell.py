@@ -85,3 +85,10 @@ def test_a_forecast_knows_how_much_of_ours_was_there(tmp_path: Path) -> None:
     assert told is not None and told.ours == pytest.approx(350)
     unknown = with_forecasts(view, folder, loose(), pytest.fail).of(SPIKED.market.id).forecast
     assert unknown is not None and unknown.ours is None
+
+
+@pytest.mark.parametrize(
+    ("name", "ahead", "days"), [("paid-3d", 7.0, 7.0), ("mean-1d", 30.0, 2.885), ("spike", 30.0, 30.0)]
+)
+def test_a_forecast_has_seen_the_days_that_it_weighs(name: str, ahead: float, days: float) -> None:
+    assert foretell.seen_days(loose(forecaster=name, horizon_days=ahead)) == pytest.approx(days, rel=1e-3)

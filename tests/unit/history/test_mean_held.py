@@ -11,12 +11,15 @@ from tests.kit.market_builder import BLOCK, USDC, kinked, market, snapshot
 from tests.kit.policies import loose
 from tests.unit.risk.test_protections import moved
 from yieldbot.allocator.market_curve import curve_of
-from yieldbot.history.recorded import mean_held
+from yieldbot.history.recorded import mean_held, moved_beside
 from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import Observed, TxSigned
+from yieldbot.journal.journal_entries import Observed, TxSettled, TxSigned
 from yieldbot.journal.observations import RecordedHolding
+from yieldbot.math.curves import ConstantCurve, DilutedCurve, LookThroughCurve, VaultSlot
+from yieldbot.model.curve import YieldCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import RateForecast
+from yieldbot.model.tx import Confirmed
 
 DAY = 86_400
 A = market("a", kinked(1e6, 8e5), held=700)
@@ -92,3 +95,50 @@ def test_our_own_money_lowers_what_is_forecast_without_it(ours: float | None, ex
         assert found.apr(100_000, h) == pytest.approx(expected, rel=0.01)
     else:
         assert found.apr(100_000 if ours is None else ours, h) == pytest.approx(0.05)
+
+
+def beside(whole: float, days_ago: float, *, owner: str = "0x1", outcome: str = "confirmed") -> list[Record]:
+    """A transaction of another account of ours that moved so much into the market; negative: out of it."""
+    found = []
+    for one in moved(1, MarketId(KEY), whole, days_ago * 24, outcome):
+        entry = replace(one.entry, owner=owner)  # type: ignore[call-arg]
+        if isinstance(entry, TxSettled) and isinstance(entry.outcome, Confirmed):
+            then = replace(BLOCK, timestamp=BLOCK.timestamp - int(days_ago * DAY))
+            entry = replace(entry, outcome=replace(entry.outcome, block=then))
+        found.append(replace(one, entry=entry))
+    return found
+
+
+def test_what_our_other_wallets_brought_counts_for_as_long_as_it_was_not_there() -> None:
+    def more(*records: Record) -> dict[MarketId, float]:
+        return dict(moved_beside(records, SEEN, USDC, 7.0))
+
+    assert more(*beside(700, 0.0)) == {KEY: pytest.approx(700)}
+    assert more(*beside(700, 3.5)) == {KEY: pytest.approx(350)} and more(*beside(700, 8.0)) == {KEY: 0.0}
+    assert more(*beside(-700, 0.0)) == {KEY: pytest.approx(-700)}
+    assert more(*beside(700, 0.0, owner=SEEN.owner)) == {} == more(*beside(700, 0.0, outcome="reverted"))
+    elsewhere = replace(SEEN, block=replace(BLOCK, chain="eip155:10"))
+    assert moved_beside(beside(700, 0.0), elsewhere, USDC, 7.0) == {}
+
+
+BUSY = kinked(1e6, 8e5)
+VAULT = LookThroughCurve(1e6, 0.0, 0.0, (VaultSlot(BUSY, 0.9e6, 2e6, 2e6),), (0,))
+
+
+@pytest.mark.parametrize(
+    ("curve", "paid"),
+    [(DilutedCurve(2e6, 1e5), 0.05), (BUSY, None), (ConstantCurve(0.05), 0.10), (VAULT, None)],
+)
+def test_a_forecast_falls_by_what_our_other_wallets_brought_since(curve: YieldCurve, paid: float | None) -> None:
+    """10 % was forecast of a market of 1,000,000; another wallet of ours put in as much since."""
+    said = RateForecast(mean=0.10, low=0.04, high=0.16, days=7.0, ours=0.0)
+    state = replace(market("a", curve), forecast=said)
+    h, policy = loose().horizon_seconds, loose()
+    before = curve_of(state, policy).apr(1_000.0, h)
+    for more in (1e5, 1e6, 1e9):
+        after = curve_of(replace(state, forecast=replace(said, beside=more)), policy).apr(1_000.0, h)
+        assert after <= before and after >= 0.0
+        if more == 1e6 and paid is not None:
+            assert after == pytest.approx(paid, rel=0.002)
+    less = curve_of(replace(state, forecast=replace(said, beside=-1e5)), policy).apr(1_000.0, h)
+    assert less >= before * (1 - 1e-9)

@@ -1,0 +1,67 @@
+"""What markets would pay once the plans of several wallets are all carried out, each of which counts its own deposit
+only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from yieldbot.app.yields import apy_after
+from yieldbot.model.amounts import Amount
+from yieldbot.model.dataclass import dataclass
+from yieldbot.model.market import Kind
+
+if TYPE_CHECKING:
+    from yieldbot.model.ids import MarketId
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.plan import Plan
+    from yieldbot.model.policy import Policy
+
+LEAST_FALL = 1e-4
+"""A fall of the APY by less than this is not worth a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A market into which the plans of several wallets put money."""
+
+    chain: str
+    """Its chain's id."""
+    market_id: MarketId
+    """The market."""
+    name: str
+    """Its name."""
+    plans: int
+    """How many plans put money in."""
+    amount: Amount
+    """What all plans together put in, less what they take out."""
+    alone: float
+    """The highest APY that one of these plans says, as a fraction."""
+    together: float
+    """The APY after all of them."""
+
+
+def together(planned: Iterable[tuple[Snapshot, Plan]], policy: Policy) -> tuple[Together, ...]:
+    """The markets that would pay less after all plans than after each alone, those with the most money first."""
+    going: dict[tuple[str, MarketId], list[tuple[Snapshot, Amount, Amount]]] = {}
+    for snapshot, plan in planned:
+        for market_id, target in plan.allocation.targets.items():
+            state = snapshot.states.get(market_id)
+            if state is None or state.market.kind is Kind.IDLE or target == state.held:
+                continue
+            going.setdefault((snapshot.block.chain, market_id), []).append((snapshot, state.held, target))
+    found = []
+    for (chain, market_id), changes in going.items():
+        entering = [one for one in changes if one[2] > one[1]]
+        raw = sum(target.raw - held.raw for _, held, target in changes)
+        if len(entering) < 2 or raw <= 0:
+            continue
+        horizon = policy.horizon_seconds
+        alone = max(apy_after(seen.of(market_id), target, horizon, policy).value for seen, _, target in entering)
+        state = entering[0][0].of(market_id)
+        all_in = Amount(state.market.asset, state.held.raw + raw)
+        paid = apy_after(state, all_in, horizon, policy).value
+        if alone - paid >= LEAST_FALL:
+            amount = Amount(state.market.asset, raw)
+            found.append(Together(chain, market_id, state.market.name, len(entering), amount, alone, paid))
+    return tuple(sorted(found, key=lambda one: -float(one.amount)))
