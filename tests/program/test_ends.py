@@ -135,6 +135,14 @@ def test_a_node_that_is_down_skips_its_chain(tmp_path: Path) -> None:
     assert "event=skipped" in ended.err and "SECRETKEY" not in ended.out + ended.err
 
 
+def test_csv_says_beside_itself_what_it_lacks(tmp_path: Path) -> None:
+    ended = yieldbot(
+        "--config", written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n"), "markets", "--csv", cwd=tmp_path
+    )
+    assert ended.code == 1 and ended.out.splitlines()[0].startswith("id,market,") and len(ended.out.splitlines()) == 1
+    assert "main: USDC on testnet skipped: RPC endpoint 127.0.0.1:9" in ended.err
+
+
 def test_unknown_job_flags_say_what_is_known(tmp_path: Path) -> None:
     path = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
     for flag, known in (("--wallet", "main"), ("--chain", "testnet"), ("--asset", "USDC")):

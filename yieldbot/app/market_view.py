@@ -95,6 +95,17 @@ class View:
         )
 
 
+FLAGS = {
+    "protocol": "--protocol",
+    "min_supplied": "--min-supplied",
+    "exit_within_hours": "--exit-within",
+    "sort": "--sort",
+    "reverse": "--reverse",
+    "top": "--top",
+}
+"""By name of a view's field: the flag that sets it."""
+
+
 def rows_of(jobs: Sequence[JobMarkets | JobHead], view: View) -> list[tuple[JobMarkets, Market]]:
     """Each shown market with its job, in the view's order: what is held comes first whatever the order is."""
     rows = [(job, one) for job in jobs if isinstance(job, JobMarkets) for one in job.markets if view.shows(one)]

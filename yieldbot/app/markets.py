@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app import overview, yields
 from yieldbot.app.liquidity import PoolsAnswer, pools
 from yieldbot.app.market_documents import JobMarkets, YieldsDocument, glanced_markets, markets_of, unread_markets
-from yieldbot.app.market_view import View, arranged
+from yieldbot.app.market_view import FLAGS, View, arranged
 from yieldbot.app.parts import JobHead
 from yieldbot.app.risk_free import risk_free
 from yieldbot.app.whatif import amount_of
@@ -86,6 +86,9 @@ def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsA
     request.view.check()
     if request.kind == "lp" and request.min_safety is not None:
         raise ConfigError("--min-safety: pools have no safety grade: leave --kind lp out")
+    if request.kind == "lp" and request.view != View():
+        named = ", ".join(FLAGS[name] for name in FLAGS if getattr(request.view, name) != getattr(View(), name))
+        raise ConfigError(f"{named}: pools are not filtered or sorted: leave it out, or --kind lp")
     return pools(request, context) if request.kind == "lp" else _markets(request, context)
 
 

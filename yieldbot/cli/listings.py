@@ -76,11 +76,15 @@ def markets(
     wheres = _wheres([one.job for one in found])
     lines: list[RenderableType] = [table(_title("Markets", jobs), document, found, wheres, shown), Text(note)]
     for one in found:
-        lines += [
-            Text(f"not read: {bad.market.name}: {bad.reason}", style="yellow") for bad in one.snapshot.quarantined
-        ]
+        lines += unread([one])
         lines += _glanced(one, horizon_seconds)
     return Group(*lines, *not_looked(one.snapshot for one in found))
+
+
+def unread(found: Sequence[ListedMarkets]) -> list[Text]:
+    """A line for each market that could not be read, with the reason."""
+    bad = [bad for one in found for bad in one.snapshot.quarantined]
+    return [Text(f"not read: {one.market.name}: {one.reason}", style="yellow") for one in bad]
 
 
 UNSEEN = "who can change its contracts"

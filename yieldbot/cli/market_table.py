@@ -151,6 +151,11 @@ COLUMNS: Mapping[str, Column] = {
     "flags": Column("Flags", _flags, _flags),
 }
 """By the name that ``--columns`` takes."""
+INTERVAL: Sequence[tuple[str, Callable[[Row], object]]] = (
+    ("forecast_low", lambda r: None if r.market.forecast is None else r.market.forecast.low),
+    ("forecast_high", lambda r: None if r.market.forecast is None else r.market.forecast.high),
+)
+"""What CSV has beside the forecast: the ends of its 80 % interval."""
 
 
 def chosen(text: str | None) -> tuple[str, ...] | None:
@@ -196,11 +201,16 @@ def to_csv(document: YieldsDocument, listed: Sequence[ListedMarkets], wheres: Se
     names = shown.columns or tuple(name for name in COLUMNS if name != "where")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(("id", "market", "protocol", "kind", "chain", "wallet", "asset", *names))
+    values = {
+        title: value
+        for name in names
+        for title, value in ((name, COLUMNS[name].value), *(INTERVAL if name == "forecast" else ()))
+    }
+    writer.writerow(("id", "market", "protocol", "kind", "chain", "wallet", "asset", *values))
     for row in _rows(document, listed, wheres, shown.view):
         one, job = row.market, row.job
         head = (one.id, one.name, one.protocol, one.kind, job.chain, job.wallet, job.asset)
-        cells = (COLUMNS[name].value(row) for name in names)
+        cells = (value(row) for value in values.values())
         writer.writerow([*map(cell_text, head), *(_written(cell) for cell in cells)])
     return text.getvalue()
 

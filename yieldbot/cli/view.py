@@ -88,6 +88,8 @@ def markets(args: argparse.Namespace, context: Screen) -> int:
     columns = chosen(args.columns)
     if args.csv and args.json:
         raise ConfigError("--csv and --json: choose one of them")
+    if args.kind == "lp" and (args.csv or columns is not None):
+        raise ConfigError("--csv, --columns: pools have a table of their own: leave them out, or --kind lp")
     if args.watch is not None and not LEAST_WATCH_SECONDS <= args.watch <= MOST_WATCH_SECONDS:
         raise ConfigError(f"--watch: write seconds, {LEAST_WATCH_SECONDS} to {MOST_WATCH_SECONDS:,}")
     view = market_view.View(
@@ -125,6 +127,8 @@ def _markets(
     shown = Shown(view=view, columns=columns, width=context.console().width)
     if args.csv:
         sys.stdout.write(listings.markets_csv(found.listed, found.document, shown))
+        for line in (*skipped(found.skipped), *listings.unread(found.listed)):
+            context.complain(line.plain)
         return found.exit_code
     parts: list[Any] = []
     if found.listed:

@@ -18,6 +18,7 @@ from yieldbot.app.context import Context
 from yieldbot.app.document import SCHEMAS
 from yieldbot.app.liquidity_documents import PoolsDocument
 from yieldbot.app.market_documents import JobMarkets, YieldsDocument
+from yieldbot.app.market_view import View
 from yieldbot.app.markets import MarketsAnswer, MarketsRequest, markets
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan import PlanRequest, plan
@@ -148,6 +149,9 @@ def test_markets_have_their_grade_and_can_be_filtered_by_it(context: Quiet) -> N
         markets(MarketsRequest(jobs=here, min_safety=101), context)
     with pytest.raises(ConfigError, match="pools have no safety grade"):
         markets(MarketsRequest(jobs=here, kind="lp", min_safety=50), context)
+    for flag, value in (("sort", "quoted"), ("top", 1), ("min_supplied", "1"), ("exit_within_hours", 0.0)):
+        with pytest.raises(ConfigError, match="pools are not filtered or sorted"):
+            markets(MarketsRequest(jobs=here, kind="lp", view=View(**{flag: value})), context)
 
 
 def test_positions_without_a_journal_are_shown_as_held(context: Quiet) -> None:

@@ -153,6 +153,7 @@ def test_csv_has_every_figure_unrounded_and_no_formula(listed: ListedMarkets) ->
     assert float(formula["apy"]) == one.apy_after_deposit and formula["supplied"] == one.supplied.text
     assert one.forecast is not None and float(formula["forecast"]) == one.forecast.apy
     assert one.forecast.low < 0.0202 and one.forecast.low > 0.02 < one.forecast.high
+    assert [float(formula[f"forecast_{end}"]) for end in ("low", "high")] == [one.forecast.low, one.forecast.high]
     assert by_id[STATES[2].market.id]["exit"] == "" and by_id[STATES[3].market.id]["exit"] == "168.0"
     assert all(row["over"] == "" for row in rows)
 
