@@ -168,6 +168,15 @@ def test_columns_can_be_chosen(listed: ListedMarkets) -> None:
         chosen(" , ")
 
 
+def test_rows_say_where_they_are_if_the_list_is_of_several_places(listed: ListedMarkets, a_job: Job) -> None:
+    away = ListedMarkets(replace(a_job, chain=replace(a_job.chain, name="away")), snapshot(1_000), (), None)
+    jobs = tuple(job_markets(one, 30.0 * DAY, POLICY) for one in (listed, away))
+    both = YieldsDocument(horizon_seconds=30.0 * DAY, risk_free=None, jobs=jobs)
+    shown = Shown(view=View(top=1), columns=None, width=200)
+    assert "Where" in [str(one.header) for one in table("", both, [listed, away], ["testnet", "away"], shown).columns]
+    assert "Where" not in [str(one.header) for one in table("", both, [listed], ["testnet"], shown).columns]
+
+
 def test_csv_has_every_figure_unrounded_and_no_formula(listed: ListedMarkets) -> None:
     shown = Shown(view=View(), columns=None, width=80)
     rows = list(csv.DictReader(io.StringIO(to_csv(document(listed), [listed], ["testnet"], shown))))
