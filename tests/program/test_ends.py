@@ -80,6 +80,7 @@ def test_wrong_usage_is_one_line_and_2(words: tuple[str, ...], tmp_path: Path) -
         ("marktes", "there is no command marktes: did you mean markets? See `yieldbot --help`"),
         ("--conifg x plan", "--conifg: did you mean --config? See `yieldbot --help`"),
         ("wallet nwe", "there is no command nwe: did you mean new? See `yieldbot wallet --help`"),
+        ("markets --format csv", "--format csv: did you mean --csv or --json? See `yieldbot markets --help`"),
         ("run --aprove ask", "--aprove ask: did you mean --approve? See `yieldbot run --help`"),
         ("run --approve aks", "--approve: aks is not allowed: did you mean ask? See `yieldbot run --help`"),
         ("wallet x", "there is no command x: known are: new, import, list, address: see `yieldbot wallet --help`"),

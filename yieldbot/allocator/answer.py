@@ -24,6 +24,7 @@ from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, KinkedCurve, SampledCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.durations import days_long
 from yieldbot.model.units import BPS
 
 ANSWER = "yieldbot/allocation/v1"
@@ -273,7 +274,7 @@ class _Answer:
         then, cost = self._net(self._vector(self.raws, self.paid))
         gain = then - now
         days = cost / gain * 365 if gain > 0 else math.inf
-        message = f"{gain:z,.2f} more a year for {cost:z,.2f} once: paid back in {days:z,.1f} days"
+        message = f"{gain:z,.2f} more a year for {cost:z,.2f} once: paid back in {days_long(days)}"
         most = self.posed.document.break_even_days
         if most is not None and days > most:
             return True, f"{message}, more than the {most:g} allowed"

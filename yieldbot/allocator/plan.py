@@ -15,6 +15,7 @@ from yieldbot.allocator.share_terms import with_terms
 from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount, Apr, Token
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.durations import days_long
 from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
@@ -76,7 +77,7 @@ def make_plan(
     allowed, days = days_allowed(moves, policy), cost / gain * 365
     if days > allowed:
         return Hold(
-            f"{gain:z,.2f} {symbol} a year more would take {days:z,.1f} days to pay {cost:z,.2f} {symbol} of cost; "
+            f"{gain:z,.2f} {symbol} a year more would take {days_long(days)} to pay {cost:z,.2f} {symbol} of cost; "
             f"the policy allows {significant(allowed, 3)} ({horizon_key(moves, policy)})",
             allocation,
             late=True,

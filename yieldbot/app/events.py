@@ -240,7 +240,7 @@ class Events:
         requested = service.requested.all()
         for one in requested:
             if one.row.id not in seen["runs"]:
-                text = f"{one.row.command} for {one.row.by}"
+                text = one.row.command if one.row.by == "terminal" else f"{one.row.command} for {one.row.by}"
                 self._add(
                     Event(kind="run.started", at=one.row.began_at, text=text, run_id=one.row.id),
                     _of_all(one.accounts),

@@ -92,7 +92,7 @@ def discover(args: argparse.Namespace, context: Screen) -> int:
     document = answer.document
     context.show(document.as_json(), *(partial(_chain, one) for one in document.chains))
     if document.exit_code:
-        context.complain("not everything could be read (in red above): what is there may be missing here")
+        context.complain("not everything could be read: what is there may be missing here")
     return document.exit_code
 
 

@@ -153,6 +153,8 @@ class Parser(argparse.ArgumentParser):
             return f"{what}: {did_you_mean(word, known)}" if len(known) <= FEW or nearest(word, known) else what
         if (wrong := _WRONG_FLAG.match(message)) is not None:
             flags = [flag for one in self._actions for flag in one.option_strings if flag.startswith("--")]
+            if wrong[1] in ("--format", "--output") and (kinds := [one for one in ("--csv", "--json") if one in flags]):
+                return f"{message}: did you mean {' or '.join(kinds)}?"
             return f"{message}: {did_you_mean(wrong[1], flags)}" if nearest(wrong[1], flags) else message
         if (wrong := _WRONG_NUMBER.match(message)) is not None:
             return f"{wrong[1].rpartition('/')[2]} {wrong[3] or wrong[4] or ''}: write {_NUMBERS[wrong[2]]}"

@@ -18,6 +18,7 @@ from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.skips import skipped
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apr, Apy, BlockRef
+from yieldbot.model.durations import days_long
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, RateForecast, Snapshot
@@ -149,7 +150,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
             money(move.amount),
             f"{move.gain_per_year:z,.2f}",
             f"{move.cost:z,.4f}",
-            "-" if days is None else f"{days:z,.2f} d",
+            "-" if days is None else days_long(days),
             move.reason,
         )
     whole = (
@@ -201,8 +202,9 @@ def contradicted(snapshot: Snapshot) -> list[RenderableType]:
 def explained(job: Job, snapshot: Snapshot, found: Plan | Hold, policy: Policy) -> RenderableType:
     """The plan, and why each market has its target: the yield that ``markets`` shows, and with forecasts what is
     expected in its place."""
-    if found.allocation is None:
-        return plan(job, snapshot, found)
+    tokens = {state.market.asset for state in snapshot.states.values()}
+    if found.allocation is None or (isinstance(found, Hold) and not any(snapshot.wealth(one).raw for one in tokens)):
+        return plan(job, snapshot, found)  # an empty wallet has nothing to explain
     names, allocation = names_of(snapshot), found.allocation
     symbol = job.asset.symbol if job.base is None else ""
     said = {state.market.id: state.forecast for state in snapshot.markets if state.forecast is not None}

@@ -27,6 +27,7 @@ from yieldbot.cli.prompts import Patience
 from yieldbot.cli.run_summary import add_summary_flags, lines
 from yieldbot.cli.skips import skipped
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.model.durations import days_long
 from yieldbot.model.plan import Plan
 from yieldbot.notify.sending import after
 
@@ -211,7 +212,7 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
     for move in plan.moves:
         source, target = (proposal.names.get(at, at) for at in (move.source, move.target))
         days = move.break_even_days
-        back = "never pays back" if days is None else f"pays back in {days:z,.2f} days"
+        back = "never pays back" if days is None else f"pays back in {days_long(days)}"
         cost = f"costs {move.cost:z,.4f} {symbol}"
         context.say(f"  {source} -> {target}: {move.amount}; {move.reason}; {cost}, {back}")
     proof, paid = plan.allocation.certificate, chain.family.paid

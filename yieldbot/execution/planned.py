@@ -20,6 +20,11 @@ class PlannedLeg(IntendedLeg, Protocol):
         """Counted from 0."""
 
 
+def leg_line(plan: Plan, index: int, wallet: str, chain: str, what: str) -> str:
+    """What is said before a leg is carried out: which leg, of which wallet and chain (several run at a time)."""
+    return f"leg {index + 1} of {len(plan.legs)} of {wallet} on {chain}: {what}"
+
+
 def leg_in_plan(plan: Plan, work: PlannedLeg) -> Declined | None:
     """Why a leg is not the one approved at its place in the plan; None if it is. Pure.
 

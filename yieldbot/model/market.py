@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.durations import duration
 from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.fees import ChainFees, SvmFees
 from yieldbot.model.ids import Address, ChainId, MarketId
@@ -89,10 +90,10 @@ class Exit:
 
     @property
     def words(self) -> str:
-        """The exit as tables show it: "instant", "cooldown 168 h", "request, no end known"."""
+        """The exit as tables show it: "instant", "cooldown 7 days", "request, no end known"."""
         if self.kind is ExitKind.INSTANT:
             return self.kind.value
-        return f"{self.kind.value}, no end known" if self.seconds is None else f"{self.kind.value} {self.hours:g} h"
+        return f"{self.kind.value}{', no end known' if self.seconds is None else f' {duration(self.seconds)}'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ Vault dvUSDC"), or its id. An id cut off at a ``/`` covers every market below it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -62,7 +63,10 @@ def pool_named(pool: Pool, names: Iterable[str]) -> bool:
 
 def pool_name(pool: Pool) -> str:
     """The market name of a pool's liquidity."""
-    return f"{pool.name} {pool.token0.symbol}/{pool.token1.symbol}"
+    first, second = pool.token0.symbol, pool.token1.symbol
+    before, _, last = pool.name.rpartition(" ")
+    own = before if before and {first, second} <= set(re.split(r"[/+]", last)) else pool.name
+    return f"{own} {first}/{second}"
 
 
 def _flavour(market: Market) -> str:

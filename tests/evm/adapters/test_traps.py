@@ -188,8 +188,8 @@ async def test_a_vault_whose_exits_are_closed_is_offered_for_the_rehearsal_to_re
 async def test_a_cooldown_is_seen_and_gets_no_new_money(chain: Accuracy) -> None:
     trap = await Trap.of(chain, "CooldownVault", 7 * DAY)
     state, judged = await trap.judged()
-    assert (state.exit.kind, state.exit.hours) == (ExitKind.COOLDOWN, 168.0) and "cooldown 168 h" in state.flags
-    assert judged.vetoes == ("its way out is by cooldown 168 h, above max_exit_hours 0",)
+    assert (state.exit.kind, state.exit.hours) == (ExitKind.COOLDOWN, 168.0) and "cooldown 7 days" in state.flags
+    assert judged.vetoes == ("its way out is by cooldown 7 days, above max_exit_hours 0",)
     assert (await trap.judged(max_exit_hours=168.0))[1].vetoes == ()
     held = await trap.put()
     assert held.held.raw >= PUT_RAW - 1 and held.withdrawable.raw == 0  # maxRedeem names it all; redeem reverts

@@ -35,7 +35,7 @@ def test_a_move_that_pays_too_late_is_told_with_its_days() -> None:
     )
     assert said == replace(found, outcome=replace(found.outcome, reason=said.outcome.reason))
     _, idle = held(snapshot(1_000, market("a", ConstantCurve(0.04)), gwei=40))
-    assert isinstance(idle.outcome, Hold) and "would take 219.0 days" in idle.outcome.reason
+    assert isinstance(idle.outcome, Hold) and "would take 219 days" in idle.outcome.reason
     assert idle.outcome.reason.endswith("the policy allows 90 (policy.enter_horizon_days)")
 
 

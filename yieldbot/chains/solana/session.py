@@ -29,6 +29,7 @@ from yieldbot.chains.solana.swap_work import swap_work
 from yieldbot.errors import ConfigError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.halt import halted
+from yieldbot.execution.planned import leg_line
 from yieldbot.execution.results import LegResult, Proposed
 from yieldbot.execution.wayout import ExitRehearsal
 from yieldbot.execution.world import Wiring, records_of
@@ -123,10 +124,10 @@ class JobSession(JobWatch):
         self.account = replace(self.account, max_cost_lamports=most)
 
     async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
-        legs, leg = approval.plan.legs, approval.plan.legs[index]
+        leg = approval.plan.legs[index]
         self.known = frozenset(index for _ in await self._proven((leg,), snapshot))
         work = self._work(approval.plan, snapshot, index, most=idle(snapshot, leg.amount.token))
-        self.world.say(f"leg {index + 1} of {len(legs)}: {work.description}")
+        self.world.say(leg_line(approval.plan, index, self.job.wallet.name, self.job.chain.name, work.description))
         result = await execute_leg(self.account, approval, work)
         if result.done and work.out is not None and leg.kind is LegKind.DEPOSIT:
             state = snapshot.of(leg.market_id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app.formatting import share_words
 from yieldbot.cli.report.charts import allocation, colours, equity, forecasts, gains
 from yieldbot.cli.report.style import COLOURS, CSS
+from yieldbot.model.durations import days_long
 from yieldbot.model.text import counted, one_line
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _steps(steps: Sequence[SimulatedMove], named: str) -> str:
     last = -1
     for step in steps[:MOST_STEPS]:
         paid = "″" if step.time == last else _cents(step.paid)
-        days = "–" if step.break_even_days is None else f"{step.break_even_days:z,.1f} d"
+        days = "–" if step.break_even_days is None else days_long(step.break_even_days)
         why = (
             f'<span class="bad">made to fail.</span> {_name(step.reason, 400)}'
             if step.failed
