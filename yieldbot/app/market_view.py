@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
-from yieldbot.app.market_documents import JobMarkets, Market
+from yieldbot.app.market_documents import GlancedMarket, JobMarkets, Market
 from yieldbot.app.parts import JobHead
 from yieldbot.errors import ConfigError
 from yieldbot.model.dataclass import dataclass
@@ -87,12 +87,19 @@ class View:
     def shows(self, one: Market) -> bool:
         """Whether the filters let a market through; ``top`` aside."""
         hours = hours_of(one)
-        called = (self.protocol or "").casefold()
-        return (
-            (called == one.protocol.casefold() or called in one.name.casefold())
-            and Decimal(one.supplied.text) >= self.least_supplied()
-            and (self.exit_within_hours is None or (hours is not None and hours <= self.exit_within_hours))
+        return self._wants(one.protocol, one.name, one.supplied.text) and (
+            self.exit_within_hours is None or (hours is not None and hours <= self.exit_within_hours)
         )
+
+    def shows_glanced(self, one: GlancedMarket) -> bool:
+        """Whether the filters let a market through that was not read in full: its way out is not known."""
+        return self._wants(one.id.partition("/")[0], one.name, one.supplied.text) and self.exit_within_hours is None
+
+    def _wants(self, protocol: str, name: str, supplied: str) -> bool:
+        called = (self.protocol or "").casefold()
+        return (called == protocol.casefold() or called in name.casefold()) and Decimal(
+            supplied
+        ) >= self.least_supplied()
 
 
 FLAGS = {
@@ -121,7 +128,12 @@ def arranged(jobs: Sequence[JobMarkets | JobHead], view: View) -> tuple[JobMarke
     """The jobs with the markets that the view shows, in its order."""
     rows = rows_of(jobs, view)
     return tuple(
-        job.model_copy(update={"markets": tuple(one for owner, one in rows if owner is job)})
+        job.model_copy(
+            update={
+                "markets": tuple(one for owner, one in rows if owner is job),
+                "glanced": tuple(one for one in job.glanced if view.shows_glanced(one)),
+            }
+        )
         if isinstance(job, JobMarkets)
         else job
         for job in jobs

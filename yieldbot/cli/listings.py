@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from yieldbot.app import yields
 from yieldbot.app.formatting import leaving, when
+from yieldbot.app.market_documents import JobMarkets
 from yieldbot.app.markets import ListedMarkets as ListedMarkets
 from yieldbot.app.results import value
 from yieldbot.cli.market_table import Shown, table, to_csv
@@ -75,9 +76,10 @@ def markets(
         note += f" Risk-free: {risk_free.apy * 100:z.3f} %, {risk_free.name} ({when(risk_free.at)})."
     wheres = _wheres([one.job for one in found])
     lines: list[RenderableType] = [table(_title("Markets", jobs), document, found, wheres, shown), Text(note)]
+    shown_ids = {one.id for job in document.jobs if isinstance(job, JobMarkets) for one in job.glanced}
     for one in found:
         lines += unread([one])
-        lines += _glanced(one, horizon_seconds)
+        lines += _glanced(one, horizon_seconds, shown_ids)
     return Group(*lines, *not_looked(one.snapshot for one in found))
 
 
@@ -102,15 +104,17 @@ MOST_GLANCED = 5
 """Markets that were not read in full of which a table shows the rate."""
 
 
-def _glanced(one: ListedMarkets, horizon_seconds: float) -> list[RenderableType]:
+def _glanced(one: ListedMarkets, horizon_seconds: float, shown_ids: Collection[str]) -> list[RenderableType]:
     """What the table leaves out: markets that were not read in full, with the most that they could pay."""
-    if not one.snapshot.glanced:
+    glances = [glance for glance in one.snapshot.glanced if glance.market.id in shown_ids]
+    if not glances:
         return []
     proof = one.allocation.certificate if one.allocation else None
     why = "none of them can be better for our money"
-    if proof is None or proof.unread:
-        why = f"{len(proof.unread) if proof else 'some'} of them could be better: see the gap in `yieldbot plan`"
-    rates = [(glance.ceiling.apr(0.0, horizon_seconds), glance) for glance in one.snapshot.glanced]
+    better = [one for one in glances if proof is not None and one.market.id in proof.unread]
+    if proof is None or better:
+        why = f"{len(better) if proof else 'some'} of them could be better: see the gap in `yieldbot plan`"
+    rates = [(glance.ceiling.apr(0.0, horizon_seconds), glance) for glance in glances]
     rates.sort(key=lambda rate: (-rate[0], rate[1].market.id))
     unread = counted(len(rates), "market was", "markets were")
     lines = [f"{unread} not read in full: {why}. The most that they could pay:"]

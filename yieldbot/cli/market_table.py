@@ -176,7 +176,7 @@ def table(
 ) -> TextTable:
     """A row for each market of all jobs, what we hold first. wheres: what each of ``listed`` is called."""
     rows = _rows(document, listed, wheres, shown.view)
-    names = shown.columns or _usual(rows, shown.width)
+    names = shown.columns or _usual(rows, len(set(wheres)) > 1, shown.width)
     made = TextTable(title, "Market", *(COLUMNS[name].title for name in names))
     for row in rows:
         made.add_row(row.name, *(COLUMNS[name].text(row) for name in names))
@@ -228,10 +228,11 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _usual(rows: Sequence[Row], width: int) -> tuple[str, ...]:
-    """The columns that have something to show, as many as the width has room for."""
+def _usual(rows: Sequence[Row], several: bool, width: int) -> tuple[str, ...]:
+    """The columns that have something to show, as many as the width has room for. several: the title names more than
+    one place, so that each row says its own, also where filters leave rows of one."""
     some = {
-        "where": len({row.where for row in rows}) > 1,
+        "where": several,
         "rewards": any(row.market.rewards for row in rows),
         "growth": any(row.market.asset_growth for row in rows),
         "total": any(row.market.rewards or row.market.asset_growth for row in rows),

@@ -12,16 +12,18 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tests.kit.market_builder import BLOCK, CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
-from yieldbot.app.market_documents import Market, YieldsDocument
+from yieldbot.app.market_documents import JobMarkets, Market, YieldsDocument
 from yieldbot.app.market_view import View, arranged, rows_of
 from yieldbot.app.markets import ListedMarkets, job_markets
 from yieldbot.app.risk_free import risk_free
+from yieldbot.cli.listings import markets as markets_text
 from yieldbot.cli.market_table import COLUMNS, Shown, chosen, table, to_csv
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
 from yieldbot.model.amounts import Apr
+from yieldbot.model.glance import Glance
 from yieldbot.model.market import Exit, ExitKind, MarketState, RateForecast
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
@@ -99,6 +101,30 @@ def test_filters_are_of_the_shown_figures(listed: ListedMarkets) -> None:
     assert names(listed, View(exit_within_hours=168.0, sort="name")) == ["Held", "=Formula", "Cooldown"]
 
 
+def test_filters_are_also_of_markets_that_were_not_read_in_full(listed: ListedMarkets) -> None:
+    first, second = (
+        Glance(
+            market=one.market, block=BLOCK, held=one.held, supplied=one.supplied, borrowed=None, cash=None,
+            capacity=None, quoted=one.quoted, ceiling=one.curve, open=True,
+        )
+        for one in STATES[1:3]
+    )  # fmt: skip
+    half = replace(listed, snapshot=replace(SEEN, glanced=(first, second)))
+
+    def left(view: View) -> set[str]:
+        (job,) = document(half, view).jobs
+        assert isinstance(job, JobMarkets)
+        text = Console(width=200, record=True, file=io.StringIO())
+        text.print(markets_text([half], document(half, view), 30.0 * DAY, Shown(view=view, columns=None, width=200)))
+        said = text.export_text()
+        for one in (first, second):
+            assert (f"APY in {one.market.name}," in said) == (one.market.name in {row.name for row in job.glanced})
+        return {one.name for one in job.glanced}
+
+    assert left(View()) == {"=Formula", "Queue"} and left(View(protocol="queue")) == {"Queue"}
+    assert left(View(min_supplied="2000000")) == {"Queue"} and left(View(exit_within_hours=0.0)) == set()
+
+
 @pytest.mark.parametrize(
     ("view", "said"),
     [
@@ -140,6 +166,15 @@ def test_columns_can_be_chosen(listed: ListedMarkets) -> None:
         chosen("yield")
     with pytest.raises(ConfigError, match="--columns: name one"):
         chosen(" , ")
+
+
+def test_rows_say_where_they_are_if_the_list_is_of_several_places(listed: ListedMarkets, a_job: Job) -> None:
+    away = ListedMarkets(replace(a_job, chain=replace(a_job.chain, name="away")), snapshot(1_000), (), None)
+    jobs = tuple(job_markets(one, 30.0 * DAY, POLICY) for one in (listed, away))
+    both = YieldsDocument(horizon_seconds=30.0 * DAY, risk_free=None, jobs=jobs)
+    shown = Shown(view=View(top=1), columns=None, width=200)
+    assert "Where" in [str(one.header) for one in table("", both, [listed, away], ["testnet", "away"], shown).columns]
+    assert "Where" not in [str(one.header) for one in table("", both, [listed], ["testnet"], shown).columns]
 
 
 def test_csv_has_every_figure_unrounded_and_no_formula(listed: ListedMarkets) -> None:
