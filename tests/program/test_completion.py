@@ -77,3 +77,20 @@ def test_other_shells_can_read_theirs(shell: str, tmp_path: Path) -> None:
     if shutil.which(shell) is not None:
         (tmp_path / "script").write_text(made.document["script"])
         subprocess.run([shell, "-n", "script"], cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not there")
+def test_zsh_may_also_source_its_script(tmp_path: Path) -> None:
+    (tmp_path / "script").write_text(yieldbot("completion", "zsh", cwd=tmp_path).out)
+    lines = "autoload -Uz compinit; compinit -u -d dump\nsource ./script\nprint $_comps[yieldbot]\n"
+    done = subprocess.run(["zsh", "-f"], cwd=tmp_path, input=lines, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["_shtab_yieldbot"] and not done.stderr
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not there")
+def test_fish_shows_values_without_the_description_of_their_flag(tmp_path: Path) -> None:
+    (tmp_path / "script").write_text(yieldbot("completion", "fish", cwd=tmp_path).out)
+    ask = "source script; complete -C 'yieldbot run --approve '; complete -C 'yieldbot run --appr'"
+    done = subprocess.run(["fish", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True)
+    *values, flag = done.stdout.splitlines()
+    assert values == ["queue", "ask", "auto"] and flag.startswith("--approve\tqueue (default)")

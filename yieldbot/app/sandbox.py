@@ -20,7 +20,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.model.dataclass import dataclass
 from yieldbot.sandbox import FOLDER
 from yieldbot.sandbox.evm.artifacts import is_compiled
-from yieldbot.sandbox.local import Local, known
+from yieldbot.sandbox.local import Local, known, needs_checkout
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -79,6 +79,7 @@ def up(request: SandboxUpRequest, context: Context) -> SandboxUpDocument:
     """Starts the sandbox (the first time it compiles the contracts) and writes its configuration; one that runs there
     already is stopped. Raises ConfigError for a folder with another configuration in it and
     for an unknown protocol."""
+    needs_checkout()
     no_real_folder(request.directory)
     also = known(request.chain) if request.everything else request.also
     with starting(context.say, request.directory, request.chain, also):

@@ -29,6 +29,11 @@ ASKED = {"market": "market", "plan_id": "plan", "wallet": "wallet", "asset": "as
 _HEADER = re.compile(r"^(#(?!compdef).*\n)+", re.M)
 """The first comment of a script, in which shtab names other places."""
 
+_VALUES = re.compile(r'(-xka )"([\w.: /-]+)"(?= -d )')
+"""The values of a flag that fish offers."""
+TAB = r"\t"
+"""After a value for fish: its own description, which is none."""
+
 
 def register(listed: CommandList) -> None:
     where = "; ".join(f"{shell}: {place}" for shell, place in SHELLS.items())
@@ -59,9 +64,16 @@ def completion(args: argparse.Namespace, context: Screen) -> int:
         elif action.choices is None and (words := known.get(_what(action))):
             action.choices = words
     header = f"# Completion of yieldbot for {args.shell}. Its place: {SHELLS[args.shell]}\n"
-    script = _HEADER.sub(lambda _: header, shtab.complete(root, args.shell), count=1)
+    script = _mended(_HEADER.sub(lambda _: header, shtab.complete(root, args.shell), count=1))
     context.show(CompletionDocument(shell=args.shell, script=script).as_json(), lambda: script)
     return 0
+
+
+def _mended(script: str) -> str:
+    """shtab's script where shells would do otherwise than is meant: zsh sources it too, and fish does not show a flag's
+    whole description beside each of its values."""
+    script = script.replace("$zsh_eval_context[-1] == eval ]]", "$zsh_eval_context[-1] == (eval|file) ]]")
+    return _VALUES.sub(lambda found: f'{found[1]}"{" ".join(f"{word}{TAB}" for word in found[2].split())}"', script)
 
 
 def _asked(kind: str) -> dict[str, Any]:
