@@ -70,7 +70,7 @@ def completion(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _mended(script: str) -> str:
-    """shtab's script where shells would do otherwise than is meant: zsh sources it too, and fish does not show a flag's
+    """shtab's script where shells would do otherwise than wanted: zsh sources it too, and fish does not show a flag's
     whole description beside each of its values."""
     script = script.replace("$zsh_eval_context[-1] == eval ]]", "$zsh_eval_context[-1] == (eval|file) ]]")
     return _VALUES.sub(lambda found: f'{found[1]}"{" ".join(f"{word}{TAB}" for word in found[2].split())}"', script)
