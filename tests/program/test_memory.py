@@ -91,10 +91,12 @@ def test_whatever_goes_wrong_is_one_line(tmp_path: Path) -> None:
     assert all("nothing is remembered" in line and "\n" not in line for line in said) and len(said) == 2
 
 
-def test_to_remember_needs_neither_pandas_nor_duckdb(tmp_path: Path) -> None:
+def test_to_remember_and_its_statistics_need_neither_pandas_nor_duckdb(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.program.test_memory import *\n"
+        "from yieldbot.history.market_statistics import summaries_today\n"
         "for at in (0, 600): keep(Path(sys.argv[1]), [snapshot(T0 + at)], print)\n"
+        "assert summaries_today(Store(Path(sys.argv[1])), str(snapshot(T0).block.chain), T0 + 600)\n"
         "print([name for name in ('pandas', 'duckdb', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=ROOT, check=False)

@@ -8,57 +8,158 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from yieldbot.history import files, query
+from yieldbot.history import files
+from yieldbot.history.arrow import as_numpy
 from yieldbot.history.store import Store
 from yieldbot.model.json_text import loads
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow
+    from numpy.typing import NDArray
+
 LOOK_BACK_DAYS = 90
 DAY, WEEK = 86_400, 7 * 86_400
-KEPT, VERSION = "past.json", "2"
-"""Name of the file in a chain's folder with a day's statistics, and the version of its content: raised when the
-query changes."""
+KEPT, VERSION = "past.json", "3"
+"""Name of the file in a chain's folder with a day's statistics, and the version of its content: raised when its
+computation changes."""
 LEAST_DAYS = 7
 """Fewest days of cash from which a worst day is computed."""
-_DAILY = """
-WITH daily AS (
-  SELECT market, time // 86400 AS day, min(time) AS first, avg(supply_rate) AS rate, max(utilisation) AS used,
-    arg_max(cash, time) AS cash, arg_max(token_supply, time) FILTER (WHERE token_supply > 0) AS supply
-  FROM readings WHERE chain = $chain AND time > $moment - 90 * 86400 AND time <= $moment GROUP BY market, day
-), beside AS (
-  SELECT *, lag(cash) OVER (PARTITION BY market ORDER BY day) AS cash_before,
-    lag(day) OVER (PARTITION BY market ORDER BY day) AS day_before
-  FROM daily
-), weekly AS (
-  SELECT market, day // 7 AS week, avg(rate) AS rate FROM daily GROUP BY market, week
-), weeks AS (
-  SELECT market, count(rate) AS weeks, stddev_samp(rate) AS deviation FROM weekly GROUP BY market
-)
-SELECT beside.market AS market, min(first) AS first, count(*) AS days,
-  min(least(cash / cash_before, 1)) FILTER (WHERE cash_before > 0 AND day = day_before + 1) AS worst_day,
-  avg(rate) FILTER (WHERE day > $today - 7) AS week_mean,
-  avg(rate) FILTER (WHERE day > $today - 30) AS month_mean,
-  stddev_samp(rate) FILTER (WHERE day > $today - 30) AS month_deviation,
-  max(used) FILTER (WHERE day > $today - 30) AS most_utilisation,
-  arg_max(supply, day) FILTER (WHERE supply > 0 AND day > $today - 30)
-    / arg_min(supply, day) FILTER (WHERE supply > 0 AND day > $today - 30) - 1 AS supply_growth,
-  avg(rate) AS long_mean, any_value(weeks.weeks) AS weeks, any_value(weeks.deviation) AS long_deviation
-FROM beside JOIN weeks ON weeks.market = beside.market GROUP BY beside.market
-"""
+_WANTED = ("market", "time", "supply_rate", "utilisation", "cash", "token_supply")
 
 
 def summaries(store: Store, chain: str, moment: int) -> Mapping[str, Mapping[str, float | None]]:
     """By market, the statistics of its readings up to ``moment`` (unix seconds): the fields of
-    ``risk.facts.MarketStatistics`` by name; None: too few readings. Raises as ``query.rows``."""
-    asked = {"chain": chain, "moment": moment, "today": moment // DAY}
-    found = query.rows(store, _DAILY, asked, chain=chain, start=moment - LOOK_BACK_DAYS * DAY, end=moment)
-    return {str(row["market"]): _figures(row, moment) for row in found}
+    ``risk.facts.MarketStatistics`` by name; None: too few readings. A file that cannot be read is left out."""
+    start = moment - LOOK_BACK_DAYS * DAY + 1
+    days = _Days(start // DAY, moment // DAY)
+    for content, _ in store.tables(chain, start, moment, _WANTED, coded=("market",)):
+        days.add(content)
+    return {market: _figures(row, moment) for market, row in zip(days.places, days.statistics(), strict=True)}
+
+
+class _Days:
+    """What is known of each market on each day: arrays of a row for each market and a column for each day.
+
+    DuckDB would answer this in one query, but its library takes 50 MiB for as long as the process runs.
+    """
+
+    def __init__(self, first: int, last: int) -> None:
+        """first, last: days since 1970."""
+        import numpy as np
+
+        self.first, self.width = first, last - first + 1
+        self.places: dict[str, int] = {}
+        """The row of each market."""
+        self._earliest = np.full((0, self.width), np.inf)
+        self._rates, self._counts = np.zeros((0, self.width)), np.zeros((0, self.width))
+        self._used = np.full((0, self.width), np.nan)
+        self._cash, self._supply = np.full((0, self.width), np.nan), np.full((0, self.width), np.nan)
+        self._cash_at, self._supply_at = np.full((0, self.width), -np.inf), np.full((0, self.width), -np.inf)
+
+    def add(self, content: pyarrow.Table) -> None:
+        """Count a file's readings. Files may come in any order and have readings of the same day."""
+        import numpy as np
+
+        whole = content.unify_dictionaries().combine_chunks()
+        market = whole["market"].combine_chunks()
+        codes, names = as_numpy(market.indices), market.dictionary.to_pylist()
+        rows = np.zeros(len(names), dtype=np.int64)
+        for code in np.unique(codes):  # the dictionary also names markets whose readings are all outside of the days
+            rows[code] = self.places.setdefault(names[code], len(self.places))
+        self._grow()
+        time, rate, used, cash, supply = (as_numpy(whole[name]) for name in _WANTED[1:])
+        cell = rows[codes] * self.width + time // DAY - self.first
+        np.minimum.at(self._earliest.reshape(-1), cell, time)
+        known, size = ~np.isnan(rate), self._rates.size
+        self._rates += np.bincount(cell[known], rate[known], size).reshape(self._rates.shape)
+        self._counts += np.bincount(cell[known], minlength=size).reshape(self._rates.shape)
+        np.fmax.at(self._used.reshape(-1), cell, used)
+        _newest(self._cash, self._cash_at, cell, time, cash, ~np.isnan(cash))
+        _newest(self._supply, self._supply_at, cell, time, supply, supply > 0)
+
+    def _grow(self) -> None:
+        """Rows for markets that are new."""
+        import numpy as np
+
+        more = (len(self.places) - len(self._rates), self.width)
+        if more[0]:
+            empty = {"_earliest": np.inf, "_rates": 0, "_counts": 0, "_cash_at": -np.inf, "_supply_at": -np.inf}
+            for name in (*empty, "_used", "_cash", "_supply"):
+                setattr(self, name, np.concatenate([getattr(self, name), np.full(more, empty.get(name, np.nan))]))
+
+    def statistics(self) -> Iterator[dict[str, float | None]]:
+        """Each market's figures, in the order of ``places``."""
+        import numpy as np
+
+        day = np.arange(self.first, self.first + self.width)
+        month = day > day[-1] - 30
+        for at in range(len(self.places)):
+            seen = self._counts[at] > 0
+            rates = self._rates[at][seen] / self._counts[at][seen]
+            when = day[seen]
+            weeks = [rates[when // 7 == week].mean() for week in np.unique(when // 7)]
+            read = np.isfinite(self._earliest[at])
+            used = self._used[at][month & ~np.isnan(self._used[at])]
+            supply = self._supply[at][month & ~np.isnan(self._supply[at])]
+            yield {
+                "first": float(self._earliest[at].min()),
+                "days": float(read.sum()),
+                "worst_day": _worst_day(self._cash[at], read),
+                "week_mean": _mean(rates[when > day[-1] - 7]),
+                "month_mean": _mean(rates[when > day[-1] - 30]),
+                "month_deviation": _deviation(rates[when > day[-1] - 30]),
+                "most_utilisation": float(used.max()) if len(used) else None,
+                "supply_growth": float(supply[-1] / supply[0] - 1) if len(supply) else None,
+                "long_mean": _mean(rates),
+                "weeks": float(len(weeks)),
+                "long_deviation": _deviation(np.array(weeks)),
+            }
+
+
+def _newest(
+    values: NDArray[np.float64],
+    moments: NDArray[np.float64],
+    cell: NDArray[np.int64],
+    time: NDArray[np.int64],
+    value: NDArray[np.float64],
+    known: NDArray[np.bool_],
+) -> None:
+    """Write into each cell of ``values`` the newest value that is known, and when it was into ``moments``."""
+    import numpy as np
+
+    values, moments = values.reshape(-1), moments.reshape(-1)
+    np.maximum.at(moments, cell[known], time[known])
+    newest = known & (time == moments[cell])
+    values[cell[newest]] = value[newest]
+
+
+def _worst_day(cash: NDArray[np.float64], read: NDArray[np.bool_]) -> float | None:
+    """The least share of a day's cash that the next day has, at most 1; a day that was read without its cash counts as
+    no fall."""
+    import numpy as np
+
+    follows = read[1:] & (cash[:-1] > 0)
+    if not follows.any():
+        return None
+    return float(np.fmin(cash[1:][follows] / cash[:-1][follows], 1).min())
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _deviation(values: NDArray[np.float64]) -> float | None:
+    """The standard deviation of a sample."""
+    return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
 def summaries_today(store: Store, chain: str, moment: int) -> Mapping[str, Mapping[str, float | None]]:
-    """``summaries``, computed once a day and cached beside memory: one more hour of 90 days changes little, and the
-    query takes a second on millions of rows. Computed again if older readings were added or removed since."""
+    """``summaries``, computed once a day and cached beside memory: one more hour of 90 days changes little, and
+    millions of rows take a second. Computed again if older readings were added or removed since."""
     place = files.folder_of(store.folder, chain, KEPT)
     key = _key(store, chain, moment)
     try:
@@ -85,17 +186,14 @@ def _key(store: Store, chain: str, moment: int) -> str:
     return hashlib.sha256("\n".join([VERSION, str(today), *sorted(named)]).encode()).hexdigest()
 
 
-def _figures(row: Mapping[str, object], moment: int) -> dict[str, float | None]:
-    known = {str(name): _known(value) for name, value in row.items() if name != "market"}
-    counted = known.pop("days") or 0.0
-    first = known.pop("first")
+def _figures(known: Mapping[str, float | None], moment: int) -> dict[str, float | None]:
+    row = {name: _known(value) for name, value in known.items()}
+    counted, first = row.pop("days") or 0.0, row.pop("first")
     if counted < LEAST_DAYS:
-        known["worst_day"] = None
-    return known | {"days": 0.0 if first is None else (moment - first) / DAY}
+        row["worst_day"] = None
+    return row | {"days": 0.0 if first is None else (moment - first) / DAY}
 
 
-def _known(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    # DuckDB's threads add in any order, so the last digits of sums vary between queries
-    return float(f"{value:.12g}") if math.isfinite(value) else None
+def _known(value: float | None) -> float | None:
+    # readings are added up in the order of files, so the last digits of sums vary as these are merged
+    return float(f"{value:.12g}") if value is not None and math.isfinite(value) else None

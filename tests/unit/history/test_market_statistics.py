@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,9 @@ def test_the_worst_day_and_the_means_are_those_of_daily_figures(tmp_path: Path) 
 
 def test_nothing_is_known_of_the_future_of_others_or_before_it_began(tmp_path: Path) -> None:
     store = remembered(tmp_path, [100.0, 10.0] * 10, [0.01] * 19 + [0.9])
+    later = replace(KEY, market="later")
+    assert not store.append([Reading(key=later, time=T0 + 19 * DAY, supply_rate=0.01)]).failure
+    assert set(summaries(store, CHAIN, T0 + 18 * DAY)) == {"m"}, "the other was first seen a day later"
     early = summaries(store, CHAIN, T0 + 4 * DAY)["m"]
     assert early["worst_day"] is None, "too few days for a worst one"
     assert summaries(store, CHAIN, T0 + 18 * DAY)["m"]["week_mean"] == pytest.approx(0.01)
