@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from yieldbot.app.past_prices import PastPrices
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
 from yieldbot.books.chain_record import ChainRecord, handed_over, quote_of
 from yieldbot.books.entries import Account, Entry, from_journal, in_order, of_accounts
@@ -121,7 +122,7 @@ async def _ask(
 ) -> None:
     """Add each account's history on chain. If a chain cannot be served, a note says so and only the journal is used."""
 
-    rows = by_account(records)
+    rows, past = by_account(records), PastPrices(context.settings.data_dir)
 
     async def one(account: Account, jobs: list[Job]) -> None:
         chain, own_rows = jobs[0].chain, rows.get(account, ())
@@ -129,9 +130,14 @@ async def _ask(
         ours = hashes(own_rows, account)
         try:
             query = AccountHistoryRequest(
-                ours=ours, handed=handed_over(own_rows, account), since=since, say=context.detail
+                ours=ours,
+                handed=handed_over(own_rows, account),
+                since=since,
+                say=context.detail,
+                quotes=past.of(chain, own),
             )
             history = await chain_of(chain).account_history(jobs, own, query)
+            past.keep(chain, history)
         except TransientError as passing:
             gathered.skipped[account] = str(passing)
             gathered.notes.append(f"{chain.name} is skipped: {passing}")

@@ -9,6 +9,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app.account_entries import by_account, entries_of, hashes, open_of
+from yieldbot.app.past_prices import PastPrices
 from yieldbot.books.chain_record import ChainRecord, Quotes, handed_over, quote_now, quote_of
 from yieldbot.books.entries import Account, Entry, EntryKind, of_accounts, receipts
 from yieldbot.books.ledger import BASE, PriceQuote, QuoteOf, in_unit
@@ -181,7 +182,7 @@ async def _histories(
 ) -> dict[Account, ChainRecord]:
     """The history on chain of each account that has entries; a chain that cannot be read is reported and left out."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
-    rows = by_account(records)
+    rows, past = by_account(records), PastPrices(context.settings.data_dir)
     for job, snapshot in jobs:
         account = (job.chain.chain, job.wallet.address)
         if account in entries or handed_over(rows.get(account, ()), account).heights:
@@ -190,17 +191,20 @@ async def _histories(
     async def one(account: Account, group: Sequence[tuple[Job, Snapshot]]) -> tuple[Account, ChainRecord] | None:
         own = entries.get(account, ())
         its_jobs, snapshots = [job for job, _ in group], [snapshot for _, snapshot in group]
-        name = its_jobs[0].chain.name
+        name, chain = its_jobs[0].chain.name, its_jobs[0].chain
+        also = [token for job in its_jobs if (token := unit_of(job)[1]) is not None]
         try:
             query = AccountHistoryRequest(
                 ours=hashes(rows.get(account, ()), account),
                 handed=handed_over(rows.get(account, ()), account),
                 checked=False,
-                also=[token for job in its_jobs if (token := unit_of(job)[1]) is not None],
+                also=also,
+                quotes=past.of(chain, own, also),
                 most_parts=MOST_PARTS,
                 snapshots=snapshots,
             )
-            history = await chain_of(its_jobs[0].chain).account_history(its_jobs, own, query)
+            history = await chain_of(chain).account_history(its_jobs, own, query)
+            past.keep(chain, history, also)
         except TransientError as passing:
             context.say(f"{name}: profit and loss comes from the journal alone: {passing}")
             return None

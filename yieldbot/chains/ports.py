@@ -13,7 +13,7 @@ from yieldbot.model.dataclass import dataclass
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from yieldbot.books.chain_record import ChainRecord, HandedOver
+    from yieldbot.books.chain_record import ChainRecord, HandedOver, Quotes
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.discovered import Discovered
@@ -151,6 +151,8 @@ class AccountHistoryRequest:
     """Whether to read balances at the first and the last block and compare them with the entries."""
     also: Sequence[Token] = ()
     """Tokens whose price is to be read at every entry's block."""
+    quotes: Quotes = field(default_factory=dict)
+    """Prices at entries' blocks that are known already."""
     since: int | None = None
     """Block from which transfer events are read; None: from the first entry."""
     say: Callable[[str], None] = field(default=lambda line: None)

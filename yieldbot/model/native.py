@@ -5,7 +5,7 @@ from __future__ import annotations
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM, family_of, native_of
 from yieldbot.model.gas import USUAL
-from yieldbot.model.ids import ChainId
+from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.numbers import significant
 from yieldbot.model.settings import ChainSettings
 from yieldbot.model.units import GWEI
@@ -33,3 +33,8 @@ def fees_to_begin_with(chain: ChainId) -> str:
 def native_token(settings: ChainSettings) -> Token:
     """The chain's native token."""
     return native_of(settings.chain, settings.native_symbol)
+
+
+def feed_of(settings: ChainSettings, token: Token) -> Address | None:
+    """The price feed of a token in the chain's file; None: it has none."""
+    return settings.native_feed if token == native_token(settings) else settings.feeds.get(token.address)

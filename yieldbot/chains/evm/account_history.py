@@ -35,7 +35,7 @@ from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.market import Kind as MarketKind
 from yieldbot.model.market import MarketState, Snapshot
-from yieldbot.model.native import native_token
+from yieldbot.model.native import feed_of, native_token
 from yieldbot.model.settings import ChainSettings, Job
 from yieldbot.model.tx import Delta
 from yieldbot.protocols import adapters
@@ -86,7 +86,7 @@ async def fetch_account_history(
             now = await fetch_balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
-        quotes = await quotes_at(node, settings, every, native, request.also, notes, request.say)
+        quotes = await quotes_at(node, settings, every, native, request.also, notes, request.say, request.quotes)
     return ChainRecord(
         account=account,
         block=block,
@@ -250,21 +250,26 @@ async def quotes_at(
     also: Sequence[Token],
     notes: list[str],
     say: Say,
+    known: Quotes | None = None,
 ) -> Quotes:
-    """Prices of each entry's tokens by their feeds at the entry's block."""
+    """Prices of each entry's tokens by their feeds at the entry's block. known: prices that are not read again."""
+    known = known or {}
     wanted: dict[int, set[Token]] = {}
     for entry in entries:
         tokens = {delta.token for delta in entry.changes} | ({native} if entry.fee_raw else set()) | set(also)
         wanted.setdefault(entry.height, set()).update(tokens)
     feeds = {
-        token: address for token in {t for ts in wanted.values() for t in ts} if (address := _feed(settings, token))
+        token: address for token in {t for ts in wanted.values() for t in ts} if (address := feed_of(settings, token))
     }
-    readable = {height: [t for t in tokens if t in feeds] for height, tokens in sorted(wanted.items())}
+    readable = {
+        height: [t for t in tokens if t in feeds and (settings.chain, height, t.address) not in known]
+        for height, tokens in sorted(wanted.items())
+    }
     readable = {height: tokens for height, tokens in readable.items() if tokens}
     if len(readable) > AT_ONCE * 4:
         say(f"reading prices at {len(readable):,} blocks")
     reads = [partial(_at, node, height, feeds, settings.feed_units, tokens) for height, tokens in readable.items()]
-    found: dict[tuple[ChainId, int, Address], PriceQuote] = {}
+    found: dict[tuple[ChainId, int, Address], PriceQuote] = dict(known)
     failed: list[str] = []
     for height, answers in zip(readable, await each(reads), strict=True):
         if isinstance(answers, str):
@@ -275,10 +280,6 @@ async def quotes_at(
         more = f" and at {len(failed) - 1} others" if len(failed) > 1 else ""
         notes.append(f"feeds cannot be read at block {failed[0]}{more}")
     return found
-
-
-def _feed(settings: ChainSettings, token: Token) -> Address | None:
-    return settings.native_feed if token == native_token(settings) else settings.feeds.get(token.address)
 
 
 async def _at(

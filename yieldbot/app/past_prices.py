@@ -1,0 +1,87 @@
+"""Prices by feeds at the blocks of our own transactions, remembered: they do not change any more, and reading one for
+each transaction ever made would make ``positions`` and ``export`` slower with each.
+
+One file in memory's folder, a line a price; it may be deleted at any time, and is then read from the chain again. A
+price is known by its transaction and its feed, so that another chain or another feed is never mixed up with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app.memory import FOLDER
+from yieldbot.books.ledger import PriceQuote
+from yieldbot.model.json_text import loads
+from yieldbot.model.native import feed_of
+
+if TYPE_CHECKING:
+    from yieldbot.books.chain_record import ChainRecord, Quotes
+    from yieldbot.books.entries import Entry
+    from yieldbot.model.amounts import Token
+    from yieldbot.model.ids import Address, ChainId
+    from yieldbot.model.settings import ChainSettings
+
+FILE = "past-prices.jsonl"
+SETTLED_SECONDS = 86_400
+"""Prices of younger transactions are not kept: their block may still be replaced by another."""
+
+Key = tuple[str, str, str, str]
+"""Chain, transaction, token and feed."""
+
+
+class PastPrices:
+    """The file, read once."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / FOLDER / FILE
+        self._known: dict[Key, PriceQuote] = {}
+        with suppress(OSError):
+            for line in self._path.read_text().splitlines():
+                with suppress(ValueError, TypeError):  # cut off by a full disk
+                    chain, name, token, feed, usd, source = loads(line)
+                    self._known[chain, name, token, feed] = PriceQuote(Fraction(usd), str(source))
+
+    def of(self, settings: ChainSettings, entries: Sequence[Entry], also: Sequence[Token] = ()) -> Quotes:
+        """The known prices of tokens of these entries, and of further ones at each, by chain, height and token."""
+        found: dict[tuple[ChainId, int, Address], PriceQuote] = {}
+        for entry in entries if self._known else ():
+            for token in _tokens(entry, also):
+                if (quote := self._known.get(_key(settings, entry, token))) is not None:
+                    found[settings.chain, entry.height, token.address] = quote
+        return found
+
+    def keep(self, settings: ChainSettings, record: ChainRecord, also: Sequence[Token] = ()) -> None:
+        """Keep the prices of a history that are old enough. A disk that takes none is no fault: they are read again."""
+        lines = []
+        for entry in record.entries:
+            if not entry.hash or record.block.timestamp - entry.at < SETTLED_SECONDS:
+                continue
+            for token in _tokens(entry, also):
+                key = _key(settings, entry, token)
+                quote = record.quotes.get((settings.chain, entry.height, token.address))
+                if quote is not None and key[3] and key not in self._known:
+                    self._known[key] = quote
+                    lines.append(json.dumps([*key, str(quote.price), quote.source]) + "\n")
+        if not lines:
+            return
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("ab") as file:
+                if file.tell() and not self._path.read_bytes().endswith(b"\n"):
+                    lines.insert(0, "\n")
+                os.write(file.fileno(), "".join(lines).encode())
+
+
+def _tokens(entry: Entry, also: Sequence[Token]) -> set[Token]:
+    native = {entry.native} if entry.native is not None and entry.fee_raw else set()
+    return {delta.token for delta in entry.changes} | native | set(also)
+
+
+def _key(settings: ChainSettings, entry: Entry, token: Token) -> Key:
+    return settings.chain, entry.hash, token.address, feed_of(settings, token) or ""
