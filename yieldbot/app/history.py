@@ -69,7 +69,7 @@ def history(request: HistoryRequest, context: Context) -> HistoryDocument:
             if wants_plans:
                 stored = journal.plans(PlanStatus.QUEUED if request.waiting else None)
                 signed = _signed(journal, stored, context.settings.data_dir)
-                asked = journal.asked_by()
+                asked = journal.asked_by([one.plan.id for one in stored] if request.waiting else None)
                 plans = tuple(plan_of(one, signed.get(one.plan.id, ()), asked.get(one.plan.id)) for one in stored)
             else:
                 records = journal.history(min(request.limit, MOST_EVENTS) or None)

@@ -57,4 +57,8 @@ def test_a_plan_that_waits_is_reported_once_and_again_when_half_of_its_time_has_
         world.journal.append_unless_repeated(ended)
     assert found == [False, True, True, False, True]
     assert len(world.journal.history()) == 1, "the others are counted"
+    world.journal.append(replace(ended, by="anna"), replace(ended, plan_id="other", by="ben"))
+    assert world.journal.asked_by() == {PLAN.id: "schedule", "other": "ben"}
+    assert world.journal.asked_by([PLAN.id, "other"]) == world.journal.asked_by()
+    assert world.journal.asked_by(["other", "none"]) == {"other": "ben"} and world.journal.asked_by([]) == {}
     world.journal.close()
