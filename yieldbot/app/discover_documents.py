@@ -43,7 +43,7 @@ class DiscoveredMarket(Part):
     liquidity: float | None = Field(description="what could be taken out now, in whole tokens; null: as quoted")
     safety: int | None = Field(
         description="its safety grade from 0 to 100: of a listed market as in `markets`, of others without a look at "
-        "who controls it; null: as quoted"
+        "who controls it and without history, so that it may rise or fall once it is pinned; null: as quoted"
     )
     letter: str | None = Field(description="the grade's letter")
     flags: tuple[str, ...] = Field(description="what is odd about it, as phrases")

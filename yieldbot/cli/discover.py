@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 
 MOST_CURATORS = 3
 """Most curators that the line below a table names."""
+LISTED = "listed"
+"""The state of a market that is in the chain's file."""
+FIRST_GRADE = (
+    "Safety of a market that is not pinned: without who controls it and without history; once it is pinned and "
+    "watched, it may rise or fall, and policy.min_safety is compared with that."
+)
+"""What the column of grades does not know."""
 MOST_NAME = 48
 """Most characters of a registry's and a market's name together."""
 
@@ -130,6 +137,8 @@ def _chain(chain: DiscoveredChain) -> Any:
         for one in chain.markets:
             sheet.add_row(*_row(one))
         parts.append(sheet)
+        if any(one.safety is not None and one.state != LISTED for one in chain.markets):
+            parts.append(Text(FIRST_GRADE))
     elif chain.hidden:
         parts.append(Text(f"{where}: no market passes the filters"))
     else:
