@@ -1,12 +1,14 @@
 """Prices by feeds at the blocks of our own transactions, remembered: they do not change any more, and reading one for
 each transaction ever made would make ``positions`` and ``export`` slower with each.
 
-One file in memory's folder, a line a price; it may be deleted at any time, and is then read from the chain again. A
-price is known by its transaction and its feed, so that another chain or another feed is never mixed up with it.
+One file in memory's folder, a line a price with a digest of it; it may be deleted at any time, and is then read from
+the chain again, as is each price whose line is damaged or was edited. A price is known by its transaction and its feed,
+so that another chain or another feed is never mixed up with it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -42,10 +44,12 @@ class PastPrices:
         self._path = data_dir / FOLDER / FILE
         self._known: dict[Key, PriceQuote] = {}
         with suppress(OSError):
-            for line in self._path.read_text().splitlines():
-                with suppress(ValueError, TypeError):  # cut off by a full disk
-                    chain, name, token, feed, usd, source = loads(line)
-                    self._known[chain, name, token, feed] = PriceQuote(Fraction(usd), str(source))
+            for line in self._path.read_bytes().decode(errors="replace").splitlines():
+                with suppress(ValueError, TypeError, ArithmeticError, RecursionError):  # cut off by a full disk, edited
+                    *fields, digest = loads(line)
+                    chain, name, token, feed, usd, source = map(str, fields)
+                    if digest == _digest(fields) and (price := Fraction(usd)) > 0:
+                        self._known[chain, name, token, feed] = PriceQuote(price, source)
 
     def of(self, settings: ChainSettings, entries: Sequence[Entry], also: Sequence[Token] = ()) -> Quotes:
         """The known prices of tokens of these entries, and of further ones at each, by chain, height and token."""
@@ -67,7 +71,8 @@ class PastPrices:
                 quote = record.quotes.get((settings.chain, entry.height, token.address))
                 if quote is not None and key[3] and key not in self._known:
                     self._known[key] = quote
-                    lines.append(json.dumps([*key, str(quote.price), quote.source]) + "\n")
+                    fields = [*key, str(quote.price), quote.source]
+                    lines.append(json.dumps([*fields, _digest(fields)]) + "\n")
         if not lines:
             return
         with suppress(OSError):
@@ -76,6 +81,10 @@ class PastPrices:
                 if file.tell() and not self._path.read_bytes().endswith(b"\n"):
                     lines.insert(0, "\n")
                 os.write(file.fileno(), "".join(lines).encode())
+
+
+def _digest(fields: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 
 def _tokens(entry: Entry, also: Sequence[Token]) -> set[Token]:

@@ -59,6 +59,18 @@ def test_a_line_that_was_cut_off_costs_only_itself(tmp_path: Path) -> None:
     PastPrices(tmp_path).keep(SETTINGS, record(OLD))  # no disk takes it: read again the next time
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"4999/5000", b"-7"), (b"4999/5000", b"1/0"), (b"4999/5000", b"5"), (b"feed", b"\xff\xfe"), (b"[", b"[[")],
+)
+def test_a_line_that_was_edited_or_damaged_is_read_from_the_chain_again(tmp_path: Path, old: bytes, new: bytes) -> None:
+    PastPrices(tmp_path).keep(SETTINGS, record(OLD))
+    file = tmp_path / FOLDER / FILE
+    assert old in file.read_bytes()
+    file.write_bytes(file.read_bytes().replace(old, new, 1))
+    assert PastPrices(tmp_path).of(SETTINGS, [OLD]) == {}
+
+
 async def test_a_known_price_is_not_asked_for() -> None:
     notes: list[str] = []
     known = {KEY: QUOTE}
