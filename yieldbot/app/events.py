@@ -18,6 +18,7 @@ from yieldbot.app import alerts, proposals
 from yieldbot.app.alert_store import FILE as ALERTS
 from yieldbot.app.collections import alarm_of, visible
 from yieldbot.app.event_documents import Event, of_entry
+from yieldbot.app.formatting import run_words
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.numbers import significant
@@ -240,7 +241,7 @@ class Events:
         requested = service.requested.all()
         for one in requested:
             if one.row.id not in seen["runs"]:
-                text = one.row.command if one.row.by == "terminal" else f"{one.row.command} for {one.row.by}"
+                text = run_words(one.row.command, one.row.by)
                 self._add(
                     Event(kind="run.started", at=one.row.began_at, text=text, run_id=one.row.id),
                     _of_all(one.accounts),

@@ -35,8 +35,8 @@ def with_forecasts(
 
     Where memory and the chain contradict each other, that is named (``Snapshot.contradicted``) and the chain is
     believed: status, cash and caps are the snapshot's, no exit is limited by a forecast, and a forecast from impossible
-    readings is dropped. records: the journal's; they say how much of our own money, and of our
-    other wallets', was in a market when the rates were observed that its forecast is made from.
+    readings is dropped. records: the journal's; they say how much of our own money, and of our other wallets', was in a
+    market when the rates were observed that its forecast is made from.
     """
     folder = data_dir / FOLDER
     if spanned_days(folder, snapshot.block.chain) < LEAST_DAYS:

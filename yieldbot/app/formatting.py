@@ -64,3 +64,9 @@ def number(value: float | None) -> float | None:
 def short_hash(text: str) -> str:
     """A hash with its middle left out; --json has all of it."""
     return text if len(text) < 20 else f"{text[:10]}…{text[-6:]}"
+
+
+def run_words(command: str, by: str) -> str:
+    """A run's command, and who asked for it: a schedule or a caller of the server. At a terminal, or by cron, that goes
+    without saying."""
+    return command if by == "terminal" else f"{command} for {by}"

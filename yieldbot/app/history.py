@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.app.formatting import leaving, number
+from yieldbot.app.formatting import leaving, number, run_words
 from yieldbot.app.history_documents import (
     EventsDocument,
     HistoryDocument,
@@ -163,7 +163,9 @@ def _words(kind: str, body: dict[str, Any]) -> str:
             return f"by {body['by']}"
         case "run.ended":
             reason = f": {body['reason']}" if body["reason"] else ""
-            return f"{_run_of(body)}, {float(body['seconds']):z.1f} s: {body['outcome']}{reason}"
+            return (
+                f"{run_words(body['command'], body['by'])}, {float(body['seconds']):z.1f} s: {body['outcome']}{reason}"
+            )
         case "approval.given":
             return f"signed by {body['approver']}"
         case "signer.copied":
@@ -179,11 +181,6 @@ def _words(kind: str, body: dict[str, Any]) -> str:
 def _leaving(body: dict[str, Any]) -> str:
     requested, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
     return leaving(requested, ready, back, body["until"], body.get("entry", False))
-
-
-def _run_of(body: Mapping[str, Any]) -> str:
-    """A run's command, and who asked for it where that was nobody at a terminal or of a schedule there."""
-    return str(body["command"]) if body["by"] == "terminal" else f"{body['command']} for {body['by']}"
 
 
 def _by(body: Mapping[str, Any]) -> str:
