@@ -10,7 +10,7 @@ other child the rivals.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 
 from yieldbot.allocator.problem import Problem
@@ -156,8 +156,12 @@ class _Search:
             if error > self.share:
                 errors[i] = error
         self._offer(below, gain, relaxed, boxes)
+        pair, lost = self._worst_conflict(relaxed)
+        if pair is not None and lost >= max((self._open_by(i, below[i], relaxed) for i in errors), default=0.0):
+            self._branch_on_pools(node, pair)
+            return
         if not errors:
-            self._branch_on_pools(node)
+            self.lost = max(self.lost, node.bound)
             return
         # What refining can take off each error; the rest is the income's own nonconcavity.
         lines = {
@@ -210,8 +214,9 @@ class _Search:
         box = node.boxes.get(i, table.root)
         low, high = table.neighbours(node.relaxed.x[i], box)
         if low == high and low in box:
-            if any(i in pair for pair in self._conflicts(node.relaxed.x)):
-                self._branch_on_pools(node)
+            pair, _ = self._worst_conflict(node.relaxed, i)
+            if pair is not None:
+                self._branch_on_pools(node, pair)
                 return
             low = high = (box[0] + box[1]) / 2
             if not box[0] < low < box[1]:
@@ -224,19 +229,41 @@ class _Search:
             if child[0] <= child[1] and min(child) >= 0.0:
                 self._push({**node.boxes, i: child}, node.bound)
 
-    def _branch_on_pools(self, node: _Node) -> None:
-        """For a relaxed solution whose true income equals its envelope: close the node, unless markets of one pool
-        change together, which are then separated."""
-        pair = next(self._conflicts(node.relaxed.x), None)
-        if pair is None:
-            self.lost = max(self.lost, node.bound)
-            return
+    def _branch_on_pools(self, node: _Node, pair: tuple[int, int]) -> None:
+        """Separate two markets of one pool that change together: one child keeps the first as it is, the other child
+        all of its rivals."""
         first = pair[0]
         for stopped in ({first}, self.rivals[first]):
             kept = {i: self.held[i] for i in stopped}
             boxes = {i: node.boxes.get(i, self.tables[i].root) for i in stopped}
             if all(boxes[i][0] <= held <= boxes[i][1] for i, held in kept.items()):
                 self._push({**node.boxes, **{i: (held, held) for i, held in kept.items()}}, node.bound)
+
+    def _worst_conflict(self, relaxed: Relaxed, among: int | None = None) -> tuple[tuple[int, int] | None, float]:
+        """(pair, income): of the markets of one pool that change together, the pair that loses most by keeping one of
+        the two as it is, and that loss if its money then earns the shadow price; (None, 0.0): none change together.
+
+        among: only pairs with this market.
+        """
+        found, worst = None, 0.0
+        for pair in self._conflicts(relaxed.x):
+            if among is not None and among not in pair:
+                continue
+            lost = max(0.0, min(self._worth(i, relaxed) for i in pair))
+            if found is None or lost > worst:
+                found, worst = pair, lost
+        return found, worst
+
+    def _open_by(self, i: int, x: float, relaxed: Relaxed) -> float:
+        """By how much a market's envelope is above what it earns at x, where the rest earns the shadow price."""
+        rest = relaxed.x[i] - x
+        return relaxed.y[i] - self.tables[i].value(x) - self.relaxation.price_of(relaxed, i) * rest
+
+    def _worth(self, i: int, relaxed: Relaxed) -> float:
+        """What the change of one market brings beyond the shadow price of the money that it takes."""
+        table, x = self.tables[i], relaxed.x[i]
+        changed = x - table.held
+        return relaxed.y[i] - table.stay - self.relaxation.price_of(relaxed, i) * changed
 
     def _conflicts(self, x: list[float]) -> Iterator[tuple[int, int]]:
         if not self.rivals:
@@ -252,22 +279,25 @@ class _Search:
         """
         problem = self.problem
         conflicts = list(self._conflicts(below))
+        losers = set[int]()
         if conflicts:
             gains = {i: problem.value(i, below[i]) - problem.value(i, self.held[i]) for pair in conflicts for i in pair}
-            for i, j in conflicts:
-                loser = i if (gains[i], -i) < (gains[j], -j) else j
+            losers = {i if (gains[i], -i) < (gains[j], -j) else j for i, j in conflicts}
+            for loser in losers:
                 below[loser] = self.held[loser]
-            value = problem.objective(below)
+            value = problem.objective(below) + self._fill(below, relaxed, boxes, losers)
         else:
             value = sum(self.firsts) + gain + self._fill(below, relaxed, boxes)
         if value > self.best_value + 1e-9 and problem.within(below):
             self.best, self.best_value = tuple(below), value
 
-    def _fill(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box]) -> float:
-        """Put the money that rounding down has left over where it earns most, and take back what rounding up has added
-        too much.
+    def _fill(
+        self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box], losers: Iterable[int] = ()
+    ) -> float:
+        """Put the money that rounding down has left over, or that markets of one pool may not both get, where it earns
+        most, and take back what rounding up has added too much.
 
-        Changes ``below`` and returns what that earns, in the first asset a year.
+        Changes ``below`` and returns what that earns, in the first asset a year. losers: markets that stay as they are.
         """
         resources = self.relaxation.resources
         left = sum(relaxed.x) - sum(below)
@@ -278,7 +308,7 @@ class _Search:
         for _ in range(FILLED):
             best = (self.share, -1, 0.0)
             for i in relaxed.moved:
-                if i >= len(resources.uses):
+                if i >= len(resources.uses) or i in losers:
                     continue
                 table = self.tables[i]
                 most = table.top(below[i], boxes.get(i, table.root)) - below[i]
