@@ -29,6 +29,8 @@ from yieldbot.chains.evm.node.relay import Upstream
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.slots import fork_slots
+from yieldbot.journal.journal_entries import AlarmRaised
+from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Leg, LegKind
@@ -225,6 +227,10 @@ def test_jobs_on_two_chains_share_two_forks_and_every_plan_is_rehearsed(sandbox:
     with more_chains(sandbox.directory, sandbox.rpc_url, 1) as chains:
         sandbox.config.write_text(settings_of(sandbox.config.read_text(), wallets, chains))
         answer = dry_run(DryRunRequest(), Context(sandbox.config))
+    with Journal.read(load(sandbox.config).data_dir / "journal.sqlite") as journal:
+        raised = [one.entry for one in journal.history() if isinstance(one.entry, AlarmRaised)]
+    about = [(one.chain, one.market_id, one.code, one.act, one.owner) for one in raised]
+    assert raised and len(set(about)) == len(about), "four accounts saw the same alarm at once: it is one entry"
     rows = answer.document.jobs
     assert len(rows) == 8 and {row.exit_code for row in rows} == {0}
     assert all(row.rehearsal for row in rows)

@@ -28,5 +28,7 @@ def test_the_scripts_say_what_is_wrong(tmp_path: Path) -> None:
         unknown.returncode == 2
         and "accuracy, forecast, policy, history, signals, risk, api, accounts, clear-signing" in unknown.stderr
     )
+    passes = script("kit.cron", "many", "1")
+    assert passes.returncode == 2 and "cron many 1: write how many passes" in passes.stderr and not passes.stdout
     empty = script("bench", "clear-signing", str(tmp_path))
     assert empty.returncode == 2 and "no test file" in empty.stderr and not empty.stdout

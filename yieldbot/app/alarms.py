@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app.memory import FOLDER
+from yieldbot.execution.world import records_of
 from yieldbot.history.observed import NO_MARKETS, key_of
 from yieldbot.history.reading import MarketKey
 from yieldbot.history.store import Store
@@ -22,7 +23,7 @@ from yieldbot.model.risk import Act, Alarm
 from yieldbot.model.text import one_line
 from yieldbot.risk.alarm_candidates import Candidates, alarm_candidates
 from yieldbot.risk.blacklist import blacklisted
-from yieldbot.risk.latches import Latches, journalled, news
+from yieldbot.risk.latches import Latches, journalled, news, not_written_meanwhile
 from yieldbot.risk.look_through import locked_below
 from yieldbot.risk.lookout import HOME, Lookout, medians_of
 from yieldbot.risk.passed_on import passed_on
@@ -41,7 +42,9 @@ from yieldbot.risk.triggers import Found
 from yieldbot.risk.unserved import unserved
 
 if TYPE_CHECKING:
+    from yieldbot.execution.world import Wiring
     from yieldbot.history.recent import Recent
+    from yieldbot.model.settings import Job
 
 Entries = tuple[AlarmRaised | AlarmLifted, ...]
 
@@ -100,6 +103,14 @@ def with_alarms(
     }
     known = {name: latches for name, latches in before.items() if name in after}
     return passed_on(replace(snapshot, states=shown), limits), tuple(news(known, after, now, str(snapshot.owner)))
+
+
+def note(world: Wiring, job: Job, records: Sequence[Record], entries: Entries) -> None:
+    """Journal changes of alarms, without those that another account's job of this run has written since ``records``
+    were read: accounts with the same markets look at the same time."""
+    before, now = (journalled(known, str(job.wallet.address)) for known in (records, records_of(world, job)))
+    if fresh := not_written_meanwhile(entries, before, now):
+        world.journal.append(*fresh)
 
 
 def joined(first: Sequence[Alarm], second: Sequence[Alarm]) -> tuple[Alarm, ...]:

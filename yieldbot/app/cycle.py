@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
+from yieldbot.app.alarms import note
 from yieldbot.app.graded import risks_of
 from yieldbot.app.interrupted import settle
 from yieldbot.app.judged import judged
@@ -146,7 +147,7 @@ async def _observed(
     if look:
         await refresh(live, job, snapshot, settings.data_dir, world.say, settings.follow)
     known = settings.data_dir, settings.policy, world.say, records
-    return judged(snapshot, *known, lambda entries: world.journal.append(*entries))
+    return judged(snapshot, *known, lambda entries: note(world, job, records, entries))
 
 
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None, by: Decide) -> Report:

@@ -144,3 +144,23 @@ def news(
             if (code, act) not in latches
         ]
     return found
+
+
+def not_written_meanwhile(
+    entries: Iterable[AlarmRaised | AlarmLifted],
+    before: Mapping[MarketName, Latches],
+    now: Mapping[MarketName, Latches],
+) -> list[AlarmRaised | AlarmLifted]:
+    """The entries of ``news`` without those that say what another account of the same run wrote after ``before`` was
+    read. before, now: the latches that the journal recorded then and records now, for the account that looked."""
+    found = list[AlarmRaised | AlarmLifted]()
+    for one in entries:
+        market, key = (str(one.chain), one.market_id), (one.code, one.act)
+        was, stands = (latches.get(market, {}).get(key) for latches in (before, now))
+        if isinstance(one, AlarmLifted):
+            said = stands is None
+        else:
+            said = stands is not None and stands != was and one.time < stands.last + AGAIN_SECONDS
+        if not said:
+            found.append(one)
+    return found

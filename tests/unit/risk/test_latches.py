@@ -13,7 +13,8 @@ from yieldbot.journal.journal_entries import AlarmLifted, AlarmRaised
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.ids import ChainId, MarketId
 from yieldbot.model.risk import Act
-from yieldbot.risk.latches import Key, Latch, alarms, journalled, news, turned
+from yieldbot.risk.latches import Key, Latch, alarms, journalled, news, not_written_meanwhile, turned
+from yieldbot.risk.sight import MarketName
 from yieldbot.risk.triggers import Found
 
 HOUR, START = 3600, 1_700_000_000
@@ -110,6 +111,27 @@ def test_the_journal_is_not_flooded() -> None:
         stands = turned(before, [SIGN], now, LIMITS)
         records += [Record(len(records) + 1, now, one) for one in news({NAME: before}, {NAME: stands}, now)]
     assert len(records) == 24
+
+
+def test_what_another_account_wrote_meanwhile_is_not_written_again() -> None:
+    def written(*entries: AlarmRaised | AlarmLifted) -> dict[MarketName, dict[Key, Latch]]:
+        return journalled([Record(number, START, one) for number, one in enumerate(entries, 1)], "0xB")
+
+    def see(now: int, *found: Found) -> dict[MarketName, dict[Key, Latch]]:
+        return {NAME: turned(journal.get(NAME, {}), found, now, LIMITS)}
+
+    journal = written()
+    (first,) = news(journal, see(START, SIGN), START)
+    (mine,) = news(journal, see(START + 2, SIGN), START + 2)
+    assert not_written_meanwhile([mine], journal, written(first)) == [], "a second later it is the same alarm"
+    assert not_written_meanwhile([mine], journal, journal) == [mine]
+    journal = written(first)
+    (again,) = news(journal, see(START + 2 * HOUR, SIGN), START + 2 * HOUR)
+    assert isinstance(again, AlarmRaised) and not_written_meanwhile([again], journal, journal) == [again]
+    assert not_written_meanwhile([again], journal, written(first, replace(again, time=again.time + 1))) == []
+    (lifted,) = news(journal, {NAME: {}}, START + 30 * HOUR)
+    assert not_written_meanwhile([lifted], journal, journal) == [lifted]
+    assert not_written_meanwhile([lifted], journal, written(first, lifted)) == []
 
 
 def test_an_alarm_about_a_holding_is_of_its_account_and_stands_for_no_other() -> None:
