@@ -28,5 +28,5 @@ def test_every_field_of_a_document_is_described() -> None:
 def test_a_document_begins_with_its_schema() -> None:
     for schema, document in documents().items():
         assert issubclass(document, Document) and schema == document.schema_name()
-    down = documents()["yieldbot/sandbox-down/v1"](directory="/s", stopped=True)
+    down = documents()["yieldbot/sandbox-down/v1"](directory="/s", stopped=True, nodes=())
     assert json.dumps(down.as_json()).startswith('{"schema": "yieldbot/sandbox-down/v1", "directory"')

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from yieldbot.app.alike import skips
 from yieldbot.app.past_prices import PastPrices
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
 from yieldbot.books.chain_record import ChainRecord, handed_over, quote_of
@@ -140,7 +141,6 @@ async def _ask(
             past.keep(chain, history)
         except TransientError as passing:
             gathered.skipped[account] = str(passing)
-            gathered.notes.append(f"{chain.name} is skipped: {passing}")
             return
         gathered.accounts[account] = history
         gathered.notes += [f"{chain.name}: {note}" for note in history.notes]
@@ -151,6 +151,8 @@ async def _ask(
         ]
 
     await asyncio.gather(*(one(account, jobs) for account, jobs in groups.items()))
+    lost = [(jobs[0], gathered.skipped[account]) for account, jobs in groups.items() if account in gathered.skipped]
+    gathered.notes += skips([(job.chain.name, job.wallet.name, why) for job, why in lost], "wallet")
 
 
 def hashes(records: Iterable[Record], account: Account) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import Field
 
 from yieldbot.app.alarm_documents import StandingAlarm
+from yieldbot.app.alike import by_reason, together
 from yieldbot.app.curves import MarketCurve
 from yieldbot.app.document import Part
 from yieldbot.app.market_documents import Market
@@ -300,7 +301,13 @@ def signals_of(document: Row) -> list[dict[str, Any]]:
 def unread_of(document: Row) -> tuple[str, ...]:
     """Chains and markets that could not be read, a line each."""
     jobs = document.get("jobs", ())
-    skipped = [f"{job['chain']}: {job['skipped']}" for job in jobs if job.get("skipped")]
+    lost = by_reason(
+        (job["chain"], f"{job['wallet']}: {job['asset']}", job["skipped"]) for job in jobs if job.get("skipped")
+    )
+    skipped = [
+        f"{chain}: {reason}" if len(who) == 1 else f"{together(who)} on {chain}: {reason}"
+        for chain, who, reason in lost
+    ]
     bad = [f"{one['name']}: {one['reason']}" for job in jobs for one in job.get("quarantined", ()) if "name" in one]
     return tuple(dict.fromkeys(skipped + bad))
 

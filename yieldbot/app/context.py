@@ -86,12 +86,16 @@ class Context:
             self.lock = before
 
     @property
+    def names_config(self) -> bool:
+        """Whether another configuration than this folder's is named."""
+        return self.config != Path("yieldbot.toml")
+
+    @property
     def program(self) -> str:
         """The command line of this program with the same configuration, for hints that people copy."""
         import shlex
 
-        default = self.config == Path("yieldbot.toml")
-        return "yieldbot" if default else f"yieldbot --config {shlex.quote(str(self.config.absolute()))}"
+        return f"yieldbot --config {shlex.quote(str(self.config.absolute()))}" if self.names_config else "yieldbot"
 
     @property
     def settings(self) -> Settings:

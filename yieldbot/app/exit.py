@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.exits import to_be_left
-from yieldbot.app import job_reports, overview
+from yieldbot.app import alike, job_reports, overview
 from yieldbot.app.cycle import run_job
 from yieldbot.app.exit_documents import CameOut, ExitDocument, ExitJob, ExitListDocument, ExitStopDocument, StandingExit
 from yieldbot.app.memory import FOLDER, keep
@@ -146,11 +146,9 @@ def _left(
         return _left(
             replace(request, market=whole), context, approver, signer_of, asks=asks, opens=opens, settles=settles
         )
-    for each in ended:
-        if isinstance(each, tuple):
-            job, failure = each
-            context.complain(f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}: {failure}")
-        elif each.proposed is not None:
+    alike.complain(context, (each for each in ended if isinstance(each, tuple)))
+    for each in found:
+        if each.proposed is not None:
             deliver(context, each)
     policy = context.settings.policy
     rows = tuple(

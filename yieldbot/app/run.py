@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.across import across
-from yieldbot.app import job_reports, notice_memory, telemetry
+from yieldbot.app import alike, job_reports, notice_memory, telemetry
 from yieldbot.app.alerts import measure
 from yieldbot.app.cycle import approve_queued, job_of
 from yieldbot.app.deadline import Deadline, run_within
@@ -269,10 +269,7 @@ def cycles(
 
 def answer(document: type[RunDocument], context: Context, ended: Sequence[Ended]) -> RunAnswer:
     """Build the answer; report failures and hand over proposals of Safes."""
-    for one in ended:
-        if isinstance(one, tuple):
-            job, failure = one
-            context.complain(f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}: {failure}")
+    alike.complain(context, (one for one in ended if isinstance(one, tuple)))
     found = tuple(one for one in ended if not isinstance(one, tuple))
     measure(((one.job, one.after or one.snapshot) for one in found), context)
     for report in found:

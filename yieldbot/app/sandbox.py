@@ -24,8 +24,7 @@ from yieldbot.sandbox.local import Local, known, needs_checkout
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.sandbox import FOLDER
-from yieldbot.sandbox.local import SvmSandbox
+    from yieldbot.sandbox.local import SvmSandbox
 
 DIRECTORY = FOLDER
 """Default folder of the sandbox."""
@@ -63,11 +62,12 @@ class SandboxWarpRequest(SandboxRequest):
 
 
 def place(given: Path | None, context: Context) -> Path:
-    """The sandbox's folder: the given one, else that of the configuration if it is a sandbox's, else the default."""
+    """The sandbox's folder: the given one, else that of a named configuration, else this one if it is a sandbox's, else
+    the default."""
     if given is not None:
         return given
     beside = context.config.absolute().parent
-    return beside if _is_sandbox(beside) else DIRECTORY
+    return beside if context.names_config or _is_sandbox(beside) else DIRECTORY
 
 
 def _is_sandbox(folder: Path) -> bool:
@@ -97,7 +97,8 @@ def starting(say: Callable[[str], None], directory: Path, chain: str, also: Sequ
 
 def down(request: SandboxRequest) -> SandboxDownDocument:
     """Stops the sandbox; its files stay."""
-    return SandboxDownDocument(directory=str(request.directory), stopped=Local.down(request.directory))
+    nodes = Local.down(request.directory)
+    return SandboxDownDocument(directory=str(request.directory.absolute()), stopped=bool(nodes), nodes=nodes)
 
 
 def warp(request: SandboxWarpRequest) -> SandboxWarpDocument:

@@ -71,3 +71,4 @@ class SandboxDownDocument(Document):
 
     directory: str = Field(description="the folder that it ran from; its files stay")
     stopped: bool = Field(description="whether anything ran there")
+    nodes: tuple[str, ...] = Field(description="what was stopped: each node with where it listened")

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.app import telemetry
+from yieldbot.app import alike, telemetry
 from yieldbot.app.approvers import signed_plans
 from yieldbot.app.context import Context
 from yieldbot.app.cycle import Report
@@ -77,9 +77,8 @@ def settle(context: Context) -> None:
             await live.verify_chain()
             return Report(job=job, settled=await settle_account(world, job, live))
 
-    for ended in cycles(chosen, context, lambda journal: DeclineAll(), work=settled):
-        if isinstance(ended, tuple):
-            context.complain(f"{ended[0].wallet.name} on {ended[0].chain.name}: {ended[1]}")
+    ended = cycles(chosen, context, lambda journal: DeclineAll(), work=settled)
+    alike.complain(context, (one for one in ended if isinstance(one, tuple)))
 
 
 def close(context: Context) -> None:

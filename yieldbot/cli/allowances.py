@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from yieldbot.app import allowances as app
 from yieldbot.app.allowances import AllowancesRequest
+from yieldbot.cli import skips
 from yieldbot.cli.flags import add_job_flags, add_timeout_flag, filter_of, natural
 from yieldbot.cli.prompts import Patience
 from yieldbot.cli.tables import TextTable
@@ -50,7 +52,9 @@ def allowances(args: argparse.Namespace, context: Screen) -> int:
     patience = Patience(args.timeout)
     ask = (lambda: True) if args.yes else lambda: patience.ask(context.settings.policy.run_timeout_seconds)
     done = app.allowances(request, context, show=partial(_show_rehearsed, context), ask=ask)
-    context.show(done.document.as_json(), *(partial(_table, account) for account in done.accounts))
+    parts: list[Any] = [partial(_table, account) for account in done.accounts if account.skipped is None]
+    parts += [partial(Group, line) for line in _skipped(done.accounts)]
+    context.show(done.document.as_json(), *parts)
     return done.document.exit_code
 
 
@@ -66,11 +70,15 @@ def _show_rehearsed(context: Screen, found: Revocations) -> None:
         context.say(f"  in all: {', '.join(found.beside)}")
 
 
+def _skipped(accounts: Sequence[ListedAccount]) -> list[Text]:
+    rows = [(one.job.chain.name, one.job.wallet.name, one.skipped) for one in accounts if one.skipped is not None]
+    return skips.lines(rows, "wallet")
+
+
 def _table(account: ListedAccount) -> Any:
     job, found, family = account.job, account.found, account.job.chain.family
     who = f"{job.wallet.name} on {job.chain.name}"
-    if found is None:
-        return Text(f"{who} skipped: {account.skipped}", style="yellow")
+    assert found is not None  # else it was skipped
     cut = f"incomplete before block {found.since:,}: {found.cut}: name a later --from-block, or another provider"
     unread = [Text(cut, style="yellow")] if found.cut else []
     unread += [Text(f"{token} to {spender} cannot be read: {why}") for token, spender, why in found.unread]

@@ -12,6 +12,7 @@ from rich.console import Group
 from rich.text import Text
 
 from yieldbot.app import exit as app
+from yieldbot.app.alike import together
 from yieldbot.app.exit import ExitRequest, ExitStopRequest
 from yieldbot.app.exit_documents import ExitJob
 from yieldbot.app.formatting import when
@@ -19,6 +20,7 @@ from yieldbot.app.notice_runs import News
 from yieldbot.cli import render
 from yieldbot.cli.flags import add_job_flags, add_timeout_flag, filter_of
 from yieldbot.cli.run import Person
+from yieldbot.cli.skips import skipped
 from yieldbot.errors import ConfigError
 from yieldbot.notify.sending import after
 
@@ -88,9 +90,18 @@ def carry_out(request: ExitRequest, context: Screen, person: Person) -> int:
     answer = app.leave(request, context, show=person.show, ask=person.ask)
     rows = [row for row in answer.document.jobs if isinstance(row, ExitJob)]
     parts: list[Any] = [
-        partial(_group, reports, row, request.market, len(rows) > 1)
+        partial(_group, reports, row, len(rows) > 1)
         for reports, row in zip(answer.reports, rows, strict=True)
+        if row.skipped is None
     ]
+    lost = [(each.job, each.skipped) for reports in answer.reports for each in reports[:1] if each.skipped is not None]
+    parts += [partial(Group, *skipped(lost))] if lost else []
+    missed = [
+        f"{row.wallet}: {row.asset} on {row.chain}" for row in rows if row.skipped is not None and not row.ordered
+    ]
+    if missed and request.market is not None:
+        line = f"NOT ORDERED for {together(missed)}: nothing was read; order it again later"
+        parts.append(partial(Text, line, style="bold"))
     context.show(answer.document.as_json(), *parts)
     return answer.document.exit_code
 
@@ -107,12 +118,9 @@ def _line(one: StandingExit) -> str:
     return f"{_of(one)}: {state}; ordered {when(one.since)} at the {one.by}{into}"
 
 
-def _group(reports: Sequence[Report], row: ExitJob, market: str | None, several: bool) -> Any:
-    """The cycle stage by stage, then what came out, what is still in and why, and what happens next. market: the market
-    that was ordered to be left; None: exits ordered before. several: whether other jobs have parts of their own."""
-    if row.skipped is not None:
-        missed = [] if market is None or row.ordered else ["NOT ORDERED: nothing was read; say it again later"]
-        return Group(*render.report(reports[0]), *(Text(line, style="bold") for line in missed))
+def _group(reports: Sequence[Report], row: ExitJob, several: bool) -> Any:
+    """The cycle stage by stage, then what came out, what is still in and why, and what happens next. several: whether
+    other jobs have parts of their own."""
     amounts = [(f"{Decimal(one.amount.text):,f} {one.amount.symbol}", one.name) for one in row.came_out]
     lines = [f"OUT: {amount} from {name}, in the wallet" for amount, name in amounts]
     if not lines and (row.ordered or row.still_in):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from yieldbot.app.liquidity import AccountLiquidity
 from yieldbot.app.pool_names import facing, named, price_at
+from yieldbot.cli import skips
 from yieldbot.cli.render import at
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apy
@@ -25,11 +27,16 @@ BAR = 21
 """Width of a range's picture, in characters."""
 
 
+def skipped(found: Iterable[AccountLiquidity]) -> list[Text]:
+    """A line for each chain whose pools could not be read."""
+    rows = [(one.job.chain.name, one.job.wallet.name, one.skipped or "") for one in found if one.view is None]
+    return skips.lines(rows, "wallet")
+
+
 def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
     """A row for each pool, ordered by the lower bound of its net yield, then why pools are not entered."""
     who = f"{one.job.wallet.name} on {one.job.chain.name}"
-    if one.view is None:
-        return Text(f"{who} skipped: {one.skipped}", style="yellow")
+    assert one.view is not None  # else it was skipped
     view = one.view
     title = f"Liquidity. {who}, {at(view.block)}, for {one.value_usd:z,.0f} US dollars"
     heads = (">TVL, $", ">Fees APR", ">LVR APR", ">Cost APR", ">Volatility", ">Net APY", ">Lending", "Best range", "")
@@ -63,8 +70,7 @@ def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
 def positions(one: AccountLiquidity) -> RenderableType:
     """A row for each of our positions: what it holds and has earned, its impermanent loss and its range."""
     who = f"{one.job.wallet.name} on {one.job.chain.name}"
-    if one.view is None:
-        return Text(f"{who}: liquidity skipped: {one.skipped}", style="yellow")
+    assert one.view is not None  # else it was skipped
     view = one.view
     heads = (">Value, $", "Holds", "Uncollected fees", ">Fees earned, $", ">Against holding", "Range", "")
     sheet = TextTable(f"Liquidity. {who}, {at(view.block)}", "Position", *heads)

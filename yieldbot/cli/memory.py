@@ -18,6 +18,7 @@ from yieldbot.app import recordings, remembered
 from yieldbot.app.formatting import when
 from yieldbot.app.memory_documents import HistoryShowDocument, MarketRemembered, MarketsRemembered
 from yieldbot.app.recordings import Given
+from yieldbot.cli import skips
 from yieldbot.cli.chart import chart
 from yieldbot.cli.flags import add_job_flags, decimal, filter_of
 from yieldbot.cli.tables import TextTable
@@ -121,16 +122,22 @@ def _folder_flag(parser: argparse.ArgumentParser) -> None:
 def observe(args: argparse.Namespace, context: Screen) -> int:
     request = observe_use.ObserveRequest(jobs=filter_of(args), folder=args.history)
     document, code = observe_use.observe(request, context)
-    context.show(document.as_json(), lambda: _observed(document))
+    rows = [(one.chain, f"{one.wallet}: {'+'.join(one.assets)}", one.skipped) for one in document.jobs if one.skipped]
+    context.show(
+        document.as_json(), lambda: _observed(document), *(lambda line=line: line for line in skips.lines(rows))
+    )
     return code
 
 
 def _observed(found: ObserveDocument) -> Any:
-    made = TextTable(
-        f"{counted(found.kept, 'reading')} remembered in {found.history}", "Chain", "Wallet", ">Block", ">Markets", ""
-    )
+    title = f"{counted(found.kept, 'reading')} remembered in {found.history}"
+    if all(one.skipped for one in found.jobs):
+        return Text(title)
+    made = TextTable(title, "Chain", "Wallet", ">Block", ">Markets", "")
     for one in found.jobs:
-        note = one.skipped or (f"{one.unread} could not be read" if one.unread else "")
+        if one.skipped:
+            continue
+        note = f"{one.unread} could not be read" if one.unread else ""
         block = "" if one.block is None else f"{one.block:,}"
         made.add_row(f"{one.chain} {'+'.join(one.assets)}", one.wallet, block, str(one.markets), note)
     return made

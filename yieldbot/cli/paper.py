@@ -6,8 +6,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.text import Text
@@ -17,6 +18,7 @@ from yieldbot.app import paper_show
 from yieldbot.app.formatting import when
 from yieldbot.app.paper_documents import PaperComparison, PaperSide, PaperWallet
 from yieldbot.app.paper_jobs import Wanted
+from yieldbot.cli import skips
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.text import counted
@@ -63,7 +65,10 @@ def register(listed: CommandList) -> None:
 def paper(args: argparse.Namespace, context: Screen) -> int:
     wanted = Wanted(wallet=args.wallet, chain=args.chain, coin=args.coin)
     document, code = use.paper(use.PaperRequest(name=args.name, wealth=args.wealth, wanted=wanted), context)
-    context.show(document.as_json(), lambda: Group(*(_shown(one) for one in document.wallets)))
+    parts: list[Any] = [partial(_shown, one) for one in document.wallets if one.ledger is not None]
+    lost = [(one.chain, one.name, one.skipped) for one in document.wallets if one.skipped is not None]
+    parts += [partial(Group, line) for line in skips.lines(lost, "paper wallet")]
+    context.show(document.as_json(), *parts)
     return code
 
 
@@ -71,8 +76,7 @@ def _shown(one: PaperWallet) -> Group:
     title = f"Paper wallet {one.name}: {one.wealth} {one.coin} on {one.chain}"
     if one.began is not None:
         title += f" since {when(one.began)}"
-    if one.ledger is None:
-        return Group(Text(f"{title}: skipped: {one.skipped}"))
+    assert one.ledger is not None  # else it was skipped
     own, unit = one.ledger, one.assets[0]
     made = TextTable(title, "In", ">Amount", ">Expected", "Since")
     for money in own.idle:
@@ -97,7 +101,7 @@ def _shown(one: PaperWallet) -> Group:
 def _did(one: PaperWallet) -> str:
     match one.step:
         case "skipped":
-            return f"skipped: {one.skipped}"
+            return "no step was made: its chain could not be served"
         case "known":
             return f"no newer block than {one.height:,}: nothing was done; the last step: {one.did}"
         case _:

@@ -1,9 +1,10 @@
-"""``--summary`` and ``--quiet``: what a run did, in one line a job."""
+"""``--summary`` and ``--quiet``: what a run did, in one line a job; jobs whose chain could not be served share one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from yieldbot.app.alike import skips
 from yieldbot.app.run_documents import JobFailure
 from yieldbot.model.text import counted
 
@@ -26,12 +27,14 @@ def add_summary_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def lines(document: RunDocument, *, quiet: bool) -> list[str]:
-    """A line for each job; quiet: only for those in which something happened, waits or failed. A job that ended with an
-    error was complained of already."""
-    rows = [row for row in document.jobs if not isinstance(row, JobFailure)]
-    return [
-        f"{row.wallet}: {row.asset} on {row.chain}: {_outcome(row)}" for row in rows if not quiet or not _is_calm(row)
-    ]
+    """A line for each job; quiet: only for those in which something happened, waits or failed. Jobs that were skipped
+    for the same reason share one. A job that ended with an error was complained of already."""
+    rows = [row for row in document.jobs if not isinstance(row, JobFailure) and not (quiet and _is_calm(row))]
+    found = [(row, _outcome(row)) for row in rows]
+    done = [f"{row.wallet}: {row.asset} on {row.chain}: {outcome}" for row, outcome in found if outcome]
+    return done + skips(
+        (row.chain, f"{row.wallet}: {row.asset}", row.skipped) for row in rows if row.skipped is not None
+    )
 
 
 def _is_calm(row: JobReport) -> bool:
@@ -50,11 +53,10 @@ def _is_calm(row: JobReport) -> bool:
 
 
 def _outcome(row: JobReport) -> str:
+    """What happened in a job; empty where nothing but its skipping did."""
     found = list[str]()
     if row.settled:
         found.append(f"{len(row.settled)} of an earlier run settled")
-    if row.skipped is not None:
-        found.append(f"skipped: {row.skipped}")
     if row.transactions:
         results = [one.result for one in row.transactions]
         found.append(", ".join(f"{results.count(one)} {one}" for one in dict.fromkeys(results)))
@@ -70,4 +72,4 @@ def _outcome(row: JobReport) -> str:
         found.append(f"{counted(len(row.stuck), 'holding')} cannot be withdrawn now")
     if row.still_in:
         found.append(f"STILL IN {', '.join(one.name for one in row.still_in)}")
-    return "; ".join(found) or "nothing was decided"
+    return "; ".join(found) or ("" if row.skipped is not None else "nothing was decided")

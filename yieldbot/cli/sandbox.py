@@ -29,7 +29,8 @@ def register(listed: CommandList) -> None:
     }
     for name, (handler, what) in commands.items():
         parser = actions.add_parser(name, help=what, description=what)
-        about = f"the sandbox's folder (default: that of --config where a sandbox is there, else {DIRECTORY})"
+        without = f"without it this folder where a sandbox is, else {DIRECTORY}"
+        about = f"the sandbox's folder (default: the folder of --config; {without})"
         parser.add_argument("--dir", type=Path, metavar="DIR", help=about)
         if name == "up":
             what = "which chains: real EVM protocols on anvil (default), doubles of Solana programs in LiteSVM, or both"
@@ -51,7 +52,9 @@ def up(args: argparse.Namespace, context: Screen) -> int:
 
 def down(args: argparse.Namespace, context: Screen) -> int:
     found = use.down(SandboxRequest(directory=use.place(args.dir, context)))
-    line = "the sandbox is stopped" if found.stopped else f"no sandbox was running from {found.directory}"
+    line = f"no sandbox was running from {found.directory}: nothing was stopped"
+    if found.stopped:
+        line = f"stopped the sandbox of {found.directory}: {' and '.join(found.nodes)}; its files stay there"
     context.show(found.as_json(), lambda: line)
     return 0
 

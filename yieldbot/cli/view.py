@@ -153,7 +153,10 @@ def _nothing(found: market_use.MarketsAnswer, args: argparse.Namespace) -> str:
 
 
 def _pools(found: PoolsAnswer, context: Screen) -> int:
-    parts: list[Any] = [lambda one=one: lp_tables.pools(one, context.settings.policy) for one in found.shown]
+    parts: list[Any] = [
+        lambda one=one: lp_tables.pools(one, context.settings.policy) for one in found.shown if one.view
+    ]
+    parts += [lambda line=line: line for line in lp_tables.skipped(found.shown)]
     nothing = "No chain of these jobs lists an exchange whose liquidity can be read."
     context.show(found.document.as_json(), *(parts or [lambda: nothing]))
     return found.exit_code
@@ -183,10 +186,10 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
         parts += _unread(one.unread) if one.skipped is None else []
     lost = {one.job.chain.name for one in found.jobs if one.skipped is not None}  # why is said above
     for pool in found.liquidity:
-        if (pool.skipped and pool.job.chain.name not in lost) or (
-            pool.view and (pool.view.positions or pool.view.unread)
-        ):
+        if pool.view and (pool.view.positions or pool.view.unread):
             parts.append(lambda pool=pool: lp_tables.positions(pool))
+    missed = lp_tables.skipped(pool for pool in found.liquidity if pool.job.chain.name not in lost)
+    parts += [lambda line=line: Group("Liquidity:", line) for line in missed]
     parts += [lambda: liquidity_profit_table.table(gained)] if gained else []
     if ever := found.document.ever_held:
         parts.append(lambda: learned_table.table(ever, horizon / DAY_SECONDS, now))

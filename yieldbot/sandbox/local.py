@@ -130,13 +130,16 @@ class Local:
         return found
 
     @classmethod
-    def down(cls, directory: Path) -> bool:
-        """Stop what runs from a folder; returns whether anything did. Configuration, keys and journal stay."""
+    def down(cls, directory: Path) -> tuple[str, ...]:
+        """Stop what runs from a folder; returns the nodes that did. Configuration, keys and journal stay."""
         try:
-            cls.load(directory).stop()
+            found = cls.load(directory)
         except ConfigError:
-            return False
-        return True
+            return ()
+        nodes = [f"EVM node at {found.evm.rpc_url}"] if found.evm is not None else []
+        nodes += [f"Solana node at {found.solana.rpc_url}"] if found.solana is not None else []
+        found.stop()
+        return tuple(nodes)
 
     @property
     def config(self) -> Path:

@@ -11,6 +11,8 @@ import pytest
 from yieldbot.app import sandbox
 from yieldbot.app.context import Context
 from yieldbot.app.sandbox import SandboxRequest, SandboxUpRequest, SandboxWarpRequest
+from yieldbot.cli.main import parser
+from yieldbot.cli.screen import Screen
 from yieldbot.errors import ConfigError
 from yieldbot.sandbox.local import Local
 
@@ -36,12 +38,29 @@ def test_the_fields_are_those_of_the_chains_that_run(evm: Any, solana: Any, monk
     assert list(found.items()) == list(wanted.items())
 
 
-def test_the_folder_is_the_given_one_else_that_of_a_sandbox_s_configuration(tmp_path: Path) -> None:
+def test_the_folder_is_the_given_one_else_that_of_the_named_configuration_else_the_present_sandbox_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = Context(tmp_path / "yieldbot.toml")
-    assert sandbox.place(Path("x"), context) == Path("x") and sandbox.place(None, context) == sandbox.DIRECTORY
+    assert sandbox.place(Path("x"), context) == Path("x") and sandbox.place(None, context) == tmp_path
+    monkeypatch.chdir(tmp_path)
+    assert sandbox.place(None, Context()) == sandbox.DIRECTORY
     (tmp_path / "chains").mkdir()
     (tmp_path / "chains" / "solana-sandbox.toml").touch()
-    assert sandbox.place(None, context) == tmp_path
+    assert sandbox.place(None, Context()) == tmp_path
+
+
+def test_down_says_what_it_stopped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    both = Local(Path("/s"), EVM, SOLANA)
+    monkeypatch.setattr(Local, "load", lambda directory: both)
+    monkeypatch.setattr(Local, "stop", lambda sandbox: None)
+    args = parser(["sandbox"]).parse_args(["sandbox", "down", "--config", "/s/yieldbot.toml"])
+    screen = Screen()
+    screen.take(args)
+    assert args.handler(args, screen) == 0
+    assert capsys.readouterr().out == (
+        "stopped the sandbox of /s: EVM node at http://a and Solana node at http://b; its files stay there\n"
+    )
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:

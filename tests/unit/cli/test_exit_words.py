@@ -29,5 +29,5 @@ def test_a_job_without_markets_to_leave_does_not_say_that_all_is_out(
     report: Any = object()
     console = Console(width=200)
     with console.capture() as shown:
-        console.print(module._group([report], row, "aave", several))
+        console.print(module._group([report], row, several))
     assert said in shown.get() and ("othing is left" in shown.get()) is bool(said)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.kit.app.cycle import IN_A, SEEN, SessionDouble
@@ -19,8 +21,8 @@ def live() -> SessionDouble:
     return SessionDouble([SEEN], rehearsals=[REHEARSED])
 
 
-def ran(context: Context, flag: str) -> int:
-    args = parser(["run"]).parse_args(["run", flag])
+def ran(context: Context, *flags: str, name: str = "run") -> int:
+    args = parser([name]).parse_args([name, *flags])
     screen = Screen()
     screen.take(args)
     screen.replace(context.settings)
@@ -46,4 +48,20 @@ def test_each_job_is_one_line_and_quiet_leaves_out_what_nobody_need_read(
     live.fails = TransientError("no node answers")
     assert ran(context, "--quiet") == 1
     out, err = capsys.readouterr()
-    assert out.endswith(": skipped: no node answers\n") and err == ""
+    assert " skipped: no node answers; " in out and err == ""
+
+
+@pytest.mark.parametrize("command", ["run", "run --summary", "exit all"])
+def test_a_chain_that_fails_is_one_line_for_all_its_jobs(
+    context: Context, live: SessionDouble, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (job,) = context.settings.jobs
+    other = replace(job, wallet=replace(job.wallet, name="other"))
+    context._settings = replace(context.settings, jobs=(job, other))
+    live.fails = TransientError("no node answers")
+    name, *flags = command.split()
+    assert ran(context, *flags, name=name) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.count("no node answers") == 1
+    assert f"2 jobs ({job.wallet.name}: USDC, other: USDC) on {job.chain.name} skipped: no node" in out
+    assert ("NOT ORDERED for 2 jobs" in out) == (name == "exit")
