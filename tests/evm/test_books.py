@@ -229,7 +229,7 @@ def test_without_a_node_prices_are_those_that_runs_wrote_down(home: Home, tmp_pa
     assert [r["amount"] for r in found if r["transaction"]] == [r["amount"] for r in online if r["transaction"]]
     assert {row["price_usd"] for row in found if row["kind"] == "fee"} == {"3000"}
     skipped = home.run("export")
-    assert skipped.code == 1 and skipped.out == offline.out and "sandbox is skipped: " in skipped.err
+    assert skipped.code == 1 and skipped.out == offline.out and " on sandbox skipped: " in skipped.err
     unset = {"SANDBOX_RPC_URL": ""}
     assert home.run("export", "--offline", environment=unset).out == offline.out
 

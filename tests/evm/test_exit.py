@@ -232,4 +232,4 @@ def test_what_is_not_understood_is_said_in_one_line(home: Home) -> None:
     assert out(last)[NAME] >= 200 * USDC - 2 and job(last)["ordered"] == ["all"], "but for what rounding takes"
     assert home.run("exit", "all", "--stop").code == 0
     (home.sandbox.directory / ".env").write_text("SANDBOX_RPC_URL=http://127.0.0.1:9\n")
-    assert "NOT ORDERED: nothing was read; say it again later" in home.run("exit", NAME).out
+    assert "nothing was read; order it again later" in home.run("exit", NAME).out
