@@ -216,7 +216,9 @@ def test_what_is_not_understood_is_said_in_one_line(home: Home) -> None:
     empty = home.json("exit", "drip")  # a part of one name alone
     assert job(empty)["plan"]["action"] == "hold" and job(empty)["still_in"] == []
     assert job(empty)["ordered"] == [], "what we do not hold is not ordered out"
-    assert "Nothing is left in the markets that are to be left.\n" in home.run("exit").out
+    continued = home.run("exit").out
+    assert "No exit is under way: `yieldbot exit MARKET`, or `exit all`, orders one.\n" in continued
+    assert "othing is left" not in continued, "nothing was to be left"
     (graded,) = home.json("risk", NAME)["jobs"]
     assert [one["name"] for one in graded["markets"]] == [NAME], "a whole name is no part of others' names"
     none = home.run("risk", "--min-safety", "100")

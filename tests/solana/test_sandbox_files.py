@@ -12,6 +12,7 @@ def test_what_a_person_changed_is_kept(tmp_path: Path) -> None:
     file, copies = folder / "yieldbot.toml", [folder / f"yieldbot.toml.{number}" for number in (1, 2)]
 
     def up() -> str:
+        yieldbot("sandbox", "down", "--dir", folder, cwd=tmp_path)
         ended = yieldbot("sandbox", "up", "--chain", "solana", "--dir", folder, cwd=tmp_path)
         assert ended.code == 0, ended.err
         return ended.err
@@ -29,6 +30,9 @@ def test_what_a_person_changed_is_kept(tmp_path: Path) -> None:
         (folder / ".yieldbot.toml.sha256").unlink()
         file.write_text("schema = 1 # of another program\n")
         up()
+        for again in (("sandbox", "up"), ("demo",)):
+            refused = yieldbot(*again, "--chain", "solana", "--dir", folder, cwd=tmp_path)
+            assert refused.code == 2 and f"a sandbox runs from {folder}: " in refused.err, "its chain is not replaced"
         assert (folder / "yieldbot.toml.3").read_text() == "schema = 1 # of another program\n"
     finally:
         assert yieldbot("sandbox", "down", "--dir", folder, cwd=tmp_path).code == 0

@@ -312,7 +312,7 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
         limit += "; tried first: a hundredth goes in, half of that comes out again, then the rest follows"
     limit += _locked(snapshot.of(source), allocation.targets[source])
     days = {said.days for m in (source, target) if (said := snapshot.of(m).forecast) is not None}
-    by = f" by forecast over {max(days):g} days" if days else ""
+    by = f" by forecast over {days_long(max(days))}" if days else ""
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
         message = f"{left.name} pays {rates[0]:z.2f} % APY less {cuts[0]:g} % of risk, {taken.name} {rates[1]:z.2f} %"
         return f"{message} less {cuts[1]:g} %{by}{limit}" if cuts[1] else f"{message}{by}{limit}"

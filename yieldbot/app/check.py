@@ -17,6 +17,7 @@ from yieldbot.chains.open import chain_of, tools
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.halt import halted
 from yieldbot.execution.passphrases import is_given, passphrase
+from yieldbot.model.text import counted
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -54,7 +55,7 @@ def _verdict(found: Sequence[Finding]) -> str:
     faults = sorted((finding for finding in found if finding.code), key=lambda finding: -finding.code)
     if not faults:
         warned = [finding for finding in found if finding.warns]
-        first = f", except: {warned[0].what}: {warned[0].result}" if warned else ""
+        first = f"; {counted(len(warned), 'warning')}, first: {warned[0].what}: {warned[0].result}" if warned else ""
         return f"ready: none of {len(found)} checks failed{first}"
     wrong = sum(finding.code == MISCONFIGURED for finding in faults)
     parts = [f"{count} {kind}" for count, kind in ((wrong, WRONG), (len(faults) - wrong, AWAY)) if count]

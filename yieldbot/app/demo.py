@@ -17,7 +17,7 @@ from yieldbot.app.demo_documents import DemoDocument, DemoJob, LaterHoldings
 from yieldbot.app.market_documents import Market, markets_of
 from yieldbot.app.parts import Block
 from yieldbot.app.position_documents import Holdings
-from yieldbot.app.sandbox import DIRECTORY, no_real_folder, starting
+from yieldbot.app.sandbox import DIRECTORY, no_real_folder, not_running, starting
 from yieldbot.app.wiring import world_of
 from yieldbot.app.yields import wealth_of
 from yieldbot.errors import ConfigError, YieldbotError
@@ -78,7 +78,7 @@ class DemoRequest:
     days: float = 30.0
     """How many days pass after the cycle."""
     directory: Path = DIRECTORY
-    """The sandbox's folder; one that runs there is replaced."""
+    """The sandbox's folder."""
     keep: bool = False
     """Whether the sandbox is left running afterwards."""
     ask: Callable[[Proposal], Awaitable[bool]] | None = None
@@ -99,18 +99,17 @@ class DemoAnswer:
 
 def demo(request: DemoRequest, context: Context) -> DemoAnswer:
     """Starts a sandbox, runs one cycle of each job, lets days pass and observes again. Afterwards the context uses the
-    sandbox's configuration. Raises ConfigError for a folder with another configuration in it."""
+    sandbox's configuration. Raises ConfigError for a folder with another configuration in it or a running sandbox."""
     if not 0 < request.days <= MOST_DAYS:
         raise ConfigError(f"--days {request.days:g}: name a number above 0, up to {MOST_DAYS}")
     no_real_folder(request.directory)
+    not_running(request.directory)
     stages = Stages(context.say)
 
     def approver(journal: Journal) -> Approver:
         return Auto(journal, context.settings.policy) if request.ask is None else Ask(journal, request.ask)
 
     with ExitStack() as stack:
-        if Local.down(request.directory):
-            stages.say(f"the sandbox that ran from {request.directory} is replaced")
         with starting(stages.say, request.directory, request.chain):
             market = Local.up(request.directory, request.chain, stages.say, temporary=not request.keep)
         if not request.keep:

@@ -243,7 +243,7 @@ def _horizons(made: Any, column: int) -> list[HorizonForecast]:
 
 
 def _reason(one: Standing) -> str:
-    scored = f"over {one.days:z.0f} scored days" if one.days else "by recorded history"
+    scored = f"over {counted(round(one.days), 'scored day')}" if one.days else "by recorded history"
     if one.name == PERSISTENCE:
         return "what all are measured by" + ("" if one.weight else "; others have more skill")
     if one.copy_of:

@@ -76,11 +76,12 @@ def _is_sandbox(folder: Path) -> bool:
 
 
 def up(request: SandboxUpRequest, context: Context) -> SandboxUpDocument:
-    """Starts the sandbox (the first time it compiles the contracts) and writes its configuration; one that runs there
-    already is stopped. Raises ConfigError for a folder with another configuration in it and
-    for an unknown protocol."""
+    """Starts the sandbox (the first time it compiles the contracts) and writes its configuration. Raises ConfigError
+    for a folder with another configuration in it, for one that a sandbox runs from (a new one has a new chain and
+    wallet: what was done on the old one would be gone), and for an unknown protocol."""
     needs_checkout()
     no_real_folder(request.directory)
+    not_running(request.directory)
     also = known(request.chain) if request.everything else request.also
     with starting(context.say, request.directory, request.chain, also):
         found = Local.up(request.directory, request.chain, context.say, also=also)
@@ -121,6 +122,15 @@ def no_real_folder(directory: Path) -> None:
     for name in ("yieldbot.toml", "journal.sqlite", ".env"):
         if not ours and (directory / name).exists():
             raise ConfigError(f"--dir {directory}: {name} exists there and is not a sandbox's: name another folder")
+
+
+def not_running(directory: Path) -> None:
+    """Raise ConfigError where a sandbox runs from this folder."""
+    if Local.running(directory):
+        raise ConfigError(
+            f"a sandbox runs from {directory}: `yieldbot sandbox status` shows it. A new one begins a new chain with a"
+            " new wallet; for that, end this one first with `yieldbot sandbox down`"
+        )
 
 
 def _running(answer: type[Answer], found: Local) -> Answer:

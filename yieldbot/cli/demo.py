@@ -72,6 +72,9 @@ def demo(args: argparse.Namespace, context: Screen) -> int:
     if args.keep:
         context.say(f"still running: yieldbot --config {found.document.config} positions")
         context.say(f"stop it: yieldbot sandbox down --dir {args.dir}")
+    elif not context.json:
+        context.say("next: `source .venv/bin/activate`, then `yieldbot sandbox up --all --chain both` to try more")
+        context.say("with money of your own: `yieldbot init`")
     return found.exit_code
 
 

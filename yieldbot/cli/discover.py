@@ -15,6 +15,7 @@ from yieldbot.app.discover import MOST_FULL, DiscoverRequest
 from yieldbot.app.pin import pin
 from yieldbot.cli.flags import add_job_flags, decimal, filter_of, natural
 from yieldbot.cli.prompts import confirmed
+from yieldbot.cli.render import percent
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.numbers import significant
@@ -203,7 +204,7 @@ def _row(one: DiscoveredMarket) -> tuple[str, ...]:
 
 def _apy(one: DiscoveredMarket) -> str:
     """Its yield, as `markets` shows it."""
-    return "-" if one.quoted_apy is None else f"{one.quoted_apy:z.2%}"
+    return percent(one.quoted_apy)
 
 
 def _fixed(one: DiscoveredMarket) -> list[str]:

@@ -66,7 +66,7 @@ def leave(args: argparse.Namespace, context: Screen) -> int:
     if args.list:
         listed = app.standing(filter_of(args), context)
         lines = [_line(one) for one in listed.exits] or ["no exit was ordered"]
-        context.show(listed.as_json(), lambda: "\n".join(lines))
+        context.show(listed.as_json(), lambda: Text("\n".join(lines)))
         return 0
     if args.stop:
         if args.market is None:
@@ -90,7 +90,7 @@ def carry_out(request: ExitRequest, context: Screen, person: Person) -> int:
     answer = app.leave(request, context, show=person.show, ask=person.ask)
     rows = [row for row in answer.document.jobs if isinstance(row, ExitJob)]
     parts: list[Any] = [
-        partial(_group, reports, row, len(rows) > 1)
+        partial(_group, reports, row, len(rows) > 1 or request.market is None)
         for reports, row in zip(answer.reports, rows, strict=True)
         if row.skipped is None
     ]
@@ -102,6 +102,8 @@ def carry_out(request: ExitRequest, context: Screen, person: Person) -> int:
     if missed and request.market is not None:
         line = f"NOT ORDERED for {together(missed)}: nothing was read; order it again later"
         parts.append(partial(Text, line, style="bold"))
+    if request.market is None and not any(row.skipped or row.still_in or row.came_out for row in rows):
+        parts.append(lambda: Text("No exit is under way: `yieldbot exit MARKET`, or `exit all`, orders one."))
     context.show(answer.document.as_json(), *parts)
     return answer.document.exit_code
 
@@ -120,12 +122,12 @@ def _line(one: StandingExit) -> str:
 
 def _group(reports: Sequence[Report], row: ExitJob, several: bool) -> Any:
     """The cycle stage by stage, then what came out, what is still in and why, and what happens next. several: whether
-    other jobs have parts of their own."""
+    only some of the jobs may have something to leave."""
     amounts = [(f"{Decimal(one.amount.text):,f} {one.amount.symbol}", one.name) for one in row.came_out]
     lines = [f"OUT: {amount} from {name}, in the wallet" for amount, name in amounts]
     if not lines and (row.ordered or row.still_in):
         lines = ["OUT: nothing came out in this run"]
-    if not row.still_in and (row.ordered or lines or not several):  # else another job's markets are to be left
+    if not row.still_in and (row.ordered or lines or not several):  # else another job's markets, or none, are to be left
         stops = "; nothing goes in until `exit MARKET --stop`" if row.ordered else ""
         whose = f"{row.wallet} on {row.chain}: n" if several else "N"
         lines.append(f"{whose}othing is left in the markets that are to be left{stops}.")

@@ -66,7 +66,7 @@ def _entries(found: EventsDocument) -> Any:
         short = short_hash(event.plan_id or event.tx_hash or "")
         made.add_row(str(event.seq), when(event.at), event.kind, short, event.text)
     if not found.events:
-        return "the journal has no entries yet"
+        return "the journal has no entries yet: `yieldbot run` writes what it does"
     times, last = sum(one.times for one in found.unchanged), max((one.at for one in found.unchanged), default=0)
     note = f"{times} more that changed nothing, the last at {when(last)}: of these one a day is written"
     if not found.unchanged:

@@ -75,6 +75,8 @@ def _lines(found: InitAnswer, program: str) -> str:
         "ten plans), sent to "
         f"{document.address} on {document.chain}"
     )
+    if not found.needs_key:
+        lines.append(f"keep a copy of {document.keystore} and its passphrase elsewhere: without both the money is lost")
     if found.needs_key:
         lines.append(f"its key is not here: `{program} wallet import main`; looking and planning work without")
     return "\n".join([*lines, f"next: {program} check"])

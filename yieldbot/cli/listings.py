@@ -17,6 +17,7 @@ from yieldbot.cli.market_table import Shown, table, to_csv
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apr
+from yieldbot.model.durations import duration
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.policy import Policy
@@ -68,9 +69,7 @@ def markets(
 ) -> RenderableType:
     """A row for each market of all jobs, what we hold first, then what could not be read."""
     jobs = [(one.job, one.snapshot) for one in found]
-    note = (
-        f"{_in_wallets(jobs)}. APY after: over {horizon_seconds / 86_400:g} days, once the amount shown is deposited."
-    )
+    note = f"{_in_wallets(jobs)}. APY after: over {duration(horizon_seconds)}, once the amount shown is deposited."
     if document.risk_free is not None:
         risk_free = document.risk_free
         note += f" Risk-free: {risk_free.apy * 100:z.3f} %, {risk_free.name} ({when(risk_free.at)})."
@@ -121,7 +120,7 @@ def _glanced(one: ListedMarkets, horizon_seconds: float, shown_ids: Collection[s
     for most, glance in rates[:MOST_GLANCED]:
         used = "" if glance.utilisation is None else f", {glance.utilisation:z.1%} lent out"
         size = f"{money(glance.supplied)} {glance.market.asset.symbol} supplied{used}"
-        lines.append(f"  {Apr(most).compounded().value:z.2%} APY in {glance.market.name}, {size}")
+        lines.append(f"  {percent(Apr(most).compounded())} APY in {glance.market.name}, {size}")
     lines.append("  All of them: `yieldbot markets --json`, under `glanced`.")
     return [Text("\n".join(lines))]
 

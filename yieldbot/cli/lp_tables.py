@@ -15,6 +15,7 @@ from yieldbot.cli import skips
 from yieldbot.cli.render import at
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apy
+from yieldbot.model.durations import days_long
 from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import PoolPosition
 from yieldbot.model.numbers import significant
@@ -58,7 +59,9 @@ def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
             "pays" if not found.vetoes else "does not pay",
         )
     lines = [f"{named(found.state.pool)}: {why}" for found in one.appraisals for why in found.vetoes]
-    sure = f"Intervals: {policy.confidence:z.0%} confidence by the pools' own records, over {policy.mean_days:g} days."
+    sure = (
+        f"Intervals: {policy.confidence:z.0%} confidence by the pools' own records, over {days_long(policy.mean_days)}."
+    )
     lines += [
         sure,
         "`yieldbot lp add` adds liquidity; so do plans where a base has liquidity = true (docs/liquidity.md).",

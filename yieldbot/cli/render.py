@@ -239,7 +239,7 @@ def explained(job: Job, snapshot: Snapshot, found: Plan | Hold, policy: Policy) 
         made.add_row(names.get(reason.market_id, reason.market_id), target, *shown, because)
     one_more = f"One more {job.asset.symbol} would earn {compounded(allocation.shadow_price, horizon_days)} a year"
     worth = (
-        f"APY after: over {horizon_days:g} days with the target in it; where none is, with all our money in it. "
+        f"APY after: over {days_long(horizon_days)} with the target in it; where none is, with all our money in it. "
         f"{one_more}, net of haircuts."
     )
     return Group(plan(job, snapshot, found), made, Text(worth), Text(_stands_on(said.values())))

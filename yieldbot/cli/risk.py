@@ -15,6 +15,7 @@ from yieldbot.app.risk_documents import JobRisk
 from yieldbot.cli import risk_record
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.listings import NOT_LOOKED, UNSEEN
+from yieldbot.cli.render import percent
 from yieldbot.cli.skips import lines as skip_lines
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
@@ -115,8 +116,8 @@ def _job(job: JobRisk, least: int | None) -> list[Any]:
     )
     for one in job.markets:
         sheet.add_row(
-            one.name, str(one.safety), one.letter, f"{one.loss_bps:z.0f}", f"{Apr(one.quoted).compounded().value:z.2%}",
-            f"{Apr(one.short_mean).compounded().value:z.2%}", str(one.short), str(one.long), one.advice, one.reason,
+            one.name, str(one.safety), one.letter, f"{one.loss_bps:z.0f}", percent(Apr(one.quoted).compounded()),
+            percent(Apr(one.short_mean).compounded()), str(one.short), str(one.long), one.advice, one.reason,
         )  # fmt: skip
     parts: list[Any] = [sheet]
     if line := exposure_line(job.exposures):

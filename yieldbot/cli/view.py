@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
+from rich.text import Text
 
 from yieldbot.app import market_view, whatif
 from yieldbot.app import markets as market_use
@@ -179,7 +180,9 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
         if isinstance(row, JobPositions)
     ]
     parts += [
-        lambda line=line: line for line in (*rests, exposure_line(found.document.exposures, "All our money")) if line
+        lambda line=line: Text(line)
+        for line in (*rests, exposure_line(found.document.exposures, "All our money"))
+        if line
     ]
     parts += _skipped([(one.job, one.skipped) for one in found.jobs if one.skipped is not None])
     for one in found.jobs:

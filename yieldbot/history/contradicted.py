@@ -16,6 +16,7 @@ from yieldbot.history.observed import key_of
 from yieldbot.history.store import Store
 from yieldbot.model.amounts import Apr
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.durations import days_long
 from yieldbot.model.market import MarketState, RateForecast, Snapshot, Status
 from yieldbot.model.numbers import significant
 from yieldbot.model.units import DAY_SECONDS
@@ -96,7 +97,7 @@ def contradictions(
             refuted.add(market_id)
             lines.append(f"{called[market_id]}: memory {why}: the chain counts, and nothing is forecast")
         elif (said := forecasts.get(market_id)) is not None and state.status is not Status.ACTIVE:
-            expected = f"memory forecasts {_apy(said):z.2%} APY over {said.days:g} days"
+            expected = f"memory forecasts {_apy(said):z.2%} APY over {days_long(said.days)}"
             lines.append(
                 f"{called[market_id]}: {expected}, the "
                 f"chain says that it is {state.status.value}: the chain counts, and nothing goes in"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, ControllerKind, Part, Power, weakest
+from yieldbot.model.durations import days_long
 from yieldbot.model.risk import Evidence
 from yieldbot.risk.facts import Facts
 from yieldbot.risk.scales import Scales, score
@@ -113,7 +114,7 @@ def grown(facts: Facts, address: str, symbol: str, scales: Scales) -> tuple[floa
     if days >= 1.0:
         seen = [
             Evidence(
-                what=f"supply of {symbol} over {days:z,.0f} days", value=f"{growth:+z.1%}", source="looks of the watch"
+                what=f"supply of {symbol} over {days_long(days)}", value=f"{growth:+z.1%}", source="looks of the watch"
             )
         ]
     if days < LEAST_DAYS:

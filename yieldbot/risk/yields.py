@@ -9,6 +9,7 @@ from enum import StrEnum
 from statistics import NormalDist, median
 
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.durations import days_long
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, RateForecast
 from yieldbot.model.risk import Act
@@ -101,7 +102,7 @@ def short_of(said: RateForecast | None, quote: float, loss_bps: float) -> Outloo
     """``short_outlook`` from a forecast and a quote."""
     loss = loss_bps / BPS
     if said is not None:
-        return Outlook(mean=said.mean - loss, low=said.low - loss, source=f"forecast over {said.days:g} days")
+        return Outlook(mean=said.mean - loss, low=said.low - loss, source=f"forecast over {days_long(said.days)}")
     return Outlook(mean=quote - loss, low=0.5 * quote - loss, source="the quote, of which half may go", known=False)
 
 

@@ -120,6 +120,11 @@ class Local:
         return cls(directory.absolute(), served, cluster)
 
     @classmethod
+    def running(cls, directory: Path) -> bool:
+        """Whether a chain of a sandbox runs from a folder."""
+        return evm.current(directory) is not None or solana.current(directory) is not None
+
+    @classmethod
     def load(cls, directory: Path) -> Self:
         """The sandbox that runs from a folder. Raises ConfigError if none does."""
         found = cls(directory, evm.current(directory), solana.current(directory))

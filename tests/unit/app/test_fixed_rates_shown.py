@@ -59,7 +59,7 @@ def test_a_principal_token_s_rate_its_end_and_what_leaving_costs_are_one_row(ent
     one = shown(entry, READ)
     assert (one.quoted_apy, one.exit_cost, one.expiry) == (pytest.approx(0.0587), 0.0031, 1_830_297_600)
     row = _row(one)
-    assert row[2] == "5.87%" and row[6].startswith(
+    assert row[2] == "5.870 %" and row[6].startswith(
         "found; fixed until 2028-01-01, sold at once it loses 0.31%; its yield"
     )
     assert one.unfit == FOUND.limits[0], "it is shown and gets no money"

@@ -20,6 +20,7 @@ from yieldbot.math.pt_prices import LEEWAY_SECONDS, PtPrices, fixed_term
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.durations import duration
 from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Status
@@ -157,7 +158,7 @@ class Pendle:
         flags = {
             str(status): status is not Status.ACTIVE,
             "expired": prices.expired,
-            f"fixed for {left // 86_400} days": not prices.expired,
+            f"fixed for {duration(left)}": not prices.expired,
             f"pays {Amount(token, prices.redeemed(shares))} on {_day(made.expiry)}": shares > 0 and not prices.expired,
             "at-cap": not prices.expired and not room,
         }
