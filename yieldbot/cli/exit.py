@@ -127,9 +127,7 @@ def _group(reports: Sequence[Report], row: ExitJob, several: bool) -> Any:
     lines = [f"OUT: {amount} from {name}, in the wallet" for amount, name in amounts]
     if not lines and (row.ordered or row.still_in):
         lines = ["OUT: nothing came out in this run"]
-    if not row.still_in and (
-        row.ordered or lines or not several
-    ):  # else other jobs' markets, or none
+    if not row.still_in and (row.ordered or lines or not several):  # else other jobs' markets, or none
         stops = "; nothing goes in until `exit MARKET --stop`" if row.ordered else ""
         whose = f"{row.wallet} on {row.chain}: n" if several else "N"
         lines.append(f"{whose}othing is left in the markets that are to be left{stops}.")
