@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import THOUSAND, Exact, ExactSwap
+from yieldbot.allocator.later import Later
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.optimise import Optimum, optimise
-from yieldbot.allocator.outcome import Answer
+from yieldbot.allocator.outcome import Answer, change_cost, enter_cost
 from yieldbot.allocator.outcome import entry_gas as entry_gas
 from yieldbot.allocator.outcome import exchange_cost as exchange_cost
 from yieldbot.allocator.portfolio import Portfolio as Portfolio
@@ -25,7 +26,7 @@ from yieldbot.allocator.swap_quotes import SwapQuotes, most_added
 from yieldbot.allocator.unread import upper_markets, worth_reading
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.dataclass import dataclass
-from yieldbot.model.fees import ENTER_TXS, SWAP_TXS
+from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, SWAP_TXS
 from yieldbot.model.glance import Glance
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
@@ -45,12 +46,14 @@ def allocate(
     wealth: Amount | None = None,
     base: Base | None = None,
     patience: float = 1.0,
+    later: Later | None = None,
 ) -> Allocation:
     """The best allocation found for everything that the owner has (or for ``wealth``, a what-if).
 
     assessments: one for each market of the snapshot (``assess``). wealth: in the snapshot's first asset; None: what the
     snapshot holds. base: the unit that several assets are held for; None for one asset. patience: factor on the
-    policy's horizons, within which costs must pay; rates are not changed.
+    policy's horizons, within which costs must pay; rates are not changed. later: what limits over time keep for later
+    plans; None: nothing.
 
     Targets are base units, add up exactly to the wealth (with several assets: less what goes into swaps, plus what
     comes out) and exceed no limit; what no market gets is the wallet's target. The objective, the search and the proof
@@ -61,11 +64,13 @@ def allocate(
         raise ValueError("a snapshot without its wallet cannot be allocated")
     by_id = {a.market_id: a for a in assessments}
     portfolio = portfolio_of(snapshot, wealth)
-    books = SwapQuotes.of(snapshot, portfolio, base)
+    books = SwapQuotes.of(snapshot, portfolio, base, None if later is None else later.swapped)
     rounds = 0
     while True:
-        exact = exact_of(snapshot.markets, by_id, policy, portfolio, base, books.quoted())
-        problem = problem_of(snapshot, snapshot.markets, by_id, policy, exact, portfolio, base, books.gas(), patience)
+        exact = exact_of(snapshot.markets, by_id, policy, portfolio, base, books.quoted(), later)
+        problem = problem_of(
+            snapshot, snapshot.markets, by_id, policy, exact, portfolio, base, books.gas(), patience, later
+        )
         best = optimise(problem)
         raws, paid = exact.rounded(best.holdings, portfolio.ones, problem.value)
         raws = _without_rests(snapshot, exact, raws, portfolio)
@@ -74,7 +79,7 @@ def allocate(
             continue  # without the swaps that turned out to be impossible
         answer = Answer(
             snapshot, Horizons.of(policy, patience), by_id, portfolio, problem, exact, bound, best.price, raws, paid,
-            books.closed,
+            books.closed, frozenset(i for i, s in enumerate(snapshot.markets) if later and later.passes(s)),
         )  # fmt: skip
         found = answer.allocation(swaps)
         rounds += 1
@@ -84,8 +89,8 @@ def allocate(
         return found
     states, unread = upper_markets(snapshot, policy, wealth, base)
     every, by_any_id = (*snapshot.markets, *states), by_id | unread
-    exact = exact_of(every, by_any_id, policy, portfolio, base, books.quoted())
-    problem = problem_of(snapshot, every, by_any_id, policy, exact, portfolio, base, books.gas(), patience)
+    exact = exact_of(every, by_any_id, policy, portfolio, base, books.quoted(), later)
+    problem = problem_of(snapshot, every, by_any_id, policy, exact, portfolio, base, books.gas(), patience, later)
     return _with_unread(found, problem, books, tuple(unread), snapshot.glanced)
 
 
@@ -164,9 +169,10 @@ def exact_of(
     portfolio: Portfolio,
     base: Base | None = None,
     quoted: Sequence[ExactSwap] = (),
+    later: Later | None = None,
 ) -> Exact:
-    """The constraints in base units: what must stay, what may come in (nothing into a vetoed market), limits and
-    minimums."""
+    """The constraints in base units: what must stay, what may come in (nothing into a vetoed market; into a first
+    choice of ``later`` no more than its target), limits and minimums."""
     reach = list(portfolio.raws)
     for swap in quoted:
         reach[swap.target] += swap.quotes[-1][1]
@@ -176,7 +182,8 @@ def exact_of(
         if not assessment.vetoes and state.status is Status.ACTIVE:
             room = all_of_it if state.capacity is None else state.held.raw + state.capacity.raw
             limit = all_of_it if assessment.max_exposure is None else assessment.max_exposure.raw
-            most = max(most, min(room, limit, all_of_it))
+            final = None if later is None else later.most_raw(state)
+            most = max(most, min(room, limit, all_of_it if final is None else min(all_of_it, final)))
         high.append(most)
     first = portfolio.tokens[0]
     budgets = list(portfolio.raws)
@@ -265,23 +272,27 @@ def problem_of(
     base: Base | None = None,
     swap_gas: Sequence[int] = (),
     patience: float = 1.0,
+    later: Later | None = None,
 ) -> Problem:
     """The problem for the solver. Costs are spread over the policy's horizons: idle money that enters a market must
     earn its cost back within the longer one, invested money that moves within the shorter one.
 
     A move leaves one market and enters another. As the solver prices each market by itself, the cost of entering is
     charged to the market that is entered as if idle money came; what a move must pay sooner than that is charged to the
-    market that is left. swap_gas: gas cost of each swap of the exact problem. patience: as in ``allocate``.
+    market that is left. Into a market that money enters only until later plans move it on, its gas in and out must be
+    earned in that time. swap_gas: gas cost of each swap of the exact problem. patience, later: as in ``allocate``.
     """
     ones, spread = portfolio.ones, Horizons.of(policy, patience)
     in_markets = [sum(h for h, a in zip(exact.held, exact.assets, strict=True) if a == k) for k in range(len(ones))]
     idle = [max(0, budget - held) / one for budget, held, one in zip(exact.budgets, in_markets, ones, strict=True)]
     markets, dilutions = [], dilutions_of(states, policy)
     for i, state in enumerate(states):
-        gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
         asset = exact.assets[i]
-        once = snapshot.fees.cost(gas, state.rent_deposit, ENTER_TXS)
-        enters = max(once, snapshot.fees.cost(*entry_gas(state)))
+        once, enters = change_cost(snapshot, state), enter_cost(snapshot, state)
+        enters_a_year = enters / spread.gas_enter_years
+        if later is not None and later.passes(state):
+            out = snapshot.fees.cost(state.gas_withdraw, txs=LEAVE_TXS)
+            enters_a_year = max(enters_a_year, (enters + out) / max(1e-9, later.years * spread.gas_share))
         # the entering cost of the market that the money goes to
         again = snapshot.fees.cost(state.gas_deposit, txs=ENTER_TXS)
         markets.append(
@@ -291,7 +302,7 @@ def problem_of(
                 low=exact.low[i] / ones[asset],
                 high=exact.high[i] / ones[asset],
                 haircut=assessments[state.market.id].haircut_bps / BPS,
-                enter_cost=enters / spread.gas_enter_years,
+                enter_cost=enters_a_year,
                 leave_cost=once / spread.gas_move_years
                 + again * (1.0 / spread.gas_move_years - 1.0 / spread.gas_enter_years),
                 pools=state.pools,

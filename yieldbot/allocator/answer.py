@@ -20,7 +20,7 @@ from yieldbot.allocator.document import (
 from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.optimise import Optimum, optimise
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket, Swap
-from yieldbot.allocator.reasons import binding, marginal_apr
+from yieldbot.allocator.reasons import Solved, marginal_apr
 from yieldbot.math.curves import AdaptiveCurve, ConstantCurve, KinkedCurve, SampledCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.dataclass import dataclass
@@ -326,6 +326,13 @@ class _Answer:
         left = zip(problem.budgets, idle, strict=True)
         return earned + sum(raw / self.posed.one * budget.price * budget.idle_rate for budget, raw in left)
 
+    def solved(self, x: Sequence[float]) -> Solved:
+        """The solution, for reasons."""
+        problem = self.posed.problem
+        names = tuple(row.id for row in self.posed.document.markets)
+        gap = max(0.0, self.best.upper_bound - problem.objective(x))
+        return Solved(problem, x, self.best.price, gap, names)
+
     def _row(self, index: int, x: Sequence[float]) -> dict[str, Any]:
         problem, row = self.posed.problem, self.posed.document.markets[index]
         market, h = problem.markets[index], problem.horizon_seconds
@@ -338,5 +345,5 @@ class _Answer:
             "apr_after": market.curve.apr(x[index], h),
             "marginal_apr": marginal_apr(problem, index, x[index]) + rate,
             "gain_per_year": problem.value(index, x[index]) - market.income(market.held, h),
-            "binding": binding(problem, index, x, self.best.price, self.posed.limits[index]),
+            "binding": self.solved(x).binding(index, self.posed.limits[index]),
         }

@@ -31,6 +31,8 @@ class Horizons:
     """For the gas of invested money that moves."""
     gas_enter_years: float
     """For the gas of idle money that enters."""
+    gas_share: float = 1.0
+    """The fraction of the gain that gas may take."""
 
     @classmethod
     def of(cls, policy: Policy, patience: float = 1.0) -> Horizons:
@@ -43,6 +45,7 @@ class Horizons:
             enter_years=policy.enter_days * years,
             gas_move_years=min(policy.move_days, move * share) * years,
             gas_enter_years=min(policy.enter_days, enter * share) * years,
+            gas_share=share,
         )
 
 

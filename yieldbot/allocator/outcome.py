@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import Exact
 from yieldbot.allocator.portfolio import Portfolio
 from yieldbot.allocator.problem import Problem
-from yieldbot.allocator.reasons import binding, marginal_apr
+from yieldbot.allocator.reasons import Solved, marginal_apr
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, SWAP_TXS
@@ -45,6 +45,8 @@ class Answer:
     """What goes into each swap, in base units."""
     closed: Mapping[int, str]
     """Why an asset cannot be bought, by the asset's index."""
+    passing: frozenset[int] = field(default_factory=frozenset)
+    """Markets that money would enter only until later plans move it on."""
 
     def allocation(self, swaps: tuple[Exchanged, ...]) -> Allocation:
         problem, portfolio, h = self.problem, self.portfolio, self.problem.horizon_seconds
@@ -61,6 +63,15 @@ class Answer:
             p.price * (v * p.curve.apr(v, h) - p.dilution(v, h)) for p, v in zip(problem.markets, x, strict=False)
         )
         targets, swaps = self._targets(swaps)
+        solved = Solved(
+            problem,
+            x,
+            self.price,
+            max(0.0, bound - objective),
+            tuple(state.market.name for state in self.snapshot.markets),
+            "policy.min_position",
+            self.passing,
+        )
         growth = sum(
             self.snapshot.growth.get(amount.token, 0.0) * float(amount) * self.snapshot.price(amount.token)
             for amount in targets.values()
@@ -71,7 +82,7 @@ class Answer:
             cost=self._cost(x, swaps),
             certificate=certificate,
             shadow_price=self.price,
-            reasons=tuple(self._reason(i, state, x) for i, state in enumerate(self.snapshot.markets)),
+            reasons=tuple(self._reason(i, state, solved) for i, state in enumerate(self.snapshot.markets)),
             swaps=swaps,
         )
 
@@ -119,12 +130,15 @@ class Answer:
 
     def _cost(self, x: Sequence[float], swaps: tuple[Exchanged, ...]) -> float:
         """One-time cost in the first asset: gas, and what swaps lose against the feeds' prices."""
-        years = self.spread.gas_enter_years
-        touched = sum(p.enter_cost for p, now in zip(self.problem.markets, x, strict=False) if now != p.held)
-        return touched * years + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
+        touched = sum(
+            enter_cost(self.snapshot, state)
+            for state, p, now in zip(self.snapshot.markets, self.problem.markets, x, strict=False)
+            if now != p.held
+        )
+        return touched + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
 
-    def _reason(self, index: int, state: MarketState, x: Sequence[float]) -> MarketReason:
-        problem, h, price = self.problem, self.problem.horizon_seconds, self.price
+    def _reason(self, index: int, state: MarketState, solved: Solved) -> MarketReason:
+        problem, h, x = self.problem, self.problem.horizon_seconds, solved.x
         market, assessment = problem.markets[index], self.assessments[state.market.id]
         refusal = assessment.vetoes[0] if assessment.vetoes else self.closed.get(market.asset)
         limits: list[tuple[str, float]] = []
@@ -137,7 +151,7 @@ class Answer:
             apr_quoted=state.quoted.value,
             apr_after=market.curve.apr(x[index], h),
             marginal_apr=marginal_apr(problem, index, x[index]),
-            binding=refusal or binding(problem, index, x, price, limits),
+            binding=refusal or solved.binding(index, limits),
         )
 
 
@@ -160,6 +174,17 @@ def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
     paid = float(swap.given) * snapshot.price(swap.given.token)
     got = float(swap.gets) * snapshot.price(swap.gets.token)
     return snapshot.fees.cost(swap.gas, txs=SWAP_TXS * swap.parts) + max(0.0, paid - got)
+
+
+def change_cost(snapshot: Snapshot, state: MarketState) -> float:
+    """One-time cost of changing a holding, in the first asset: of a deposit or a withdrawal, whichever costs more."""
+    gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
+    return snapshot.fees.cost(gas, state.rent_deposit, ENTER_TXS)
+
+
+def enter_cost(snapshot: Snapshot, state: MarketState) -> float:
+    """One-time cost of increasing a holding, in the first asset, a trial included."""
+    return max(change_cost(snapshot, state), snapshot.fees.cost(*entry_gas(state)))
 
 
 def entry_gas(state: MarketState) -> tuple[int, int, int]:

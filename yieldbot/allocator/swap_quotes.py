@@ -48,11 +48,18 @@ class SwapQuotes:
     """Swaps computed before: the solutions of two rounds often make the same swap."""
 
     @classmethod
-    def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> SwapQuotes:
+    def of(
+        cls,
+        snapshot: Snapshot,
+        portfolio: Portfolio,
+        base: Base | None,
+        only: frozenset[tuple[Token, Token]] | None = None,
+    ) -> SwapQuotes:
+        """only: the pairs that may be swapped; None: every pair."""
         rows, closed = list[tuple[int, int, QuotedRoute]](), dict[int, str]()
         for source, target in permutations(range(len(portfolio.tokens)), 2):
             most, wanted = Amount(portfolio.tokens[source], portfolio.raws[source]), portfolio.tokens[target]
-            if base is None or most.raw <= 0:
+            if base is None or most.raw <= 0 or (only is not None and (most.token, wanted) not in only):
                 continue
             found = [way for way in swap_routes(snapshot, most, wanted, base) if way.quotes()]
             rows += ((source, target, way) for way in found)

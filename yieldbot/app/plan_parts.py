@@ -106,12 +106,19 @@ class Allocation(Part):
     )
     reasons: tuple[Reason, ...] = Field(description="why each market has its target")
     swaps: tuple[Swap, ...] = Field(description="swaps that the targets need")
+    later: tuple[Target, ...] = Field(
+        description="what later plans put into markets beyond their targets, because a limit over time keeps it out of "
+        "this one"
+    )
 
     @classmethod
     def of(cls, found: model.Allocation) -> Allocation:
         return cls(
             targets=tuple(
                 Target(market_id=market_id, amount=Money.of(amount)) for market_id, amount in found.targets.items()
+            ),
+            later=tuple(
+                Target(market_id=market_id, amount=Money.of(amount)) for market_id, amount in found.later.items()
             ),
             income_per_year=number(found.income_per_year),
             cost=number(found.cost),

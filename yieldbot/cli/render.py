@@ -270,7 +270,9 @@ def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text
         f"gap {proof.gap_bps:z.3f} bp of wealth a year"
     )
     glanced = f"; {counted(proof.glanced, 'market')} not read in full: in the bound with the most that could be paid"
-    return Text(line + glanced if proof.glanced else line)
+    waits = "; ".join(f"{amount} more into {snapshot.of(m).market.name}" for m, amount in allocation.later.items())
+    later = f"; later plans go on, as a limit over time lets them: {waits}" if waits else ""
+    return Text(line + (glanced if proof.glanced else "") + later)
 
 
 def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:

@@ -15,6 +15,7 @@ from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.exit_steps import step_plan
 from yieldbot.allocator.exit_swaps import ExitSwaps, swap_plan
 from yieldbot.allocator.exits import Exits, exit_plan, held_as_it_is
+from yieldbot.allocator.later import Later, later_of
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import only_again, without_again
 from yieldbot.decision.gas_learned import with_learnt_gas
@@ -25,6 +26,7 @@ from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import Amount
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
@@ -241,10 +243,10 @@ def _limited(given: Inputs) -> Decision:
     the decision without the limits shows that lifting it would change something."""
     snapshot, job, policy, records = given.snapshot, given.job, given.policy, given.records
     guarded = guard(policy, records, snapshot, job.asset, given.now)
-    found = _within(given, guarded)
     if guarded.policy == policy:
-        return found
+        return _within(given, guarded)
     free = _made(given, Guard(policy, guarded.reason))
+    found = _in_turn(given, guarded, free)
     if isinstance(found.outcome, Hold):
         if isinstance(free.outcome, Hold):
             return free
@@ -254,10 +256,49 @@ def _limited(given: Inputs) -> Decision:
     return _truly_limited(found, free)
 
 
-def _within(given: Inputs, guarded: Guard) -> Decision:
-    """The decision within the limits over time, with the reasons that it has there."""
+TURNS = 3
+"""How many times at most first choices are chosen again without those that no plan within the limits enters."""
+
+
+def _in_turn(given: Inputs, guarded: Guard, free: Decision) -> Decision:
+    """The decision within the limits over time, for money that later plans move on to where it would go without them
+    (``free``). A first choice that a plan within the limits does not enter (its minimum is above them, or so little
+    does not pay its gas or gains too little) is none: nothing waits for it."""
+    never, first = set[MarketId](), free
+    for _ in range(TURNS):
+        if not isinstance(first.outcome, Plan):
+            break
+        later = later_of(given.snapshot, first.allocation, _most(given.snapshot, guarded), guarded.refills)
+        found = _within(given, guarded, later)
+        if later is None:
+            return found
+        stays = later.rests.keys() - guarded.closed.keys()
+        if isinstance(found.outcome, Plan):
+            stays = {m for m in stays if found.allocation.targets[m] <= given.snapshot.of(m).held}
+        if not stays:
+            return found
+        never |= stays
+        exclude = (*given.policy.exclude, *sorted(never))
+        first = _made(given, Guard(replace(given.policy, exclude=exclude), guarded.reason))
+    return _within(given, guarded)
+
+
+def _most(snapshot: Snapshot, guarded: Guard) -> dict[MarketId, int]:
+    """The largest holding, in base units, of each market that a limit over time closes or bounds."""
+    shares = guarded.policy.max_share_markets
+    return {
+        market_id: 0
+        if market_id in guarded.closed
+        else int(shares[market_id] * snapshot.wealth(snapshot.of(market_id).market.asset).raw)
+        for market_id in guarded.refills
+    }
+
+
+def _within(given: Inputs, guarded: Guard, later: Later | None = None) -> Decision:
+    """The decision within the limits over time, with the reasons that it has there. later: what waits for later
+    plans."""
     snapshot, job, policy, records = given.snapshot, given.job, given.policy, given.records
-    first = _made(given, guarded)
+    first = _made(given, guarded, later)
     if not isinstance(plan := first.outcome, Plan):
         return first
     if limit_exceeded(policy, records, job.chain.chain, plan.legs, given.now) is None:
@@ -265,7 +306,7 @@ def _within(given: Inputs, guarded: Guard) -> Decision:
     # Money moved between markets uses up the limits too: that much less new money.
     left = [leg.amount for leg in plan.legs if leg.kind is LegKind.WITHDRAW]
     moved_raw = sum(amount.raw for amount in left if amount.token == job.asset)
-    second = _made(given, guard(policy, records, snapshot, job.asset, given.now, reserved_raw=moved_raw))
+    second = _made(given, guard(policy, records, snapshot, job.asset, given.now, reserved_raw=moved_raw), later)
     if isinstance(plan := second.outcome, Plan):
         refused = limit_exceeded(policy, records, job.chain.chain, plan.legs, given.now)
         return second if refused is None else replace(second, outcome=Hold(refused.reason, second.allocation))
@@ -295,11 +336,11 @@ def _truly_limited(found: Decision, free: Decision) -> Decision:
     return Decision(assessments, allocation, outcome)
 
 
-def _made(given: Inputs, guarded: Guard) -> Decision:
-    """Assess, allocate and plan within one guard's limits."""
+def _made(given: Inputs, guarded: Guard, later: Later | None = None) -> Decision:
+    """Assess, allocate and plan within one guard's limits. later: what waits for later plans."""
     snapshot, job, wealth = given.snapshot, given.job, given.wealth
     assessments = guarded.annotated(assess(snapshot, guarded.policy, wealth, job.base))
-    allocation, moves = _moved(given, guarded.policy, assessments)
+    allocation, moves = _moved(given, guarded.policy, assessments, later)
     if (reason := unseen_money(given.unread) or guarded.reason) is not None:
         return Decision(assessments, allocation, Hold(reason, None))
     judged = Judged(given, guarded.policy, assessments, allocation)
@@ -334,7 +375,9 @@ def _first(snapshot: Snapshot, ready: Plan, moves: Plan | Hold) -> bool:
     return comes > enters
 
 
-def _moved(given: Inputs, policy: Policy, assessments: Sequence[Assessment]) -> tuple[Allocation, Plan | Hold]:
+def _moved(
+    given: Inputs, policy: Policy, assessments: Sequence[Assessment], later: Later | None
+) -> tuple[Allocation, Plan | Hold]:
     """The best allocation, and the plan that leads to it.
 
     The solver prices each market by itself, so two moves may count on the same idle money. If the moves together then
@@ -343,7 +386,9 @@ def _moved(given: Inputs, policy: Policy, assessments: Sequence[Assessment]) -> 
     """
     snapshot, base = given.snapshot, given.job.base
     for limits in (policy, policy.hurried):
-        found = allocate(snapshot, assessments, limits, wealth=given.wealth, base=base)
+        found = allocate(snapshot, assessments, limits, wealth=given.wealth, base=base, later=later)
+        if later is not None:
+            found = later.said(found, snapshot)
         moves = make_plan(snapshot, found, limits, given.now, max_fee_wei=given.max_fee_wei)
         if isinstance(moves, Plan) or not moves.late:
             break

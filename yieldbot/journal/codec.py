@@ -201,7 +201,7 @@ def _swap_from_doc(doc: Any) -> Exchanged:
 def _allocation_to_doc(allocation: Allocation) -> Doc:
     proof = allocation.certificate
     return {
-        "targets": {market_id: amount_to_doc(amount) for market_id, amount in allocation.targets.items()},
+        "targets": _amounts_to_doc(allocation.targets),
         "income_per_year": _number(allocation.income_per_year),
         "cost": _number(allocation.cost),
         "certificate": {
@@ -213,6 +213,7 @@ def _allocation_to_doc(allocation: Allocation) -> Doc:
         "shadow_price": _number(allocation.shadow_price),
         "reasons": [_reason_to_doc(reason) for reason in allocation.reasons],
         "swaps": [_swap_to_doc(swap) for swap in allocation.swaps],
+        "later": _amounts_to_doc(allocation.later),
     }
 
 
@@ -220,14 +221,23 @@ def _allocation_from_doc(doc: Any) -> Allocation:
     proof = part(doc, "certificate", Mapping)
     glanced = part(proof, "glanced", int) if "glanced" in proof else 0
     return Allocation(
-        {MarketId(key): amount_from_doc(value) for key, value in part(doc, "targets", Mapping).items()},
+        _amounts_from_doc(part(doc, "targets", Mapping)),
         _float(doc, "income_per_year"),
         _float(doc, "cost"),
         Certificate(_float(proof, "objective"), _float(proof, "upper_bound"), _float(proof, "gap_bps"), glanced),
         _float(doc, "shadow_price"),
         tuple(_reason_from_doc(reason) for reason in part(doc, "reasons", list)),
         tuple(_swap_from_doc(swap) for swap in part(doc, "swaps", list)) if "swaps" in doc else (),  # older rows
+        _amounts_from_doc(part(doc, "later", Mapping)) if "later" in doc else {},
     )
+
+
+def _amounts_to_doc(amounts: Mapping[MarketId, Amount]) -> Doc:
+    return {market_id: amount_to_doc(amount) for market_id, amount in amounts.items()}
+
+
+def _amounts_from_doc(doc: Mapping[str, Any]) -> dict[MarketId, Amount]:
+    return {MarketId(key): amount_from_doc(value) for key, value in doc.items()}
 
 
 def plan_to_doc(plan: Plan) -> Doc:

@@ -95,6 +95,8 @@ class Allocation:
     """One for each market."""
     swaps: tuple[Exchanged, ...] = ()
     """Swaps that are made before the deposits."""
+    later: dict[MarketId, Amount] = field(default_factory=dict)
+    """By market, what later plans put in beyond the target, because a limit over time keeps it out of this one."""
 
 
 class LegKind(StrEnum):

@@ -27,6 +27,7 @@ from yieldbot.model.plan import EXCLUDED, OUT, Assessment, Declined, Leg, LegKin
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta, Reverted
 from yieldbot.model.units import DAY_SECONDS
+from yieldbot.risk.refills import Refill, plan_seconds
 
 MARGIN = 1e-9
 """Fractions of the wealth are floats: a fraction computed from an amount is reduced by this part, so that it never
@@ -45,6 +46,8 @@ class Guard:
     """By market, the limit that permits no new money; exclusions by the policy itself are not listed."""
     bounded: Mapping[MarketId, str] = field(default_factory=dict)
     """By market, the limit that sets the largest holding."""
+    refills: Mapping[MarketId, Refill] = field(default_factory=dict)
+    """By market that a limit closes or bounds, how more may go in later."""
 
     def annotated(self, assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
         """The assessments, with these limits named as the reason if they close or bound a market."""
@@ -94,12 +97,18 @@ def guard(
         return Guard(policy, stop.reason)
     flows = _flows(fold_transactions(records).values())
     chain = snapshot.block.chain
-    closed, bounded = dict[MarketId, str](), dict[MarketId, str]()
+    closed, bounded, refills = dict[MarketId, str](), dict[MarketId, str](), dict[MarketId, Refill]()
+    next_plan = plan_seconds(policy, records, now) if policy.limit_move is not None else 0
+
+    def refill(name: str, token: Token) -> Refill:
+        return Refill(_parsed(getattr(policy, name), token), next_plan if name == "limit_move" else DAY_SECONDS)
+
     shares = dict(policy.max_share_markets)
     for state in snapshot.markets:
         market_id, token = state.market.id, state.market.asset
         if (cooling := _cooling(policy, flows, market_id, now)) is not None:
             closed[market_id] = cooling.removeprefix(f"{market_id}: ")
+            refills[market_id] = Refill(None, _cooled_at(policy, flows, market_id) - now)
         rooms = {
             "limit_move": _parsed(policy.limit_move, token),
             "limit_day_market": _left(policy.limit_day_market, flows, now, token, market_id),
@@ -110,6 +119,7 @@ def guard(
         if room is None or not (wealth_raw := snapshot.wealth(token).raw):
             continue
         used = _used(policy, name, flows, now, token, market_id, chain)
+        refills.setdefault(market_id, refill(name, token))
         if room <= state.held.raw * 2 * MARGIN:
             closed.setdefault(market_id, f"policy.{name} leaves nothing now{used}")
             continue
@@ -128,12 +138,14 @@ def guard(
             for state in snapshot.markets:
                 if state.market.asset == asset:
                     closed.setdefault(state.market.id, f"policy.{name} leaves nothing now{used}")
+                    refills.setdefault(state.market.id, refill(name, asset))
     exclude = tuple(dict.fromkeys((*policy.exclude, *closed)))
     for state in snapshot.markets:
         if named(state.market, policy.exclude):
             closed.pop(state.market.id, None)
+    refills = {market_id: one for market_id, one in refills.items() if market_id in closed or market_id in bounded}
     narrowed = replace(policy, exclude=exclude, max_share_markets=shares, idle_buffer=buffer)
-    return Guard(narrowed, None, closed, bounded)
+    return Guard(narrowed, None, closed, bounded, refills)
 
 
 def limit_exceeded(
@@ -219,13 +231,23 @@ def _failing(policy: Policy, records: Sequence[Record], now: int) -> str | None:
 
 
 def _cooling(policy: Policy, flows: Sequence[_Flow], market_id: MarketId, now: int) -> str | None:
-    since = now - policy.cooldown_hours * 3600
+    since = now - _cooldown(policy)
     for flow in reversed(flows):
         if flow.market_id == market_id and flow.at > since and ((flow.raw < 0 and not flow.back) or flow.failed):
             what = "a transaction there reverted" if flow.failed else "it was withdrawn from"
             hours = (now - flow.at) / 3600
             return f"{market_id}: {what} {hours:z.1f} h ago (policy.cooldown_hours)"
     return None
+
+
+def _cooled_at(policy: Policy, flows: Sequence[_Flow], market_id: MarketId) -> float:
+    """Unix seconds when a market that cools down may get new money again."""
+    of_it = [flow for flow in flows if flow.market_id == market_id]
+    return max(flow.at for flow in of_it if flow.failed or (flow.raw < 0 and not flow.back)) + _cooldown(policy)
+
+
+def _cooldown(policy: Policy) -> float:
+    return policy.cooldown_hours * 3600
 
 
 def _left(

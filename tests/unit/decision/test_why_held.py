@@ -125,5 +125,5 @@ def test_a_limit_that_is_used_up_hides_no_true_reason_and_is_named_only_where_it
     assert (reasons["frozen"], reasons["full"], reasons["poor"]) == (
         "frozen",
         "the market's cap",
-        "does not pay its cost, minimum or shared pool",
+        "earns less than the others",
     )
