@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +10,7 @@ from yieldbot.allocator.exits import to_be_left
 from yieldbot.app import alike, job_reports, overview
 from yieldbot.app.cycle import run_job
 from yieldbot.app.exit_documents import CameOut, ExitDocument, ExitJob, ExitListDocument, ExitStopDocument, StandingExit
+from yieldbot.app.exit_names import names_of
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.parts import Money
 from yieldbot.app.run import Consent, cycles
@@ -287,7 +288,7 @@ def standing(jobs: JobFilter, context: Context) -> ExitListDocument:
     observed = overview.fetch_snapshots(jobs, context)
     snapshots = overview.snapshots_of(observed)
     keep(context.settings.data_dir / FOLDER, snapshots, context.complain)
-    return ExitListDocument(exits=tuple(_standing(order, snapshots) for order in orders))
+    return ExitListDocument(exits=tuple(_rows(orders, snapshots, context)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +317,7 @@ def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
     data_dir = context.settings.data_dir
     with run_lock(data_dir, "exit --stop"), Journal.open(data_dir / JOURNAL) as journal:
         journal.append(*(_lifted(order, request.by) for order in meant))
-    return ExitStopDocument(lifted=tuple(_standing(order, ()) for order in meant))
+    return ExitStopDocument(lifted=tuple(_rows(meant, (), context)))
 
 
 def _means(name: str, order: ExitOrdered) -> bool:
@@ -338,7 +339,13 @@ def _orders(context: Context, jobs: Sequence[Job]) -> list[ExitOrdered]:
     return [order for account in accounts for order in fold_orders(records, *account).values()]
 
 
-def _standing(order: ExitOrdered, snapshots: Sequence[Snapshot]) -> StandingExit:
+def _rows(orders: Sequence[ExitOrdered], snapshots: Sequence[Snapshot], context: Context) -> Iterator[StandingExit]:
+    keys = [(order.chain, order.owner, order.market_id, order.name) for order in orders]
+    for order, name in zip(orders, names_of(keys, context), strict=True):
+        yield _standing(order, name, snapshots)
+
+
+def _standing(order: ExitOrdered, name: str, snapshots: Sequence[Snapshot]) -> StandingExit:
     """An order with what is still in its markets, from the snapshots of its account."""
     ours = [one for one in snapshots if (one.block.chain, one.owner) == (order.chain, order.owner)]
     orders = {order.market_id: order}
@@ -350,6 +357,7 @@ def _standing(order: ExitOrdered, snapshots: Sequence[Snapshot]) -> StandingExit
         owner=order.owner,
         market_id=order.market_id,
         name=order.name,
+        called=name,
         by=order.by,
         since=order.time,
         into=order.into or None,

@@ -51,6 +51,9 @@ class StandingExit(Part):
     owner: str = Field(description="the account's address")
     market_id: str = Field(description="the market's identifier, or `all/...` for every market of an asset")
     name: str = Field(description="the market's name when it was ordered")
+    called: str = Field(
+        description="the order as people are shown it: by name, with chain, wallet and id only where names are alike"
+    )
     by: str = Field(description="where it was ordered")
     since: int = Field(description="when it was ordered, in unix seconds of the chain")
     into: str | None = Field(

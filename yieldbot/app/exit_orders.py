@@ -12,6 +12,7 @@ from pydantic import Field
 from yieldbot.app.admission import Scope
 from yieldbot.app.collections import visible
 from yieldbot.app.exit_documents import StandingExit
+from yieldbot.app.exit_names import names_of
 from yieldbot.app.parts import Money
 from yieldbot.decision.orders import all_of
 from yieldbot.errors import ConfigError, SafetyError
@@ -46,7 +47,9 @@ async def standing(service: Service, caller: Caller) -> tuple[ExitOrder, ...]:
     jobs = {(job.chain.chain, job.wallet.address): job for job in service.context.settings.jobs}
     positions = service.newest("positions").rows
     made = list[ExitOrder]()
-    for row in visible(tuple(found), caller):
+    seen = visible(tuple(found), caller)
+    keys = [(row["chain"], row["owner"], row["body"]["market_id"], row["body"]["name"]) for row in seen]
+    for row, called in zip(seen, names_of(keys, service.context), strict=True):
         if (job := jobs.get((row["chain"], row["owner"]))) is None:
             continue
         body, name = row["body"], (row["chain"], row["owner"], row["body"]["market_id"], str(row["seq"]))
@@ -65,6 +68,7 @@ async def standing(service: Service, caller: Caller) -> tuple[ExitOrder, ...]:
                 owner=row["owner"],
                 market_id=body["market_id"],
                 name=body["name"],
+                called=called,
                 by=body["by"],
                 since=body["time"],
                 into=body["into"] or None,

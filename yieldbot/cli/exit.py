@@ -65,14 +65,14 @@ def leave(args: argparse.Namespace, context: Screen) -> int:
         raise ConfigError("exit --to goes with the market that is to be left, or with all")
     if args.list:
         listed = app.standing(filter_of(args), context)
-        lines = [_line(one) for one in listed.exits] or ["no exit was ordered"]
+        lines = [f"{one.called}: {_state(one)}" for one in listed.exits] or ["no exit was ordered"]
         context.show(listed.as_json(), lambda: Text("\n".join(lines)))
         return 0
     if args.stop:
         if args.market is None:
             raise ConfigError("exit --stop needs the market, or all: `yieldbot exit --list` shows what was ordered")
         done = app.stop(ExitStopRequest(market=args.market, jobs=filter_of(args)), context)
-        ended = [f"{_of(one)}: the exit is ended, money may go in again" for one in done.lifted]
+        ended = [f"{one.called}: the exit is ended, money may go in again" for one in done.lifted]
         context.show(done.as_json(), lambda: "\n".join(ended))
         return 0
     terminal = sys.stdin.isatty()
@@ -108,16 +108,11 @@ def carry_out(request: ExitRequest, context: Screen, person: Person) -> int:
     return answer.document.exit_code
 
 
-def _of(one: StandingExit) -> str:
-    """What an order is about: a market by name and id, or all markets of an asset."""
-    return f"all markets on {one.chain_id}" if one.market_id.startswith("all/") else f"{one.name} ({one.market_id})"
-
-
-def _line(one: StandingExit) -> str:
+def _state(one: StandingExit) -> str:
     held = f", {one.held.text} {one.held.symbol} still in" if one.held is not None and one.state == "leaving" else ""
     state = {"leaving": f"leaving{held}", "empty": "all is out, nothing goes in", "unknown": "not read"}[one.state]
     into = f"; what comes out is swapped into {one.into}" if one.into else ""
-    return f"{_of(one)}: {state}; ordered {when(one.since)} at the {one.by}{into}"
+    return f"{state}; ordered {when(one.since)} at the {one.by}{into}"
 
 
 def _group(reports: Sequence[Report], row: ExitJob, several: bool) -> Any:

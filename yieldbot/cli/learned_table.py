@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from yieldbot.app.learned_documents import EverHeld, ForecastThen
 
 NOTE = (
-    "Rates are APY. Predicted and forecast: from the journal, as written down at the time; realised: what "
+    "Rates are APY. Predicted at entry and forecast: from the journal, as written down at the time; realised: what "
     "our money earned, fees deducted; market paid: growth of its index over the horizon, by memory. Off by: realised "
     "less predicted, or paid less forecast."
 )
@@ -29,11 +29,11 @@ NOTE = (
 def table(found: Sequence[EverHeld], horizon_days: float, now: int) -> RenderableType:
     """A row for each position, the newest last. horizon_days: over which predictions compound; now: unix seconds."""
     sheet = TextTable(
-        "Predicted against realised APY, every position ever held",
+        "Predicted at entry against realised APY, every position ever held",
         "Market",
         ">From",
         ">Until",
-        ">Predicted",
+        ">Predicted at entry",
         ">Realised",
         ">Market forecast then (80 %)",
         ">Market paid",

@@ -324,7 +324,7 @@ def stuck(snapshot: Snapshot) -> list[str]:
     """Holdings that cannot be withdrawn now, a line each."""
     names = names_of(snapshot)
     return [
-        f"{names[state.market.id]} ({state.market.id}): what is held there ({state.held}) cannot be taken out now: "
+        f"{names[state.market.id]}: what is held there ({state.held}) cannot be taken out now: "
         + state.stuck
         + ("; an exit is requested again once nothing else is to be done" if state.again else "")
         for state in snapshot.markets

@@ -227,7 +227,8 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
 def _no_way_out(snapshot: Snapshot) -> list[Any]:
     """Markets whose exit failed before, and holdings that cannot be withdrawn now."""
     shut = [state for state in snapshot.states.values() if state.no_way_out]
-    lines = [f"{state.market.name} ({state.market.id}) has no way out: {state.no_way_out}" for state in shut]
+    names = render.names_of(snapshot)
+    lines = [f"{names[state.market.id]} has no way out: {state.no_way_out}" for state in shut]
     lines += render.stuck(snapshot)
     return [lambda: "\n".join(lines)] if lines else []
 

@@ -204,7 +204,7 @@ def context(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -
 
 def test_positions_shows_them(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
     text, found = printed(context, monkeypatch, view.positions)
-    assert "Predicted against realised APY, every position ever held" in text and "15 of 15" not in text
+    assert "Predicted at entry against realised APY, every position ever held" in text and "15 of 15" not in text
     document = json.loads(json.dumps(found))
     left, held = document["ever_held"]
     assert left["until"] == T0 + 21 * DAY and left["forecast"]["paid"] == pytest.approx(0.04)
