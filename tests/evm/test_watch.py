@@ -48,6 +48,11 @@ def test_the_first_look_says_who_and_the_second_that_nothing_is_new(home: Home) 
     home.sandbox.rpc("evm_mine")
     second = looked(home)
     assert not second["first"] and not second["messages"] and second["since"] is not None and second["cut"] is None
+    config = home.sandbox.config
+    other = f'[[wallets]]\nname = "other"\naddress = "0x{1:040d}"\nkeystore = "keys/main.json"\n\n'
+    config.write_text(config.read_text() + other + '[[jobs]]\nwallet = "other"\nchain = "sandbox"\nasset = "USDC"\n')
+    both = home.json("watch")["jobs"]
+    assert [(one["wallet"], one["skipped"]) for one in both] == [("main", None), ("other", None)], "one file of looks"
 
 
 def of(job: dict, market: str) -> dict:  # type: ignore[type-arg]

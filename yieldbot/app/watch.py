@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import looks
@@ -77,16 +79,26 @@ def watch(request: WatchRequest, context: Context) -> tuple[WatchDocument, int]:
 
     seen: list[tuple[Job, Snapshot]] = []
 
-    async def every() -> list[WatchedJob]:
-        return list(await asyncio.gather(*(_one(job, request, context, seen) for job in jobs)))
+    rows = dict[int, WatchedJob]()
+    sharing = defaultdict[Path, list[int]](list)  # by file of looks: only one job at a time can write each
+    for place, job in enumerate(jobs):
+        sharing[looks.file_of(context.settings.data_dir, job)].append(place)
+
+    async def in_turn(places: list[int]) -> None:
+        for place in places:
+            rows[place] = await _one(jobs[place], request, context, seen)
+
+    async def every() -> None:
+        await asyncio.gather(*(in_turn(places) for places in sharing.values()))
 
     chains = ", ".join(dict.fromkeys(job.chain.name for job in jobs))
     what = f"looking at who may change contracts on {chains}"
     with step(context.detail if request.again else context.say, context.settings.data_dir, f"watch {chains}", what):
-        rows = asyncio.run(every())
+        asyncio.run(every())
     keep(context.settings.data_dir / FOLDER, [snapshot for _, snapshot in seen], context.complain)
     measure(seen, context)
-    return WatchDocument(jobs=tuple(rows)), int(any(row.skipped is not None for row in rows))
+    document = WatchDocument(jobs=tuple(rows[place] for place in range(len(jobs))))
+    return document, int(any(row.skipped is not None for row in document.jobs))
 
 
 def seconds_of(text: str) -> int:

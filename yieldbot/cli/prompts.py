@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,10 +50,21 @@ def secret(question: str) -> str:
             raise ConfigError(f"{question.rstrip(': ')}: nothing was given") from None
 
 
-def answered(question: str, default: str = "", seconds: float | None = None) -> str:
+def _forget_typed() -> None:
+    """Drop what was typed at the terminal so far; a pipe keeps what was written into it."""
+    try:
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+    except (termios.error, OSError, ValueError):
+        return
+
+
+def answered(question: str, default: str = "", seconds: float | None = None, *, unread: bool = True) -> str:
     """Ask for a line. The question goes to stderr, since stdout is for the result alone. seconds: how long to wait;
-    None: for ever. Raises TimeoutError after that, ConfigError at the end of the input."""
+    None: for ever. unread: whether what was typed before the question was shown may answer it. Raises TimeoutError
+    after that time, ConfigError at the end of the input."""
     with interruptible():
+        if not unread:
+            _forget_typed()
         print(for_terminal(question, sys.stderr), end="", file=sys.stderr, flush=True)
         if seconds is not None and not select.select([sys.stdin], [], [], seconds)[0]:
             print(file=sys.stderr)
@@ -64,8 +76,8 @@ def answered(question: str, default: str = "", seconds: float | None = None) -> 
 
 
 def confirmed(question: str) -> bool:
-    """Ask a yes-no question; only y or yes is consent."""
-    return answered(f"{question} [y/N] ").lower() in ("y", "yes")
+    """Ask a yes-no question; only y or yes is consent, and only to what was already on the screen."""
+    return answered(f"{question} [y/N] ", unread=False).lower() in ("y", "yes")
 
 
 class Patience:
@@ -86,9 +98,10 @@ class Patience:
 
 
 def agreed(seconds: float) -> bool | None:
-    """Ask for consent before anything is signed; None: nobody answered in so many seconds."""
+    """Ask for consent before anything is signed; None: nobody answered in so many seconds. What was typed before the
+    question was shown is no answer: nobody had seen what it would agree to."""
     until = time.strftime("%H:%M:%S", time.gmtime(time.time() + seconds))
     try:
-        return answered(f"{SIGN} [y/N, waits until {until} UTC] ", "", seconds).lower() in ("y", "yes")
+        return answered(f"{SIGN} [y/N, waits until {until} UTC] ", "", seconds, unread=False).lower() in ("y", "yes")
     except TimeoutError:
         return None

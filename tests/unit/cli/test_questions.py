@@ -33,6 +33,14 @@ def test_only_yes_is_consent(typed: Callable[[str], Any], text: str, answer: boo
     assert agreed(60.0) is answer
 
 
+def test_what_was_typed_before_the_question_was_shown_is_no_consent(monkeypatch: pytest.MonkeyPatch) -> None:
+    keyboard, screen = os.openpty()
+    with os.fdopen(screen) as terminal, os.fdopen(keyboard, "wb", buffering=0) as keys:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        keys.write(b"y\ny\n")
+        assert agreed(0.01) is None, "of a plan that nobody had seen yet"
+
+
 def test_no_answer_in_time_is_none_and_the_question_says_how_long_it_waits(
     typed: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
