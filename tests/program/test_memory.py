@@ -103,7 +103,7 @@ def test_to_remember_and_its_statistics_need_neither_pandas_nor_duckdb(tmp_path:
     assert done.stdout.strip() == "[]", done
 
 
-def test_to_decide_by_what_is_remembered_needs_no_pandas(tmp_path: Path) -> None:
+def test_to_decide_by_what_is_remembered_needs_neither_pandas_nor_duckdb(tmp_path: Path) -> None:
     code = (
         "import sys; from tests.program.test_memory import *\n"
         "from yieldbot.app.expected import expected; from yieldbot.history.contradicted import remembered\n"
@@ -114,7 +114,7 @@ def test_to_decide_by_what_is_remembered_needs_no_pandas(tmp_path: Path) -> None
         "ids = {str(one.market.id) for one in snapshot(at).states.values()}\n"
         "lately = thinned(Store(place), str(snapshot(at).block.chain), at, 30 * 86_400, ids)\n"
         "print(len(expected(place, 30.0, at)), len(found), len(lately.times))\n"
-        "print([name for name in ('pandas', 'matplotlib') if name in sys.modules])"
+        "print([name for name in ('pandas', 'duckdb', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.splitlines() == ["1 1 5", "[]"], done

@@ -63,11 +63,11 @@ def _of_memory(name: str, jobs: Iterable[Job], context: Context) -> bool:
     folder = folder_of(context, None)
     if not folder.exists():
         return False
-    from yieldbot.history import query
+    from yieldbot.history.market_spans import markets
     from yieldbot.history.store import Store
 
     chains = {job.chain.chain for job in jobs}
-    spans = query.markets(Store(folder), faults=[])
+    spans = markets(Store(folder), faults=[])
     return any(span.key.chain in chains and matches(name, span.key.market, (span.key.protocol,)) for span in spans)
 
 

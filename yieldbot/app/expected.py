@@ -49,9 +49,9 @@ def panel_of(source: Path, everything: bool, faults: list[Fault], now: int | Non
     from yieldbot.history.grid import panel
     from yieldbot.history.holes import holes
     from yieldbot.history.importers.read import read_file
-    from yieldbot.history.query import markets
-    from yieldbot.history.query import panel as stored
+    from yieldbot.history.market_spans import markets
     from yieldbot.history.store import Store
+    from yieldbot.history.stored_panel import panel as stored
 
     if source.is_file():
         found = read_file(source)

@@ -353,7 +353,7 @@ def _register(request: ForecastRequest, source: Path) -> RegisteredDocument:
 
 def _unknown(said: Sequence[FiledForecast], source: Path) -> Iterator[str]:
     """A line that names markets in a file which memory does not know."""
-    from yieldbot.history.query import markets
+    from yieldbot.history.market_spans import markets
     from yieldbot.history.store import Store
 
     known = {(one.key.chain, one.key.market) for one in markets(Store(source))}

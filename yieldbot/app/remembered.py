@@ -31,8 +31,8 @@ from yieldbot.model.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
+    from yieldbot.history.market_spans import Span
     from yieldbot.history.panel import Panel
-    from yieldbot.history.query import Span
     from yieldbot.history.reading import MarketKey, Reading
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}

@@ -16,10 +16,6 @@ from yieldbot.model.text import one_line
 
 LATEST_SECONDS = 14 * 86_400
 """A series that ended longer ago is not shown."""
-_LAST = """
-SELECT arg_max(supply_rate, time) AS rate, max(time) AS at FROM readings
-WHERE market = $market AND time > $start AND supply_rate IS NOT NULL
-"""
 
 
 class RiskFree(Part):
@@ -54,14 +50,12 @@ def risk_free(
 
 
 def _series(wanted: str, folder: Path, newest: int) -> RiskFree | None:
-    from yieldbot.history import query
     from yieldbot.history.store import Store
 
     if not folder.is_dir():
         return None
-    start = newest - LATEST_SECONDS
-    (row,) = query.rows(Store(folder), _LAST, {"market": wanted, "start": start}, start=start)
-    if row["rate"] is None:
-        return None
-    apy = Apr(float(row["rate"])).compounded().value
-    return RiskFree(market=wanted, apy=apy, name=wanted, at=int(row["at"]))
+    known = ("time", "supply_rate")
+    tables = Store(folder).tables(start=newest - LATEST_SECONDS + 1, wanted=known, market=wanted)
+    rows = (row for content, _ in tables for row in zip(*(content[name].to_pylist() for name in known), strict=True))
+    at, rate = max((row for row in rows if row[1] is not None), default=(0, None))
+    return None if rate is None else RiskFree(market=wanted, apy=Apr(rate).compounded().value, name=wanted, at=at)

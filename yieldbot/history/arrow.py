@@ -54,3 +54,22 @@ def as_numpy(values: pyarrow.Array | pyarrow.ChunkedArray) -> NDArray[Any]:
     if whole.null_count:
         whole = compute.fill_null(compute.cast(whole, pa.float64()), scalar(float("nan"), pa.float64()))
     return np.from_dlpack(whole)
+
+
+def coded(values: pyarrow.Array | pyarrow.ChunkedArray) -> tuple[NDArray[Any], list[Any]]:
+    """A text column as (an index for each row, -1: missing; the text of each index). Some texts may be of no row."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if isinstance(values, pa.ChunkedArray):
+        cells = values.unify_dictionaries() if pa.types.is_dictionary(values.type) else values
+        values = cells.combine_chunks()
+    if isinstance(values, pa.ChunkedArray):
+        values = values.chunk(0) if values.num_chunks else pa.nulls(0, pa.string())
+    if not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
+    indices = values.indices
+    if indices.null_count:
+        indices = compute.fill_null(compute.cast(indices, pa.int64()), scalar(-1, pa.int64()))
+    return as_numpy(indices).astype(np.int64), values.dictionary.to_pylist()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from yieldbot.history import query
+from yieldbot.history.arrow import as_numpy, coded
 from yieldbot.history.observed import key_of
 from yieldbot.history.store import Store
 from yieldbot.model.amounts import Apr
@@ -21,6 +22,9 @@ from yieldbot.model.market import MarketState, RateForecast, Snapshot, Status
 from yieldbot.model.numbers import significant
 from yieldbot.model.units import DAY_SECONDS
 
+if TYPE_CHECKING:
+    import pyarrow
+
 LOOK_BACK_SECONDS = 30 * 86_400
 """Older readings are not compared."""
 AHEAD_SECONDS = 3600
@@ -29,13 +33,7 @@ FALLEN = 1e-6
 """Fall of an index, as a fraction, that counts as rounding."""
 SAME_RATE = 1e-6
 """Largest difference between two quoted rates of one market at one block."""
-_REMEMBERED = """
-SELECT market, asset_address, max(time) AS newest,
-  arg_max("index", time) FILTER (WHERE "index" IS NOT NULL AND time < $moment) AS last_index,
-  max(time) FILTER (WHERE "index" IS NOT NULL AND time < $moment) AS last_index_at,
-  arg_max(supply_rate, time) FILTER (WHERE time = $moment AND (height IS NULL OR height = $height)) AS rate_then
-FROM readings WHERE chain = $chain AND time >= $since GROUP BY market, asset_address
-"""
+_WANTED = ("chain", "market", "asset_address", "time", "height", "index", "supply_rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +57,51 @@ class Remembered:
 
 
 def remembered(store: Store, snapshot: Snapshot) -> tuple[Remembered, ...]:
-    """Memory's readings of a snapshot's chain that the chain can contradict. Raises as ``query.rows``."""
-    moment, chain = snapshot.block.timestamp, snapshot.block.chain
-    since = moment - LOOK_BACK_SECONDS
-    asked = {"moment": moment, "height": snapshot.block.height, "chain": chain, "since": since}
-    return tuple(
-        Remembered(
-            market=row["market"],
-            asset_address=row["asset_address"] or "",
-            newest=int(row["newest"]),
-            index=_known(row["last_index"]),
-            index_at=None if _known(row["last_index_at"]) is None else int(row["last_index_at"]),
-            rate=_known(row["rate_then"]),
+    """Memory's readings of a snapshot's chain that the chain can contradict. Raises as ``Store.tables``."""
+    since = snapshot.block.timestamp - LOOK_BACK_SECONDS
+    found: dict[tuple[str, str], Remembered] = {}
+    for content, _ in store.tables(snapshot.block.chain, since, None, _WANTED, coded=_WANTED[:3]):
+        for row in _last_readings(content, snapshot):
+            name = row.market, row.asset_address
+            found[name] = _newer(found[name], row) if name in found else row
+    return tuple(found.values())
+
+
+def _last_readings(content: pyarrow.Table, snapshot: Snapshot) -> Iterator[Remembered]:
+    """The last readings that one file has of each market, for each asset address."""
+    import numpy as np
+
+    moment, height = snapshot.block.timestamp, snapshot.block.height
+    (chain, chains), (market, markets), (asset, assets) = (coded(content[name]) for name in _WANTED[:3])
+    time, heights, index, rate = (as_numpy(content[name]) for name in _WANTED[3:])
+    cell = market * len(assets) + asset
+    order = np.lexsort((time, cell))
+    order = order[np.array([one == snapshot.block.chain for one in chains], dtype=bool)[chain[order]]]
+    starts = np.flatnonzero(np.diff(cell[order], prepend=-1))
+    indexed = np.isfinite(index) & (time < moment)
+    rated = np.isfinite(rate) & (time == moment) & (np.isnan(heights) | (heights == height))
+    for rows in np.split(order, starts[1:]) if len(order) else ():
+        last, then = rows[indexed[rows]][-1:], rows[rated[rows]][-1:]
+        yield Remembered(
+            market=markets[market[rows[0]]],
+            asset_address=assets[asset[rows[0]]],
+            newest=int(time[rows[-1]]),
+            index=float(index[last[0]]) if len(last) else None,
+            index_at=int(time[last[0]]) if len(last) else None,
+            rate=float(rate[then[0]]) if len(then) else None,
         )
-        for row in query.rows(store, _REMEMBERED, asked, chain=chain, start=since)
+
+
+def _newer(one: Remembered, other: Remembered) -> Remembered:
+    """The last readings of two files."""
+    indexed = one if (one.index_at or -1) >= (other.index_at or -1) else other
+    return Remembered(
+        market=one.market,
+        asset_address=one.asset_address,
+        newest=max(one.newest, other.newest),
+        index=indexed.index,
+        index_at=indexed.index_at,
+        rate=other.rate if one.rate is None else one.rate,
     )
 
 
@@ -123,10 +152,6 @@ def _refuted(state: MarketState, row: Remembered) -> str | None:
         was, now = significant(row.index, 8), significant(state.index, 8)
         return f"saw its index at {was} on {seen}, the chain says {now}, and it can only rise"
     return None
-
-
-def _known(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _when(unix_seconds: int) -> str:

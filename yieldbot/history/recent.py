@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yieldbot.history import recent_days
-from yieldbot.history.arrow import as_numpy, scalar
+from yieldbot.history.arrow import as_numpy, coded
 from yieldbot.history.columns import backing_of
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
@@ -142,8 +142,8 @@ def thinned(
     def step_of(begun: int) -> int:
         return COARSE if begun <= border else STEPS[1][1]
 
-    coded = ("market", *TEXTS)
-    for content in recent_days.tables(store, chain, moment - seconds, moment - 1, spans, step_of, wanted, coded):
+    texts = ("market", *TEXTS)
+    for content in recent_days.tables(store, chain, moment - seconds, moment - 1, spans, step_of, wanted, texts):
         part = _part(content, ours, symbols, ids)
         if part is not None:
             parts.append(part)
@@ -189,10 +189,10 @@ class _Part:
 def _part(content: pyarrow.Table, ours: Collection[str], symbols: Collection[str], ids: dict[str, int]) -> _Part | None:
     import numpy as np
 
-    code, names = _coded(content, "market")
+    code, names = coded(content["market"])
     counts = np.array([name in ours for name in names], dtype=bool)[code]
     if symbols:
-        asset, said = _coded(content, "asset")
+        asset, said = coded(content["asset"])
         counts |= np.array([*((one or "").upper() in symbols for one in said), False], dtype=bool)[asset]
     rows = np.flatnonzero(counts)
     if not rows.size:
@@ -202,24 +202,6 @@ def _part(content: pyarrow.Table, ours: Collection[str], symbols: Collection[str
     for one in used.tolist():
         number[one] = ids.setdefault(str(names[one]), len(ids))
     return _Part(content, rows, number[code[rows]], as_numpy(content["time"])[rows])
-
-
-def _coded(content: pyarrow.Table, name: str) -> tuple[NDArray[Any], list[Any]]:
-    """(an index for each row, -1: none; the text of each index)."""
-    import numpy as np
-    import pyarrow as pa
-    from pyarrow import compute
-
-    cells = content[name].unify_dictionaries() if pa.types.is_dictionary(content[name].type) else content[name]
-    whole = cells.combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.nulls(0, pa.string())
-    if not pa.types.is_dictionary(whole.type):
-        whole = whole.dictionary_encode()
-    indices = whole.indices
-    if indices.null_count:
-        indices = compute.fill_null(compute.cast(indices, pa.int64()), scalar(-1, pa.int64()))
-    return as_numpy(indices).astype(np.int64), whole.dictionary.to_pylist()
 
 
 def _taken(
@@ -244,7 +226,7 @@ def _taken(
         for name in NUMBERS:
             numbers[name][to] = as_numpy(picked[name])
         for name in TEXTS:
-            cells, words = _coded(picked, name)
+            cells, words = coded(picked[name])
             used = np.flatnonzero(np.bincount(cells + 1, minlength=len(words) + 1)[1:])
             number = np.full(len(words) + 1, -1, dtype=np.int64)
             for at in used.tolist():
