@@ -1,26 +1,32 @@
-"""Explains a Hold in more detail than the solver does: the best move that would pay, only too late; the limits and
-vetoes that keep money out of what pays more; a price of gas above its ceiling. Pure."""
+"""Explains a Hold in more detail than the solver does: the best move that would pay, only too late; the policy's
+minimums and its share for gas; the limits and vetoes that keep money out of what pays more; a price of gas above its
+ceiling. Pure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.horizons import days_allowed
 from yieldbot.allocator.plan import NOTHING_PAYS, make_plan
 from yieldbot.decision.decide import Decision
 from yieldbot.decision.gas_learned import with_learnt_gas
 from yieldbot.journal.fold import Record
+from yieldbot.model.amounts import Amount
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.numbers import significant
-from yieldbot.model.plan import Assessment, Hold
+from yieldbot.model.plan import Assessment, Hold, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
 from yieldbot.model.units import BPS, GWEI
 
 MOST_NAMED = 3
 """Most markets whose refusal is named."""
+FREE: dict[str, str | float] = {"min_position": "0", "min_move": "0", "max_gas_share_of_gain": 1.0}
+"""Settings that keep small or dear moves back, each with the value that keeps none back."""
 PATIENCE = 10.0
 """In the search for a move that would pay later, all costs (gas and what swaps lose) have this many times as long to
 pay."""
@@ -30,9 +36,9 @@ def explained(
     found: Decision, snapshot: Snapshot, policy: Policy, job: Job, now: int, records: Sequence[Record] = ()
 ) -> Decision:
     """The decision; if nothing pays in time, its Hold states how long the best move would take to pay, unless that is
-    more than PATIENCE times what the policy allows.
+    more than PATIENCE times what the policy allows; else what keeps the money where it is.
 
-    It costs one more solve, for a reader of the reason; the decision itself does not change.
+    It costs one or two more solves, for a reader of the reason; the decision itself does not change.
     """
     if not isinstance(held := found.outcome, Hold) or held.reason != NOTHING_PAYS:
         return found
@@ -41,8 +47,61 @@ def explained(
     late = make_plan(snapshot, wanted, policy, now)
     if isinstance(late, Hold) and late.late:
         return replace(found, outcome=replace(held, reason=late.reason))
-    reason = _refused(found.assessments, snapshot, policy) or _gas(snapshot, job)
+    reason = (
+        _minimums(found.assessments, snapshot, policy, job, now)
+        or _refused(found.assessments, snapshot, policy)
+        or _gas(snapshot, job)
+    )
     return found if reason is None else replace(found, outcome=replace(held, reason=reason))
+
+
+def _minimums(assessments: Sequence[Assessment], snapshot: Snapshot, policy: Policy, job: Job, now: int) -> str | None:
+    """Which of the policy's minimums, or its share for gas, keeps back moves that would pay, with the figure that would
+    let them pass; None: none of them does."""
+    token = snapshot.assets[0]
+    strict = {name for name in ("min_position", "min_move") if token.parse(getattr(policy, name))}
+    strict |= {"max_gas_share_of_gain"} if policy.max_gas_share_of_gain < 1.0 else set()
+    if not strict:
+        return None
+
+    def without(names: set[str]) -> Plan | None:
+        free = replace(policy, **{name: FREE[name] for name in names})  # type: ignore[arg-type]
+        made = make_plan(snapshot, allocate(snapshot, assessments, free, base=job.base), free, now)
+        return made if isinstance(made, Plan) else None
+
+    if (plan := without(strict)) is None:
+        return None
+    if len(strict) > 1:  # one alone that is in the way is named alone
+        plan, strict = next(((one, {name}) for name in sorted(strict) if (one := without({name}))), (plan, strict))
+    return _below(plan, strict, snapshot, policy)
+
+
+def _below(plan: Plan, names: set[str], snapshot: Snapshot, policy: Policy) -> str | None:
+    """What of a plan that the policy would allow without these settings is below them, or above its share for gas."""
+    first, targets = snapshot.assets[0], plan.allocation.targets
+
+    def worth(amount: Amount) -> float:
+        return float(amount) * snapshot.price(amount.token)
+
+    changed = [state for state in snapshot.markets if targets[state.market.id] != state.held]
+    sizes = {
+        "min_position": [worth(targets[one.market.id]) for one in changed if targets[one.market.id] > one.held],
+        "min_move": [abs(worth(targets[one.market.id]) - worth(one.held)) for one in changed],
+    }
+    needs = list[str]()
+    for name in sorted(names & set(sizes)):
+        least, small = worth(first.parse(getattr(policy, name))), min(sizes[name], default=math.inf)
+        if small < least:
+            needs.append(
+                f"needs a {name.removeprefix('min_')} of {small:,.2f} {first.symbol} (policy.{name} is {least:,.2f})"
+            )
+    share = plan.cost / plan.gain_per_year * 365 / days_allowed(plan.moves, policy)
+    if "max_gas_share_of_gain" in names and share > policy.max_gas_share_of_gain:
+        allowed = f"policy.max_gas_share_of_gain is {significant(policy.max_gas_share_of_gain, 3)}"
+        needs.append(
+            f"costs {plan.cost:,.2f} {first.symbol}, {significant(share, 2)} of its gain within the horizon ({allowed})"
+        )
+    return f"{plan.gain_per_year:,.2f} {first.symbol} a year more {' and '.join(needs)}" if needs else None
 
 
 def _refused(assessments: Sequence[Assessment], snapshot: Snapshot, policy: Policy) -> str | None:

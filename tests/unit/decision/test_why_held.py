@@ -82,6 +82,26 @@ def test_limits_and_vetoes_that_keep_money_out_are_named_with_their_number() -> 
     assert isinstance(decide(view, loose(exclude=("best",)), JOB, 0).outcome, Plan), "without the limit one may"
 
 
+def test_the_policys_minimums_that_keep_back_what_would_pay_are_named_with_both_figures() -> None:
+    view = snapshot(5_000, market("best", ConstantCurve(0.06)), market("full", ConstantCurve(0.05), held=5_000))
+    for policy, said in (
+        (loose(min_position="20000"), "a position of 5,000.00 USDC (policy.min_position is 20,000.00)"),
+        (loose(min_move="6000", min_position="5"), "a move of 5,000.00 USDC (policy.min_move is 6,000.00)"),
+    ):
+        assert said in reason_of(held(view, policy)[1]), policy
+    dear = snapshot(0, HERE, THERE, gwei=1)
+    said = reason_of(held(dear, loose(max_gas_share_of_gain=0.1))[1])
+    assert said == (
+        "200.00 USDC a year more costs 1.20 USDC, 0.31 of its gain within the horizon "
+        "(policy.max_gas_share_of_gain is 0.1)"
+    )
+
+
+def reason_of(found: Decision) -> str:
+    assert isinstance(found.outcome, Hold)
+    return found.outcome.reason
+
+
 def test_what_refuses_several_markets_is_said_once() -> None:
     many = [market(f"m{number}", ConstantCurve(0.05)) for number in range(6)]
     _, said = held(snapshot(5_000, *many), loose(exclude=("lend",)))
