@@ -51,7 +51,7 @@ async def test_what_a_trial_caught_is_not_asked_for_in_every_run(sandbox: Sandbo
                 seen = report.after or report.snapshot
                 assert seen is not None and seen.of(market_id).barred and seen.of(market_id).held
             shown = yieldbot("positions", cwd=sandbox.directory, environment={"COLUMNS": "400"}).out
-            assert f"({market_id}): what is held there" in shown and "cannot be taken out now: " in shown
+            assert ": what is held there" in shown and "cannot be taken out now: " in shown
             sandbox.rpc("evm_increaseTime", hex(DAY))
             sandbox.rpc("evm_mine")
             for _ in range(3):  # once a day, when nothing else is to be done

@@ -10,7 +10,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.families import family_of
 from yieldbot.model.market import ExitKind, Kind, MarketState, Snapshot, Status
 from yieldbot.model.names import named, of_table
-from yieldbot.model.plan import EXCLUDED, Assessment, Declined
+from yieldbot.model.plan import EXCLUDED, SHARE_BOUND, Assessment, Declined
 from yieldbot.model.policy import Base, Policy
 from yieldbot.risk.prices import depegged, stale
 
@@ -103,7 +103,7 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
     if market.kind is Kind.IDLE:
         return Assessment(market.id, 0.0, None, ())
     share = of_table(policy.max_share_markets, market, policy.max_share_market)
-    limit_raw = int(share * wealth_raw)
+    by_share = limit_raw = int(share * wealth_raw)
     if state.opaque and state.exit.cash is not None and policy.min_liquidity_multiple > 0.0:
         limit_raw = min(limit_raw, int(state.exit.cash.raw / policy.min_liquidity_multiple))
     elif policy.min_liquidity_multiple > 1.0 and not state.opaque:
@@ -112,7 +112,8 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
         beside_raw = max(0, state.liquidity.raw - state.held.raw)
         limit_raw = min(limit_raw, int(beside_raw / (policy.min_liquidity_multiple - 1.0)))
     all_vetoes = (*vetoes, *_vetoes(state, policy))
-    return Assessment(market.id, haircut_bps(state, policy), Amount(market.asset, limit_raw), all_vetoes)
+    bound = SHARE_BOUND if limit_raw == by_share else "policy.min_liquidity_multiple"
+    return Assessment(market.id, haircut_bps(state, policy), Amount(market.asset, limit_raw), all_vetoes, bound)
 
 
 def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:

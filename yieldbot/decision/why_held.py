@@ -93,15 +93,15 @@ def _below(plan: Plan, names: set[str], snapshot: Snapshot, policy: Policy) -> s
         least, small = worth(first.parse(getattr(policy, name))), min(sizes[name], default=math.inf)
         if small < least:
             needs.append(
-                f"needs a {name.removeprefix('min_')} of {small:,.2f} {first.symbol} (policy.{name} is {least:,.2f})"
+                f"needs a {name.removeprefix('min_')} of {small:z,.2f} {first.symbol} (policy.{name} is {least:z,.2f})"
             )
     share = plan.cost / plan.gain_per_year * 365 / days_allowed(plan.moves, policy)
     if "max_gas_share_of_gain" in names and share > policy.max_gas_share_of_gain:
         allowed = f"policy.max_gas_share_of_gain is {significant(policy.max_gas_share_of_gain, 3)}"
         needs.append(
-            f"costs {plan.cost:,.2f} {first.symbol}, {significant(share, 2)} of its gain within the horizon ({allowed})"
+            f"costs {plan.cost:z,.2f} {first.symbol}, {significant(share, 2)} of its gain within the horizon ({allowed})"
         )
-    return f"{plan.gain_per_year:,.2f} {first.symbol} a year more {' and '.join(needs)}" if needs else None
+    return f"{plan.gain_per_year:z,.2f} {first.symbol} a year more {' and '.join(needs)}" if needs else None
 
 
 def _refused(assessments: Sequence[Assessment], snapshot: Snapshot, policy: Policy) -> str | None:

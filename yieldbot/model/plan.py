@@ -11,6 +11,9 @@ from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import Address, MarketId, is_market
 
+SHARE_BOUND = "policy's share of a market"
+"""The limit of a market by ``max_share_market`` or ``max_share_markets``, as a phrase."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
@@ -24,7 +27,7 @@ class Assessment:
     """Largest holding; None: unlimited."""
     vetoes: tuple[str, ...]
     """Why the market gets no new money; empty: it may get some."""
-    bound: str = "policy's share of a market"
+    bound: str = SHARE_BOUND
     """The limit that sets ``max_exposure``, as a phrase."""
 
 

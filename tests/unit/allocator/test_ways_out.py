@@ -70,6 +70,10 @@ def test_what_is_held_may_leave_and_no_more_than_is_offered() -> None:
 def test_cash_that_is_seen_bounds_what_goes_into_a_vault_that_is_not() -> None:
     seen = better(opaque=True, liquidity=usdc(400), exit=Exit(cash=usdc(400)))
     assert (target(seen), target(seen, min_liquidity_multiple=2.0)) == (400.0, 200.0)
+    open_ = replace(better(), market=replace(better().market, name="open"), liquidity=usdc(300))
+    for state, most in ((seen, 200.0), (open_, 300.0)):
+        (one,) = [a for a in assess(snapshot(1000.0, state), loose(min_liquidity_multiple=2.0)) if a.max_exposure]
+        assert (float(one.max_exposure), one.bound) == (most, "policy.min_liquidity_multiple")  # type: ignore[arg-type]
 
 
 def test_the_document_says_the_way_out() -> None:

@@ -97,7 +97,7 @@ async def test_what_a_trial_caught_is_not_asked_for_and_the_rest_goes_on() -> No
     done = await known([TRIAL], DONE)
     assert isinstance(made(done).outcome, Hold)
     (line,) = stuck(done)
-    assert f"({TRAP.market.id}): what is held there (10,000 USDC) cannot be taken out now: it does not come out" in line
+    assert f"{TRAP.market.name}: what is held there (10,000 USDC) cannot be taken out now: it does not come out" in line
     rehearsed = replace(TRIAL, on_chain=False)
     assert not (await known([rehearsed])).of(TRAP.market.id).stuck, "a fork's word is asked for again on a fork"
     nothing = snapshot(50_000, replace(TRAP, held=usdc(0)), BEST)
