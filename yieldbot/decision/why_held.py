@@ -98,9 +98,8 @@ def _below(plan: Plan, names: set[str], snapshot: Snapshot, policy: Policy) -> s
     share = plan.cost / plan.gain_per_year * 365 / days_allowed(plan.moves, policy)
     if "max_gas_share_of_gain" in names and share > policy.max_gas_share_of_gain:
         allowed = f"policy.max_gas_share_of_gain is {significant(policy.max_gas_share_of_gain, 3)}"
-        needs.append(
-            f"costs {plan.cost:z,.2f} {first.symbol}, {significant(share, 2)} of its gain within the horizon ({allowed})"
-        )
+        of_gain = f"{significant(share, 2)} of its gain within the horizon ({allowed})"
+        needs.append(f"costs {plan.cost:z,.2f} {first.symbol}, {of_gain}")
     return f"{plan.gain_per_year:z,.2f} {first.symbol} a year more {' and '.join(needs)}" if needs else None
 
 
