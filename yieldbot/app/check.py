@@ -10,6 +10,7 @@ from yieldbot.app.check_documents import Check, CheckDocument
 from yieldbot.app.check_exits import no_way_out
 from yieldbot.app.check_leftovers import left_over
 from yieldbot.app.halt import stopped_accounts
+from yieldbot.app.removed_jobs import check_removed
 from yieldbot.app.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.chains.keystores import key_signer
@@ -37,6 +38,7 @@ def check(context: Context) -> CheckDocument:
     found += tools(settings.anvil)
     found += _stops(context)
     found += no_way_out(context)
+    found += check_removed(context)
     found += _env(context)
     found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))

@@ -23,6 +23,7 @@ from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:
     from yieldbot.app.profit import Earned
+    from yieldbot.app.removed_jobs import RemovedHolding
     from yieldbot.history import holdings
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Policy
@@ -185,6 +186,28 @@ class JobPositions(Holdings, JobHead):
     )
 
 
+class RemovedPosition(Part):
+    """A holding that no job looks after any more."""
+
+    chain: str = Field(description="the chain's name, or its id where it is not configured any more")
+    owner: str = Field(description="the account that holds it")
+    id: str = Field(description="the market's identifier")
+    name: str = Field(description="its name when it was last observed")
+    held: Money | None = Field(description="what it held then; null: its token is not configured any more")
+    at: int = Field(description="when that was, in unix seconds of the chain")
+
+    @classmethod
+    def of(cls, found: RemovedHolding) -> RemovedPosition:
+        return cls(
+            chain=found.chain_name,
+            owner=found.owner,
+            id=found.market_id,
+            name=found.name,
+            held=Money.or_none(found.held),
+            at=found.at,
+        )
+
+
 class PositionsDocument(Document):
     """Everything that we hold."""
 
@@ -209,4 +232,9 @@ class PositionsDocument(Document):
         default=(),
         description="the assets and protocols that all jobs' holdings together depend on; empty: fewer than two "
         "jobs have a price",
+    )
+    removed: tuple[RemovedPosition, ...] = Field(
+        default=(),
+        description="what the journal knows of markets that no job looks after any more, since their wallet, chain or "
+        "asset was taken out of the configuration; in no total. Empty where only some jobs were asked for",
     )

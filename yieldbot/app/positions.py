@@ -12,7 +12,8 @@ from yieldbot.app.learned_documents import EverHeld
 from yieldbot.app.memory import FOLDER
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan_parts import Quarantined
-from yieldbot.app.position_documents import Holdings, JobPositions, PositionsDocument
+from yieldbot.app.position_documents import Holdings, JobPositions, PositionsDocument, RemovedPosition
+from yieldbot.app.removed_jobs import RemovedHolding, removed
 from yieldbot.app.totals import totals
 from yieldbot.app.wiring import JobFilter
 from yieldbot.model.dataclass import dataclass
@@ -65,6 +66,8 @@ class PositionsAnswer:
     """The holdings by job and asset, for tables."""
     liquidity: tuple[AccountLiquidity, ...]
     """Positions in pools, by wallet and chain, for tables."""
+    removed: tuple[RemovedHolding, ...]
+    """Holdings that no job looks after any more."""
     exit_code: int
     """1 if a chain, or a market that holds our money, could not be read; else 0."""
 
@@ -96,6 +99,7 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
         rows.append(JobPositions(**head, **own, quarantined=Quarantined.of(lost), exposures=rests))
         jobs.append(HeldByJob(job=job, snapshot=snapshot, positions=agreed, earned=gains, unread=lost))
     pools = liquidity.positions(context, observed, accounting)
+    gone = removed(context) if request.jobs == JobFilter() else ()
     document = PositionsDocument(
         horizon_seconds=horizon,
         jobs=tuple(rows),
@@ -103,11 +107,13 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
         liquidity=pools.parts,
         ever_held=_ever_held(context, accounting, observed),
         exposures=over_all(whole),
+        removed=tuple(map(RemovedPosition.of, gone)),
     )
     return PositionsAnswer(
         document=document,
         jobs=tuple(jobs),
         liquidity=pools.shown,
+        removed=gone,
         exit_code=overview.exit_code(observed, unread) or pools.exit_code,
     )
 

@@ -17,6 +17,7 @@ from yieldbot.app import positions as position_use
 from yieldbot.app.exposure_documents import exposure_line
 from yieldbot.app.liquidity import PoolsAnswer
 from yieldbot.app.position_documents import JobPositions
+from yieldbot.app.removed_jobs import REMEDY
 from yieldbot.cli import learned_table, liquidity_profit_table, listings, lp_tables, profit_table, render
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.market_table import Shown, chosen
@@ -183,6 +184,9 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
         lambda line=line: Text(line)
         for line in (*rests, exposure_line(found.document.exposures, "All our money"))
         if line
+    ]
+    parts += [
+        lambda gone=gone: Text(f"NOT COUNTED: {gone.line}; {REMEDY}.", style="bold red") for gone in found.removed
     ]
     parts += _skipped([(one.job, one.skipped) for one in found.jobs if one.skipped is not None])
     for one in found.jobs:

@@ -267,6 +267,11 @@ class Queries:
         """Accounts among them that were stopped because a transaction did not do what was simulated."""
         return self._folded(fold_faulted, self._stops())
 
+    def newest_looks(self) -> tuple[Record, ...]:
+        """The newest observation of each account and asset, of accounts that are no longer configured too."""
+        relevant = self.relevant()
+        return self._kept_records(relevant, relevant.newest_looks)
+
     def _stops(self) -> tuple[Record, ...]:
         relevant = self.relevant()
         return self._kept_records(relevant, relevant.stops)

@@ -111,6 +111,11 @@ class Relevant:
         """The rows about transactions that are open, or were given up."""
         return sorted(seq for tx in self._state["open"].values() for seq in (tx["signed"], *tx["rest"]))
 
+    @property
+    def newest_looks(self) -> list[int]:
+        """The newest observation of each account and asset."""
+        return sorted(look["kept"][-1][0] for look in self._state["looks"].values() if look["kept"])
+
     def numbers(self, account: str | None, since: int = 0, looked_seconds: float | None = None) -> list[int]:
         """The kept rows, in order: of all accounts (None), or those of one account, those of its chain or of no
         account, and those of others about plans and transactions since ``since`` (unix seconds). With
