@@ -7,7 +7,7 @@ settle -> observe -> assess -> allocate -> plan -> rehearse -> approve -> (per l
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from yieldbot.app.alarms import note
 from yieldbot.app.graded import risks_of
 from yieldbot.app.interrupted import settle
 from yieldbot.app.judged import judged
-from yieldbot.app.left_out import failing, not_all, of_its_market
+from yieldbot.app.left_out import failing, not_all, of_its_market, stuck
 from yieldbot.app.looks import refresh
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.reading import read_enough
@@ -49,11 +49,11 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job, SafeOwner, Settings
-from yieldbot.model.tx import Confirmed, Outcome, Reverted
+from yieldbot.model.tx import Confirmed, Outcome
 from yieldbot.risk.limits import loss_of
 
 if TYPE_CHECKING:
-    from yieldbot.execution.results import LegResult, Proposed
+    from yieldbot.execution.results import Proposed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,8 @@ class Report:
     """Why the plan was not carried out, or not completely."""
     outcomes: tuple[tuple[Leg, Outcome], ...] = ()
     """Each leg that was sent, with its transaction's outcome."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """By hash, what each of these transactions does."""
     left_undone: tuple[tuple[Leg, Declined], ...] = ()
     """Each leg of an exit that could not be carried out, with the reason; the legs after it went on."""
     after: Snapshot | None = None
@@ -345,7 +347,7 @@ async def _carry_out(
         declined = result.declined
         if isinstance(declined, NoWayOut) and declined.lasting:
             await live.refused(declined.market_id, declined.reason, snapshot)
-        if is_trial(plan, index) and (why := _stuck(result)) is not None:
+        if is_trial(plan, index) and (why := stuck(result)) is not None:
             await live.refused(
                 leg.market_id, f"{leg.amount} of what went in do not come out: {why}", snapshot, on_chain=True
             )
@@ -359,7 +361,9 @@ async def _carry_out(
         world.journal.append(PlanMarked(plan.id, PlanStatus.FAILED, "execution", not_all(plan, undone)))
     after = await _observed(world, job, live)
     _record(world, job, after, before)
-    return replace(report, outcomes=tuple(outcomes), declined=declined, left_undone=tuple(undone), after=after)
+    words = world.journal.words_of(plan.id) if outcomes else {}
+    report = replace(report, outcomes=tuple(outcomes), words=words, left_undone=tuple(undone))
+    return replace(report, declined=declined, after=after)
 
 
 def is_trial(plan: Plan, index: int) -> bool:
@@ -369,15 +373,6 @@ def is_trial(plan: Plan, index: int) -> bool:
     return leg.kind is LegKind.WITHDRAW and any(
         one.kind is LegKind.DEPOSIT and one.market_id == leg.market_id for one in before
     )
-
-
-def _stuck(result: LegResult) -> str | None:
-    """Why a withdrawal failed, if its market is the cause; else None."""
-    for outcome in result.outcomes:
-        if isinstance(outcome, Reverted):
-            return outcome.reason
-    declined = result.declined
-    return declined.reason if declined is not None and declined.code in ("WOULD_REVERT", "DELTA_NOT_PLANNED") else None
 
 
 def _unread(records: Sequence[Record], found: Snapshot, job: Job, policy: Policy) -> tuple[forecast.UnreadHolding, ...]:

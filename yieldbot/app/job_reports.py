@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
@@ -95,7 +95,7 @@ def report(found: Report, policy: Policy) -> JobReport:
         declined=Refusal.or_none(found.declined),
         reported=found.reported,
         stuck=_stuck(found),
-        transactions=tuple(_of_leg(leg, outcome) for leg, outcome in found.outcomes),
+        transactions=tuple(_of_leg(leg, outcome, found.words) for leg, outcome in found.outcomes),
         proposed=_proposed(found.proposed) if found.proposed else None,
         holdings=holdings(found, policy),
         exit_code=exit_code(found),
@@ -105,11 +105,15 @@ def report(found: Report, policy: Policy) -> JobReport:
     )
 
 
-def _of_leg(leg: model.Leg, outcome: Outcome) -> LegTransaction:
+def _of_leg(leg: model.Leg, outcome: Outcome, words: Mapping[str, str]) -> LegTransaction:
     """The part for a transaction, with its leg."""
     part = transaction(outcome)
     return _OF_LEG.validate_python(
-        {"leg": Leg.of(leg), **{name: getattr(part, name) for name in type(part).model_fields}}
+        {
+            "leg": Leg.of(leg),
+            "words": words.get(outcome.hash, ""),
+            **{name: getattr(part, name) for name in type(part).model_fields},
+        }
     )
 
 

@@ -39,3 +39,12 @@ def not_all(plan: Plan, undone: Sequence[tuple[Leg, Declined]]) -> str:
     told = "; ".join(f"{leg.market_id}: {why.reason}" for leg, why in undone)
     done = len(plan.legs) - len(undone)
     return f"{done} of {counted(len(plan.legs), 'leg')} {'is' if len(plan.legs) == 1 else 'are'} done; {told}"
+
+
+def stuck(result: LegResult) -> str | None:
+    """Why a withdrawal failed, if its market is the cause; else None."""
+    for outcome in result.outcomes:
+        if isinstance(outcome, Reverted):
+            return outcome.reason
+    declined = result.declined
+    return declined.reason if declined is not None and declined.code in ("WOULD_REVERT", "DELTA_NOT_PLANNED") else None

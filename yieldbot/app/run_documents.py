@@ -98,6 +98,7 @@ class OfLeg(Part):
     """The leg that a transaction belongs to."""
 
     leg: Leg = Field(description="the leg")
+    words: str = Field(description="what the transaction does, as an allowance before a deposit; empty: not known")
 
 
 class LegConfirmed(ConfirmedTransaction, OfLeg):

@@ -275,12 +275,21 @@ def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text
     return Text(line + (glanced if proof.glanced else "") + later)
 
 
-def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
+def _step(leg: Leg, snapshot: Snapshot | None, names: Mapping[MarketId, str]) -> str:
+    """A leg in words. Shares of a served deposit request are claimed, though the leg is of the kind that cancels."""
+    leaving = snapshot.states[leg.market_id].leaving if snapshot and leg.market_id in snapshot.states else None
+    claims = leg.kind is LegKind.CANCEL and leaving is not None and leaving.entered and leg.amount == leaving.back
+    return f"{'claim' if claims else leg.kind} {names.get(leg.market_id, leg.market_id)}"
+
+
+def rehearsal(
+    found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, str], snapshot: Snapshot | None
+) -> RenderableType:
     """Each transaction as it ran on the fork, and each leg's balance changes."""
     made = TextTable(f"Rehearsal on a fork of {at(found.block)}", "Leg", "Transaction", ">Gas", "Balance changes")
     for done in found.legs:
         step = legs[done.index] if done.index < len(legs) else None
-        label = str(done.index + 1) + (f" {step.kind} {names.get(step.market_id, step.market_id)}" if step else "")
+        label = str(done.index + 1) + (f" {_step(step, snapshot, names)}" if step else "")
         for position, tx in enumerate(done.txs):
             last = position == len(done.txs) - 1
             changes = "\n".join(moved(done.deltas)) if last else ""
@@ -289,12 +298,12 @@ def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, st
     return Group(made, Text("in all: " + ", ".join([used, *found.fees_beside, *moved(found.deltas)])))
 
 
-def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:
-    """The outcome of every transaction that was sent."""
-    made = TextTable("Transactions", "Leg", "Result", "Hash", ">Gas", "Balance changes")
-    for step, outcome in outcomes:
+def transactions(found: Report, names: Mapping[MarketId, str]) -> RenderableType:
+    """The outcome of every transaction that was sent, with what it does."""
+    made = TextTable("Transactions", "Transaction", "Result", "Hash", ">Gas", "Balance changes")
+    for step, outcome in found.outcomes:
         result, gas, changes = _ended(outcome)
-        label = f"{step.kind} {names.get(step.market_id, step.market_id)}"
+        label = found.words.get(outcome.hash) or _step(step, found.snapshot, names)
         made.add_row(label, result, short_hash(outcome.hash), gas, changes)
     return made
 
@@ -347,9 +356,9 @@ def report(found: Report, still: bool = True, *, seen: bool = False) -> list[Ren
         parts += [*(Text(line) for line in stuck(snapshot)), *alarms(snapshot), *contradicted(snapshot)]
     if found.rehearsal and not seen:
         legs = decision.outcome.legs if decision and isinstance(decision.outcome, Plan) else ()
-        parts.append(rehearsal(found.rehearsal, legs, names))
+        parts.append(rehearsal(found.rehearsal, legs, names, snapshot))
     if found.outcomes:
-        parts.append(transactions(found.outcomes, names))
+        parts.append(transactions(found, names))
     parts += [
         Text(
             f"NOT DONE: {leg.kind} {leg.amount} from {names.get(leg.market_id, leg.market_id)}: {why.reason}",

@@ -183,6 +183,12 @@ class Queries:
             rows += [row for row in self._rows("tx_hash = ? AND tx_hash <> ''", (tx_hash,)) if row[2] != "tx.signed"]
         return tuple(map(self._record, sorted(rows)))
 
+    def words_of(self, plan_id: str) -> dict[str, str]:
+        """By hash, what each transaction of a plan does."""
+        rows = self._rows("plan_id = ? AND plan_id <> '' AND kind = 'tx.signed'", (plan_id,))
+        signed = (self._record(row).entry for row in rows)
+        return {entry.hash: entry.words for entry in signed if isinstance(entry, TxSigned)}
+
     def every_approval(self, until: int) -> tuple[ApprovalGiven, ...]:
         """The signatures for all plans among the rows up to number ``until``, in order."""
         entries = (record.entry for record in self._of_kind("approval.given") if record.seq <= until)

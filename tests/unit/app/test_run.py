@@ -153,7 +153,7 @@ def test_a_person_sees_the_plan_before_being_asked_and_the_key_is_opened_after_a
     (job,) = done.document.as_json()["jobs"]
     if answer:
         assert job["declined"] is None and [tx["result"] for tx in job["transactions"]] == ["confirmed"]
-        keys = ["leg", "result", "hash", "block", "gas_used", "gas_price_wei", "fee_raw", "deltas"]
+        keys = ["leg", "words", "result", "hash", "block", "gas_used", "gas_price_wei", "fee_raw", "deltas"]
         assert list(job["transactions"][0]) == keys and job["transactions"][0]["hash"] == DONE.hash
         assert stored(context) == [PlanStatus.APPROVED]  # the double's session leaves no mark of a leg
     else:
