@@ -15,6 +15,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot
+from yieldbot.model.numbers import significant
 from yieldbot.model.plan import Allocation
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.risk.refills import Refill
@@ -55,12 +56,16 @@ class Later:
             if snapshot.of(market_id).held < allocation.targets[market_id] < self.targets[market_id]
         }
         reasons = tuple(
-            replace(one, binding=f"{one.binding}; {left[one.market_id]} more follow in later plans")
+            replace(one, binding=f"{one.binding}; {_short(left[one.market_id])} more follow in later plans")
             if one.market_id in left and one.binding.startswith("policy.")
             else one
             for one in allocation.reasons
         )
         return replace(allocation, reasons=reasons, later=left)
+
+
+def _short(amount: Amount) -> str:
+    return f"{significant(float(amount), 7)} {amount.token.symbol}"
 
 
 def later_of(

@@ -295,29 +295,31 @@ def _paired(sources: list[_End], targets: list[_End], dust: int, cent: int = 0) 
 
 
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:
-    """The reason of a move in one line: the APY of both after the move, haircuts if they decide, and what keeps the
-    target from taking more."""
+    """The reason of a move in one line: the APY of both after the move, what the expected loss leaves of it, and
+    what keeps the target from taking more."""
     h = policy.horizon_seconds
-    rates = [
-        Apr(simple + growth).compounded(h).value * 100
-        for state in (snapshot.of(source), snapshot.of(target))
-        for simple in (curve_of(state, policy).apr(float(allocation.targets[state.market.id]), h),)
-        for growth in (snapshot.growth.get(state.market.asset, 0.0),)
+    rates, nets = list[float](), list[float]()
+    for state in (snapshot.of(source), snapshot.of(target)):
+        simple = curve_of(state, policy).apr(float(allocation.targets[state.market.id]), h)
+        simple += snapshot.growth.get(state.market.asset, 0.0)
+        rates.append(Apr(simple).compounded(h).value * 100)
+        nets.append(Apr(simple - haircut_bps(state, policy) / BPS).compounded(h).value * 100)
+    paid = [f"{rate:z.2f} %" for rate in rates]
+    left_of = [
+        "" if f"{net:z.2f}" == f"{rate:z.2f}" else f" ({net:z.2f} % after its expected loss)"
+        for rate, net in zip(rates, nets, strict=True)
     ]
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
     limit = f"; limited by {binding}" if binding.startswith(("policy", "the market")) else ""
     left, taken = snapshot.of(source).market, snapshot.of(target).market
-    cuts = [round(haircut_bps(snapshot.of(market_id), policy) / 100, 2) for market_id in (source, target)]
     if snapshot.of(target).untried:
         limit += "; tried first: a hundredth goes in, half of that comes out again, then the rest follows"
     limit += _locked(snapshot.of(source), allocation.targets[source])
     days = {said.days for m in (source, target) if (said := snapshot.of(m).forecast) is not None}
     by = f" by forecast over {days_long(max(days))}" if days else ""
-    if rates[1] < rates[0] and cuts[0] > cuts[1]:
-        message = f"{left.name} pays {rates[0]:z.2f} % APY less {cuts[0]:g} % of risk, {taken.name} {rates[1]:z.2f} %"
-        return f"{message} less {cuts[1]:g} %{by}{limit}" if cuts[1] else f"{message}{by}{limit}"
     sure = f" net of LVR ({policy.confidence:z.0%} sure)" if snapshot.of(target).liquidity_market else ""
-    return f"{taken.name} pays {rates[1]:z.2f} % APY{sure} after our deposit, {left.name} {rates[0]:z.2f} %{by}{limit}"
+    pays = f"{taken.name} pays {paid[1]} APY{sure} after our deposit{left_of[1]}"
+    return f"{pays}, {left.name} {paid[0]}{left_of[0]}{by}{limit}"
 
 
 def _locked(source: MarketState, left: Amount) -> str:

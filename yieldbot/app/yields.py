@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from yieldbot.allocator.market_curve import reward_apr
+from yieldbot.allocator.assess import haircut_bps
+from yieldbot.allocator.market_curve import curve_of, reward_apr
 from yieldbot.math.sustainable import sustainable_curve
-from yieldbot.model.amounts import Amount, Apy
+from yieldbot.model.amounts import Amount, Apr, Apy
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Allocation
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
-from yieldbot.model.units import SECONDS_PER_YEAR
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 
 def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, policy: Policy) -> Apy:
@@ -21,6 +22,12 @@ def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, polic
     """
     mean = sustainable_curve(state, policy).apr(float(holding), horizon_seconds)
     return Apy.from_growth(mean * horizon_seconds / SECONDS_PER_YEAR, horizon_seconds)
+
+
+def net_apy(state: MarketState, holding: Amount, horizon_seconds: float, policy: Policy) -> Apy:
+    """What a decision counts with when we hold ``holding``: as ``apy_after``, with rewards, less the expected loss."""
+    mean = curve_of(state, policy).apr(float(holding), horizon_seconds) - haircut_bps(state, policy) / BPS
+    return Apr(mean).compounded(horizon_seconds)
 
 
 def reward_apy(state: MarketState, holding: Amount, policy: Policy) -> Apy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -13,7 +13,6 @@ from rich.text import Text
 from yieldbot.app.formatting import short_hash, valid_until
 from yieldbot.app.results import swap_id
 from yieldbot.app.still_in import still_in as still_in_of
-from yieldbot.app.yields import apy_after, probe_of
 from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.skips import skipped
 from yieldbot.cli.tables import TextTable
@@ -21,9 +20,8 @@ from yieldbot.model.amounts import Amount, Apr, Apy, BlockRef
 from yieldbot.model.durations import days_long
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Kind, RateForecast, Snapshot
+from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act
 from yieldbot.model.settings import Job
 from yieldbot.model.text import counted
@@ -199,66 +197,6 @@ def contradicted(snapshot: Snapshot) -> list[RenderableType]:
     return [Text(f"contradicted: {line}", style="yellow") for line in snapshot.contradicted]
 
 
-def explained(job: Job, snapshot: Snapshot, found: Plan | Hold, policy: Policy) -> RenderableType:
-    """The plan, and why each market has its target: the yield that ``markets`` shows, and with forecasts what is
-    expected in its place."""
-    tokens = {state.market.asset for state in snapshot.states.values()}
-    if found.allocation is None or (isinstance(found, Hold) and not any(snapshot.wealth(one).raw for one in tokens)):
-        return plan(job, snapshot, found)  # an empty wallet has nothing to explain
-    names, allocation = names_of(snapshot), found.allocation
-    symbol = job.asset.symbol if job.base is None else ""
-    said = {state.market.id: state.forecast for state in snapshot.markets if state.forecast is not None}
-    days = "/".join(f"{one:g}" for one in sorted({forecast.days for forecast in said.values()}))
-    horizon_days = policy.horizon_seconds / DAY_SECONDS
-    now = {
-        state.market.id: apy_after(
-            state, probe_of(state, allocation, snapshot.wealth(state.market.asset)), policy.horizon_seconds, policy
-        )
-        for state in snapshot.states.values()
-        if state.market.id in allocation.targets
-    }
-    other = any(
-        compounded(reason.apr_after, horizon_days) != percent(now.get(reason.market_id))
-        for reason in allocation.reasons
-        if allocation.targets[reason.market_id]
-    )
-    expected = [f">Forecast APY, {days} d (80 %)"] if said else []
-    expected += [">APY expected"] if other else []
-    heads = (f">Target {symbol}".rstrip(), ">APY after", *expected, ">Marginal APY", "Because")
-    made = TextTable("Why", "Market", *heads)
-    for reason in sorted(allocation.reasons, key=lambda reason: -allocation.targets[reason.market_id].raw):
-        amount, because = allocation.targets[reason.market_id], reason.binding
-        shown = [percent(now.get(reason.market_id))]
-        target = money(amount) if job.base is None else f"{money(amount)} {amount.token.symbol}"
-        if said:
-            forecast = said.get(reason.market_id)
-            shown.append("-" if forecast is None else _interval(forecast))
-            because += f"; {forecast.reason}" if forecast is not None and forecast.reason else ""
-        rates = (reason.apr_after, reason.marginal_apr) if other else (reason.marginal_apr,)
-        shown += [compounded(rate, horizon_days) for rate in rates]
-        made.add_row(names.get(reason.market_id, reason.market_id), target, *shown, because)
-    one_more = f"One more {job.asset.symbol} would earn {compounded(allocation.shadow_price, horizon_days)} a year"
-    worth = (
-        f"APY after: over {days_long(horizon_days)} with the target in it; where none is, with all our money in it. "
-        f"{one_more}, net of haircuts."
-    )
-    return Group(plan(job, snapshot, found), made, Text(worth), Text(_stands_on(said.values())))
-
-
-def _stands_on(said: Collection[RateForecast]) -> str:
-    """Which rates the decision was based on, in one line."""
-    if not said:
-        return "Decided on today's rates: memory spans less than three days, or the policy decides on quotes."
-    by = ", ".join(sorted({one.by or "a forecaster" for one in said}))
-    return f"Decided on forecasts by {by} (`yieldbot forecast` shows others); one without counts as it pays now."
-
-
-def _interval(said: RateForecast) -> str:
-    """The forecast's mean and interval, as ``4.10 % (3.0-6.2)``, compounded over its horizon."""
-    low, high = (Apr(one).compounded(said.days * DAY_SECONDS).value * 100 for one in (said.low, said.high))
-    return f"{compounded(said.mean, said.days)} ({low:z.1f}-{high:z.1f})"
-
-
 def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text:
     """An allocation's certificate, in one line that says what the bound refers to."""
     proof = allocation.certificate
@@ -270,7 +208,10 @@ def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text
         f"gap {proof.gap_bps:z.3f} bp of wealth a year"
     )
     glanced = f"; {counted(proof.glanced, 'market')} not read in full: in the bound with the most that could be paid"
-    waits = "; ".join(f"{amount} more into {snapshot.of(m).market.name}" for m, amount in allocation.later.items())
+    waits = "; ".join(
+        f"{money(amount)} {amount.token.symbol} more into {snapshot.of(m).market.name}"
+        for m, amount in allocation.later.items()
+    )
     later = f"; later plans go on, as a limit over time lets them: {waits}" if waits else ""
     return Text(line + (glanced if proof.glanced else "") + later)
 

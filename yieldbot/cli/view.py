@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -18,7 +19,7 @@ from yieldbot.app.exposure_documents import exposure_line
 from yieldbot.app.liquidity import PoolsAnswer
 from yieldbot.app.position_documents import JobPositions
 from yieldbot.app.removed_jobs import REMEDY
-from yieldbot.cli import learned_table, liquidity_profit_table, listings, lp_tables, profit_table, render
+from yieldbot.cli import learned_table, liquidity_profit_table, listings, lp_tables, profit_table, render, why_table
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.market_table import Shown, chosen
 from yieldbot.cli.skips import skipped
@@ -209,7 +210,10 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
     found = plan_use.plan(plan_use.PlanRequest(jobs=filter_of(args), what_if=what_if), context)
     policy = what_if.policy(context.settings.policy) if what_if else context.settings.policy
     parts: list[Any] = [what_if.summary] if what_if else []
-    for one in found.jobs:
+    made = [one for one in found.jobs if one.snapshot is not None]
+    decided = [(one.job, one.snapshot, one.outcome) for one in made if one.snapshot and one.outcome]
+    explained = cache(lambda: iter(why_table.explained(decided, policy)))
+    for one in made:
         if one.snapshot is None:
             continue
         parts.extend(_unread(one.unread))
@@ -218,7 +222,8 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
             parts.append(lambda one=one: Group(*render.alarms(one.snapshot)))
         if one.snapshot.contradicted:
             parts.append(lambda one=one: Group(*render.contradicted(one.snapshot)))
-        parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome, policy))
+        if one.outcome is not None:
+            parts.append(lambda: next(explained()))
     parts += _skipped([(one.job, one.skipped or "") for one in found.jobs if one.snapshot is None])
     seen = [one.snapshot for one in found.jobs if one.snapshot is not None]
     parts += [lambda line=line: line for line in listings.not_looked(seen)]

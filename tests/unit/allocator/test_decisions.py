@@ -210,7 +210,9 @@ def test_a_market_whose_risk_is_no_longer_paid_for_is_left() -> None:
         (LegKind.DEPOSIT, "lend/1/safe", False),
     ]
     assert plan.gain_per_year == pytest.approx(10_000 * (0.04 - (0.09 - 0.20)), rel=1e-5)
-    assert plan.moves[0].reason.startswith("risky pays 9.38 % APY less 20 % of risk, safe 4.07 %;")
+    assert plan.moves[0].reason.startswith(
+        "safe pays 4.07 % APY after our deposit, risky 9.38 % (-10.46 % after its expected loss);"
+    )
     assert still_holds(plan, 0, seen, policy) is None
     gone = still_holds(plan, 0, seen, loose(horizon_days=30.0))
     assert gone is not None and gone.code == "GAIN_GONE"

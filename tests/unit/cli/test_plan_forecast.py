@@ -11,7 +11,7 @@ from tests.kit.market_builder import market, snapshot
 from tests.kit.policies import loose
 from tests.unit.risk.test_protections import JOB
 from yieldbot.app.plan_documents import ForecastUsed
-from yieldbot.cli import render
+from yieldbot.cli.why_table import explained
 from yieldbot.decision.decide import decide
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import RateForecast, Snapshot
@@ -28,7 +28,7 @@ def shown(view: Snapshot) -> str:
     assert isinstance(found, Plan)
     console = Console(width=250, file=None, force_terminal=False)
     with console.capture() as taken:
-        console.print(render.explained(JOB, view, found, loose()))
+        console.print(*explained([(JOB, view, found)], loose()))
     return taken.get()
 
 
@@ -56,8 +56,23 @@ def test_the_reason_of_a_move_says_that_it_is_by_forecast() -> None:
 def test_without_a_forecast_all_is_as_it_was() -> None:
     view = snapshot(10_000, replace(SPIKING, forecast=None), STEADY)
     text = shown(view)
-    assert "Forecast" not in text and "expected" not in text and "forecast" not in text
+    assert "Forecast" not in text and "APY expected" not in text and "forecast" not in text
     assert ForecastUsed.of(view) == ()
+
+
+def test_equal_tables_are_printed_once_with_the_names_of_their_wallets() -> None:
+    view = snapshot(10_000, STEADY)
+    second = replace(JOB, wallet=replace(JOB.wallet, name="second"))
+    poorer = replace(JOB, wallet=replace(JOB.wallet, name="third"))
+    found = decide(view, loose(), JOB, 0).outcome
+    other = snapshot(5_000, STEADY)
+    jobs = [(JOB, view, found), (second, view, found), (poorer, other, decide(other, loose(), JOB, 0).outcome)]
+    console = Console(width=250, force_terminal=False)
+    with console.capture() as captured:
+        console.print(*explained(jobs, loose()))
+    text = captured.get()
+    assert text.count("Net marginal APY") == 2 and f"Why: as for {JOB.wallet.name}" in text
+    assert f"Why, for {JOB.wallet.name}, second" in text and "third" not in text.partition("Why, for")[2].split("\n")[0]
 
 
 @pytest.mark.parametrize("gwei", [1.0, 100.0])
