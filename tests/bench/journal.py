@@ -16,13 +16,21 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from tests.kit.journal.long import write
+from yieldbot.app.past_prices import PastPrices
 from yieldbot.app.wiring import JOURNAL
+from yieldbot.books.chain_record import ChainRecord
+from yieldbot.books.entries import from_journal, of_accounts
+from yieldbot.books.ledger import PriceQuote
 from yieldbot.config.load import load
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.native import native_token
 from yieldbot.sandbox import running_sandbox
 
 WALLETS = 40
@@ -61,8 +69,11 @@ def compare(rows: int = 1_000_000, rounds: int = 2) -> dict[str, Any]:
             markets = _markets(homes["short"])
             began = time.perf_counter()
             now = int(time.time())
-            write(homes["short"].parent / JOURNAL, accounts, job.asset, markets, min(SHORT_ROWS, rows), now)
-            sent = write(homes["long"].parent / JOURNAL, accounts, job.asset, markets, rows, now)
+            behind = now - sandbox.status().timestamp + 60
+            write(homes["short"].parent / JOURNAL, accounts, job.asset, markets, min(SHORT_ROWS, rows), now, behind)
+            sent = write(homes["long"].parent / JOURNAL, accounts, job.asset, markets, rows, now, behind)
+            for config in homes.values():
+                _remember_prices(config)
             _say(f"{rows} rows, {sent} transactions, written in {time.perf_counter() - began:.0f} s")
             first = _measured(homes["long"], ("history",))
             with_checkpoint = _measured(homes["long"], ("resume", "--clear"))
@@ -81,6 +92,26 @@ def compare(rows: int = 1_000_000, rounds: int = 2) -> dict[str, Any]:
         "first_writing": with_checkpoint,
         "commands": {title: _row(kinds["short"], kinds["long"]) for title, kinds in found.items()},
     }
+
+
+def _remember_prices(config: Path) -> None:
+    """Feeds' prices at the blocks of the written transactions, as the first ``positions`` after each would have kept
+    them: the sandbox's chain has no such blocks, and a real one is asked for each price once."""
+    settings = load(config)
+    chain, now = settings.jobs[0].chain, int(time.time())
+    with Journal.read(config.parent / JOURNAL) as journal:
+        entries = from_journal(journal.records())
+    native = native_token(chain)
+    quotes = {
+        (chain.chain, entry.height, token.address): PriceQuote(Fraction(usd), f"feed at block {entry.height}")
+        for entry in entries
+        for token, usd in ((settings.jobs[0].asset, 1), (native, 3000))
+    }
+    block = BlockRef(chain.chain, 2**40, f"0x{0:064x}", now)
+    past = PastPrices(config.parent)
+    for account, own in of_accounts(entries).items():
+        record = ChainRecord(account=account, block=block, since=0, entries=tuple(own), quotes=quotes, checks=())
+        past.keep(chain, record)
 
 
 def _markets(config: Path) -> list[MarketId]:

@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from yieldbot.app import kept_books
 from yieldbot.app.alike import skips
 from yieldbot.app.past_prices import PastPrices
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
 from yieldbot.books.chain_record import ChainRecord, handed_over, quote_of
-from yieldbot.books.entries import Account, Entry, from_journal, in_order, of_accounts
+from yieldbot.books.entries import Account, Entry, in_order, of_accounts
 from yieldbot.books.export_text import DisplayNames
+from yieldbot.books.kept import KeptBooks
 from yieldbot.books.ledger import QuoteOf
-from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import AccountHistoryRequest
-from yieldbot.errors import ConfigError, InvariantError, TransientError
+from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.world import records_for
 from yieldbot.history.holdings import recorded_names
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
@@ -68,12 +69,14 @@ def journalled(context: Context, job: Job | None = None) -> tuple[Record, ...]:
         return records_for(journal, job, context.settings.policy, time.time())
 
 
-def entries_of(records: Iterable[Record], context: Context) -> tuple[Entry, ...]:
-    """Accounting entries of the journal's transactions. Raises InvariantError for a journal that contradicts itself."""
-    try:
-        return from_journal(records)
-    except ValueError as damage:
-        raise InvariantError(f"journal {context.settings.data_dir / JOURNAL} contradicts itself: {damage}") from None
+def booked(context: Context, *, all_rows: bool = False) -> KeptBooks:
+    """The accounting's part of the journal; nothing while there is no journal. all_rows: read all of them, whatever is
+    kept. Raises InvariantError for a journal that contradicts itself."""
+    file = context.settings.data_dir / JOURNAL
+    if not file.exists():
+        return KeptBooks()
+    with Journal.read(file, appended=True) as journal:
+        return kept_books.whole(journal) if all_rows else kept_books.books_of(journal)
 
 
 def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | None) -> AccountEntries:
@@ -82,8 +85,8 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
     offline: use only the journal, read no chain. since: block from which transfers are searched (one chain); None: from
     each account's first entry. Raises ConfigError, InvariantError.
     """
-    records = journalled(context)
-    entries = entries_of(records, context)
+    books = booked(context)
+    entries = books.entries
     by_owner = of_accounts(entries)
     narrowed = wanted != JobFilter()
     jobs = named_jobs(wanted, context) if offline else jobs_of(wanted, context)
@@ -95,21 +98,21 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
     accounts: dict[Account, ChainRecord | None] = dict.fromkeys(groups)
     if not narrowed:
         accounts |= {entry.account: None for entry in entries if entry.account not in accounts}
-    gathered = AccountEntries((), quote_of({}, recorded_prices(records)), _names(context, records, ()), accounts)
+    gathered = AccountEntries((), quote_of({}, books.prices), _names(context, books, ()), accounts)
     gathered.notes += [
         f"{tx.signed.hash} ({tx.signed.words}) is still open and not among them: `yieldbot run` settles it"
-        for account, rows in by_account(records).items()
+        for account, rows in by_account(books.rest).items()
         if account in accounts
         for tx in open_of(rows, account)
     ]
     if not offline:
-        asyncio.run(_ask(gathered, groups, by_owner, records, context, since))
-        gathered.names = _names(context, records, accounts.values())
+        asyncio.run(_ask(gathered, groups, by_owner, books, context, since))
+        gathered.names = _names(context, books, accounts.values())
     found: list[Entry] = []
     for account, history in accounts.items():
         found += history.entries if history else by_owner.get(account, ())
     quotes = {key: quote for history in accounts.values() if history for key, quote in history.quotes.items()}
-    gathered.entries, gathered.quote_of = in_order(found), quote_of(quotes, recorded_prices(records))
+    gathered.entries, gathered.quote_of = in_order(found), quote_of(quotes, books.prices)
     return gathered
 
 
@@ -117,21 +120,20 @@ async def _ask(
     gathered: AccountEntries,
     groups: dict[Account, list[Job]],
     entries: Mapping[Account, Sequence[Entry]],
-    records: Sequence[Record],
+    books: KeptBooks,
     context: Context,
     since: int | None,
 ) -> None:
     """Add each account's history on chain. If a chain cannot be served, a note says so and only the journal is used."""
 
-    rows, past = by_account(records), PastPrices(context.settings.data_dir)
+    rows, past = by_account(books.rest), PastPrices(context.settings.data_dir)
 
     async def one(account: Account, jobs: list[Job]) -> None:
         chain, own_rows = jobs[0].chain, rows.get(account, ())
         own = entries.get(account, ())
-        ours = hashes(own_rows, account)
         try:
             query = AccountHistoryRequest(
-                ours=ours,
+                ours=books.hashes(account),
                 handed=handed_over(own_rows, account),
                 since=since,
                 say=context.detail,
@@ -185,13 +187,13 @@ def open_of(records: Iterable[Record], account: Account) -> list[StoredTx]:
     return [tx for tx in own if tx.outcome is None]
 
 
-def _names(context: Context, records: Iterable[Record], found: Iterable[ChainRecord | None]) -> DisplayNames:
+def _names(context: Context, books: KeptBooks, found: Iterable[ChainRecord | None]) -> DisplayNames:
     """Display names: chains and wallets from the configuration, markets as runs recorded them or as they are called
     now."""
     settings = context.settings
     chains = {chain.chain: chain.name for chain in settings.chains.values()}
     wallets = {(job.chain.chain, job.wallet.address): job.wallet.name for job in settings.jobs}
-    markets = recorded_names(records)
+    markets = recorded_names(books.looks)
     snapshots = [snapshot for history in found if history for _, snapshot in history.snapshots]
     markets |= {state.market.id: state.market.name for snapshot in snapshots for state in snapshot.states.values()}
     return DisplayNames(chains, wallets, markets)

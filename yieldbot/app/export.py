@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from yieldbot.app.wiring import JobFilter
 from yieldbot.books import stated_costs, tables
 from yieldbot.books.beancount import to_beancount
 from yieldbot.books.export_text import decimal, within
-from yieldbot.books.ledger import BASE, GAINS, RowKind, post, totals
+from yieldbot.books.ledger import BASE, GAINS, Ledger, RowKind, Sums, posted
 from yieldbot.errors import ConfigError, InvariantError
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import family_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.books.chain_record import ChainRecord, WalletCheck
     from yieldbot.books.entries import Account
-    from yieldbot.books.ledger import Ledger, LedgerRow
+    from yieldbot.books.ledger import LedgerRow
     from yieldbot.books.stated_costs import StatedCosts
     from yieldbot.model.amounts import Token
 
@@ -76,22 +76,25 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
             raise _there_already(output)
     gathered = account_entries.gather(request.jobs, context, offline=request.offline, since=request.from_block)
     stated = _stated(request, gathered, context)
-    books = post(gathered.entries, gathered.quote_of, stated)
-    rows = [row for row in books.rows if within(row, start, end)]
-    before = [row for row in books.rows if start is not None and row.entry.at < start]
-    text, left_out = _written(request.format, gathered, books, rows, before, open_ended=end is None)
-    notes = (*gathered.notes, *left_out, *stated.unused(gathered.entries), *_missing(rows, gathered))
-    for line in notes:
-        context.say(line)
-    sums = totals(rows)
+    books, noticed = Ledger(), _Noticed()
+    rows = posted(books, gathered.entries, gathered.quote_of, stated)
+    text = _written(request.format, gathered, books, rows, noticed, start, end)
+    content = None
     if output is not None:
         write_whole(output, text, request.overwrite)
+    else:
+        content = "".join(text)
+    notes = (*gathered.notes, *noticed.left_out(request.format), *stated.unused(gathered.entries))
+    notes += (*noticed.missing(gathered),)
+    for line in notes:
+        context.say(line)
+    sums = noticed.sums.totals
     return ExportDocument(
         exit_code=gathered.code,
         format=request.format,
         output=None if output is None else str(output),
-        content=text if output is None else None,
-        rows=len(rows),
+        content=content,
+        rows=noticed.rows,
         totals=ExportTotals(
             base=BASE,
             income=decimal(sums.income),
@@ -110,24 +113,33 @@ def _written(
     form: str,
     gathered: AccountEntries,
     books: Ledger,
-    rows: Sequence[LedgerRow],
-    before: Sequence[LedgerRow],
-    *,
-    open_ended: bool,
-) -> tuple[str, list[str]]:
-    """The export's text, and notes about what it omits."""
+    posted_rows: Iterable[LedgerRow],
+    noticed: _Noticed,
+    start: int | None,
+    end: int | None,
+) -> Iterable[str]:
+    """The export's text in parts: a line at a time, but where the format needs all rows first."""
+    before: list[LedgerRow] = []
+
+    def chosen() -> Iterator[LedgerRow]:
+        for row in posted_rows:
+            if within(row, start, end):
+                noticed.add(row)
+                yield row
+            elif form == "beancount" and start is not None and row.entry.at < start:
+                before.append(row)
+
     match form:
         case "csv":
-            return tables.to_csv(rows, gathered.names), []
+            return tables.to_csv(chosen(), gathered.names)
         case "rotki":
-            text, trades = tables.to_rotki(rows, gathered.names)
-            more = f"{trades} swaps are not in it: rotki takes them as trades, see --format rotki-trades"
-            return text, [more] if trades else []
+            return tables.to_rotki(chosen(), gathered.names)
         case "rotki-trades":
-            return tables.to_rotki_trades(rows, gathered.names), []
+            return tables.to_rotki_trades(chosen(), gathered.names)
         case _:
-            closing = _closing(gathered, books) if open_ended else {}
-            return to_beancount(rows, gathered.names, before, closing), []
+            rows = list(chosen())
+            closing = _closing(gathered, books) if end is None else {}
+            return [to_beancount(rows, gathered.names, before, closing)]
 
 
 def _closing(gathered: AccountEntries, books: Ledger) -> dict[tuple[Account, Token], tuple[int, int]]:
@@ -157,26 +169,51 @@ def _wallets(gathered: AccountEntries) -> dict[Account, str]:
     return {account: gathered.names.wallet(account) for account in accounts}
 
 
-def _missing(rows: Sequence[LedgerRow], gathered: AccountEntries) -> list[str]:
-    """Notes about rows without a value or a gain, and about liquidity, a line each."""
-    lines = []
-    bare = [row for row in rows if row.value is None and row.what is not RowKind.SHARES]
-    if bare:
-        symbols = ", ".join(sorted({row.token.symbol for row in bare}))
-        lines.append(f"{len(bare)} of {len(rows)} rows have no value in {BASE} ({symbols}): no price is known then")
-    costless = dict.fromkeys(
-        (row.entry.account, row.token) for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None
-    )
-    if costless:
-        what = ", ".join(sorted({token.symbol for _, token in costless}))
-        traceable = any(_has_events(token) for _, token in costless)
-        hint = ": an earlier --from-block may find it, or" if traceable else ":"
-        lines.append(f"the cost of some {what} is unknown, and so is the gain on it{hint} say in {stated_costs.FILE}")
-        text = stated_costs.lines_for(costless, _wallets(gathered), gathered.names.chains)
-        lines.append(f"  beside yieldbot.toml what a token cost (docs/books.md): {text}")
-    if any(row.what is RowKind.LIQUIDITY for row in rows):
-        lines.append("profit of liquidity is in no row and no sum: docs/books.md says where it is shown")
-    return lines
+class _Noticed:
+    """What is said about the exported rows, collected while they are written."""
+
+    def __init__(self) -> None:
+        self.rows, self.sums = 0, Sums()
+        self._bare, self._bare_symbols, self._trades, self._pools = 0, set[str](), 0, False
+        self._costless: dict[tuple[Account, Token], None] = {}
+
+    def add(self, row: LedgerRow) -> None:
+        """Add a row."""
+        self.rows += 1
+        self.sums.add(row)
+        if row.value is None and row.what is not RowKind.SHARES:
+            self._bare += 1
+            self._bare_symbols.add(row.token.symbol)
+        if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None:
+            self._costless[row.entry.account, row.token] = None
+        self._trades += tables.is_trade(row)
+        self._pools |= row.what is RowKind.LIQUIDITY
+
+    def left_out(self, form: str) -> list[str]:
+        """Notes about what the format omits."""
+        more = f"{self._trades} swaps are not in it: rotki takes them as trades, see --format rotki-trades"
+        return [more] if form == "rotki" and self._trades else []
+
+    def missing(self, gathered: AccountEntries) -> list[str]:
+        """Notes about rows without a value or a gain, and about liquidity, a line each."""
+        lines = []
+        if self._bare:
+            symbols = ", ".join(sorted(self._bare_symbols))
+            lines.append(
+                f"{self._bare} of {self.rows} rows have no value in {BASE} ({symbols}): no price is known then"
+            )
+        if costless := self._costless:
+            what = ", ".join(sorted({token.symbol for _, token in costless}))
+            traceable = any(_has_events(token) for _, token in costless)
+            hint = ": an earlier --from-block may find it, or" if traceable else ":"
+            lines.append(
+                f"the cost of some {what} is unknown, and so is the gain on it{hint} say in {stated_costs.FILE}"
+            )
+            text = stated_costs.lines_for(costless, _wallets(gathered), gathered.names.chains)
+            lines.append(f"  beside yieldbot.toml what a token cost (docs/books.md): {text}")
+        if self._pools:
+            lines.append("profit of liquidity is in no row and no sum: docs/books.md says where it is shown")
+        return lines
 
 
 def _has_events(token: Token) -> bool:
@@ -208,14 +245,14 @@ def _check(check: WalletCheck) -> BalanceCheck:
     )
 
 
-def write_whole(file: Path, text: str, force: bool) -> None:
-    """Write a file completely or not at all, readable only by its owner. Raises ConfigError if it exists already
-    (unless ``force``), InvariantError if it cannot be written."""
+def write_whole(file: Path, text: str | Iterable[str], force: bool) -> None:
+    """Write a file (its text, or the parts of it) completely or not at all, readable only by its owner. Raises
+    ConfigError if it exists already (unless ``force``), InvariantError if it cannot be written."""
     target, name = file.resolve(), ""  # what a link points at, not the link
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as made:
-            made.write(text)
+            made.writelines([text] if isinstance(text, str) else text)
             made.flush()
             os.fsync(made.fileno())
         if force:

@@ -9,7 +9,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.app.account_entries import entries_of, journalled
+from yieldbot.app.account_entries import booked
 from yieldbot.app.chain_words import chain_words
 from yieldbot.app.days import day
 from yieldbot.app.expected import panel_of
@@ -27,6 +27,7 @@ from yieldbot.app.formatting import number
 from yieldbot.app.learned import accounts_of, ever_held
 from yieldbot.app.memory import folder_of
 from yieldbot.app.step_times import step
+from yieldbot.books.entries import of_accounts
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import missing
 from yieldbot.forecast.entrants import reserved, with_extras
@@ -258,12 +259,12 @@ def _ever_held(asked: _Asked, context: Context) -> tuple[EverHeld, ...]:
     request = asked.request
     if request.history is not None:
         return ()
-    records = journalled(context)
-    entries = entries_of(records, context)
-    own = {account: [one for one in entries if one.account == account] for account in accounts_of(records)}
+    books = booked(context)
+    entries = of_accounts(books.entries)
+    own = {account: entries.get(account, []) for account in accounts_of(books.looks)}
     keys = asked.run.series.panel.keys
     chosen = {(keys[i].chain, keys[i].market) for i in asked.columns}
-    rows = ever_held(records, own, asked.source)
+    rows = ever_held(books.looks, own, asked.source)
     return tuple(one for one in rows if not request.market or (one.chain_id, one.id) in chosen)
 
 

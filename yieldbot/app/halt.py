@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from yieldbot.app import kept_books
 from yieldbot.app.halt_documents import HaltDocument, ResumeDocument, StoppedAccount
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.execution import halt as switch
@@ -84,4 +85,5 @@ def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
         ]
         if accounts := tuple(dict.fromkeys((*stopped, *shut))):
             journal.append(*(AccountCleared(chain, owner, "terminal") for chain, owner in accounts))
+        kept_books.keep(journal)
         return stopped

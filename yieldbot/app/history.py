@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app import kept_books
 from yieldbot.app.formatting import leaving, number, run_words
 from yieldbot.app.history_documents import (
     EventsDocument,
@@ -100,6 +101,7 @@ def _verified(file: Path) -> VerifiedDocument:
         raise ConfigError(f"{file} is not there: nothing has been journalled yet, or data_dir names another folder")
     with Journal.read(file) as journal:
         rows, (seq, digest) = journal.verify(), journal.head()
+        kept_books.verify(journal)
     return VerifiedDocument(journal=str(file), rows=rows, head_seq=seq, head_hash=digest)
 
 

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import learned, liquidity, overview, profit
-from yieldbot.app.account_entries import journalled
+from yieldbot.app.account_entries import booked
 from yieldbot.app.exposure_documents import ExposureShare, over_all
 from yieldbot.app.learned_documents import EverHeld
 from yieldbot.app.memory import FOLDER
@@ -82,7 +82,7 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
     for job, snapshot in whole:
         observed += [(job, snapshot)] if isinstance(snapshot, str) else overview.by_asset(job, snapshot)
     unread = overview.unread_of(context, observed)
-    accounting = profit.accounting_of(context, journalled(context), observed)
+    accounting = profit.accounting_of(context, booked(context), observed)
     earned, held = profit.earned(accounting, observed), overview.positions_of(context, observed)
     rows: list[JobPositions | JobHead] = []
     jobs: list[HeldByJob] = []
@@ -123,4 +123,8 @@ def _ever_held(context: Context, accounting: Accounting, observed: Sequence[Obse
     accounts = [((job.chain.chain, job.wallet.address), snapshot) for job, snapshot in observed]
     entries = {account: accounting.own(account) for account, _ in accounts}
     now = learned.held_now((account, one) for account, one in accounts if not isinstance(one, str))
-    return learned.ever_held(accounting.records, entries, context.settings.data_dir / FOLDER, now)
+    books, looks = accounting.books, accounting.books.looks
+    times = {account: one.block.timestamp for account, one in accounts if not isinstance(one, str)}
+    if any(books.lacks_looks_of(account, own, times.get(account)) for account, own in entries.items()):
+        looks = booked(context, all_rows=True).looks
+    return learned.ever_held(looks, entries, context.settings.data_dir / FOLDER, now)

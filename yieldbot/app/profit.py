@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.app.account_entries import by_account, entries_of, hashes, open_of
+from yieldbot.app.account_entries import by_account, open_of
 from yieldbot.app.past_prices import PastPrices
 from yieldbot.books.chain_record import ChainRecord, Quotes, handed_over, quote_now, quote_of
 from yieldbot.books.entries import Account, Entry, EntryKind, of_accounts, receipts
+from yieldbot.books.kept import KeptBooks
 from yieldbot.books.ledger import BASE, PriceQuote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
-from yieldbot.books.recorded_prices import Recorded, recorded_prices
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import TransientError
@@ -60,23 +60,21 @@ class Earned:
 class Accounting:
     """The journal, and the accounting entries made from it and from each account's history on chain."""
 
-    records: Sequence[Record]
-    """All journal entries."""
-    entries: Mapping[Account, Sequence[Entry]]
-    """Accounting entries made from the journal only, by account."""
+    books: KeptBooks
+    """The accounting's part of the journal."""
     histories: Mapping[Account, ChainRecord]
     """History on chain of each account whose chain could be read."""
-    _prices: Recorded = field(init=False)
-    """Every price in the journal."""
+    entries: Mapping[Account, Sequence[Entry]] = field(init=False)
+    """Accounting entries made from the journal only, by account."""
     names: Mapping[MarketId, str] = field(init=False)
     """Names of markets as last recorded by runs."""
     _own: Mapping[Account, Sequence[Record]] = field(init=False)
     """The records about each account's plans and transactions."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_prices", recorded_prices(self.records))
-        object.__setattr__(self, "names", recorded_names(self.records))
-        object.__setattr__(self, "_own", by_account(self.records))
+        object.__setattr__(self, "entries", of_accounts(self.books.entries))
+        object.__setattr__(self, "names", recorded_names(self.books.looks))
+        object.__setattr__(self, "_own", by_account(self.books.rest))
 
     def own(self, account: Account) -> tuple[Entry, ...]:
         """An account's entries: from its history on chain if that was read, else from the journal only."""
@@ -86,7 +84,7 @@ class Accounting:
     def quotes(self, account: Account, more: Quotes = NO_QUOTES) -> QuoteOf:
         """Prices in US dollars at the account's entries; ``more``: further known prices."""
         history = self.histories.get(account)
-        return quote_of({**more, **(history.quotes if history else {})}, self._prices)
+        return quote_of({**more, **(history.quotes if history else {})}, self.books.prices)
 
     def open(self, account: Account) -> dict[MarketId, str]:
         """Markets with an open transaction, each with why its profit is not known."""
@@ -96,11 +94,10 @@ class Accounting:
         }
 
 
-def accounting_of(context: Context, records: Sequence[Record], observed: Sequence[Observation]) -> Accounting:
+def accounting_of(context: Context, books: KeptBooks, observed: Sequence[Observation]) -> Accounting:
     """The accounting of all jobs whose chain could be served."""
-    entries = of_accounts(entries_of(records, context))
     jobs = [(job, snapshot) for job, snapshot in observed if not isinstance(snapshot, str)]
-    return Accounting(records, entries, asyncio.run(_histories(context, records, entries, jobs)))
+    return Accounting(books, asyncio.run(_histories(context, books, jobs)))
 
 
 def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tuple[Earned, ...]]:
@@ -176,13 +173,12 @@ def _of(job: Job, entry: Entry) -> bool:
 
 async def _histories(
     context: Context,
-    records: Sequence[Record],
-    entries: Mapping[Account, Sequence[Entry]],
+    books: KeptBooks,
     jobs: Sequence[tuple[Job, Snapshot]],
 ) -> dict[Account, ChainRecord]:
     """The history on chain of each account that has entries; a chain that cannot be read is reported and left out."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
-    rows, past = by_account(records), PastPrices(context.settings.data_dir)
+    entries, rows, past = of_accounts(books.entries), by_account(books.rest), PastPrices(context.settings.data_dir)
     for job, snapshot in jobs:
         account = (job.chain.chain, job.wallet.address)
         if account in entries or handed_over(rows.get(account, ()), account).heights:
@@ -195,7 +191,7 @@ async def _histories(
         also = [token for job in its_jobs if (token := unit_of(job)[1]) is not None]
         try:
             query = AccountHistoryRequest(
-                ours=hashes(rows.get(account, ()), account),
+                ours=books.hashes(account),
                 handed=handed_over(rows.get(account, ()), account),
                 checked=False,
                 also=also,

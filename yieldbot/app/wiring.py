@@ -147,6 +147,9 @@ def world_of(
             say=say or context.say,
             settles=settles,
         )
+        from yieldbot.app.kept_books import keep
+
+        keep(journal)
 
 
 @cache

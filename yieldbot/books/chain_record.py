@@ -142,6 +142,12 @@ def reconciled(
     return in_order((*made, *entries, *([ended] if ended.changes else [])))
 
 
+def priced_tokens(entry: Entry, also: Iterable[Token] = ()) -> set[Token]:
+    """The tokens whose prices at an entry's block count: those that moved, that of its fee, and further ones."""
+    native = {entry.native} if entry.native is not None and entry.fee_raw else set()
+    return {delta.token for delta in entry.changes} | native | set(also)
+
+
 def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
     """The price by a feed at the entry's block, else the one that a run recorded near it."""
 

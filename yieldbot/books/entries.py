@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
-from yieldbot.journal.journal_entries import PlanWritten
+from yieldbot.journal.journal_entries import PlanWritten, TxSigned
 from yieldbot.model.amounts import Token
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
@@ -88,22 +88,47 @@ class Entry:
         return sum(delta.raw for delta in self.changes if delta.token == token)
 
 
+Place = tuple[int, int, int]
+"""Where an entry comes among those of one block: openings first (0, else 1), then the number of the row in which its
+transaction was signed, and its place among those of the transaction."""
+Opened = frozenset[tuple[Account, MarketId, Token]]
+"""What has an opening, or is known to have begun with nothing, by account, market (the wallet: empty) and asset."""
+
+
 def from_journal(records: Iterable[Record]) -> tuple[Entry, ...]:
     """An entry for each transaction that was mined, by time and height.
 
     Raises ValueError for records that contradict each other.
     """
+    return tuple(entry for _, entry in placed(records, frozenset())[0])
+
+
+def placed(records: Iterable[Record], opened: Opened) -> tuple[tuple[tuple[Place, Entry], ...], Opened]:
+    """(the entries of ``from_journal`` with their places, in order; ``opened`` and what they open beside it)."""
     rows = tuple(records)
     plans = {row.entry.plan.id: row.entry.plan for row in rows if isinstance(row.entry, PlanWritten)}
+    numbers: dict[str, int] = {}
+    for row in rows:
+        if isinstance(row.entry, TxSigned):
+            numbers.setdefault(row.entry.hash, row.seq)
     txs = list(fold_transactions(rows).values())
-    found = [entry for tx in txs if (entry := _entry(tx, plans)) is not None]
-    return in_order((*_openings(txs, plans), *found))
+    found, every = _openings(txs, plans, numbers, opened)
+    found += [((1, numbers[tx.signed.hash], 0), entry) for tx in txs if (entry := _entry(tx, plans)) is not None]
+    return by_place(found), every
 
 
-def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]:
+def by_place(found: Iterable[tuple[Place, Entry]]) -> tuple[tuple[Place, Entry], ...]:
+    """Sorted by time, chain and height, those of one block by their places."""
+    return tuple(sorted(found, key=lambda one: (one[1].at, one[1].account[0], one[1].height, one[0])))
+
+
+def _openings(
+    txs: Iterable[StoredTx], plans: Mapping[str, Plan], numbers: Mapping[str, int], opened: Opened
+) -> tuple[list[tuple[Place, Entry]], Opened]:
     """Holdings in each market (and the wallet) before our first transaction there: a plan's targets minus the plan's
     own changes."""
-    found: dict[tuple[Account, MarketId, Token], Entry] = {}
+    found: list[tuple[Place, Entry]] = []
+    every = set(opened)
     for tx in txs:
         plan = plans.get(tx.signed.plan_id)
         leg = _leg(plan, tx.signed.leg)
@@ -114,25 +139,28 @@ def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]
             step.kind in (LegKind.DEPOSIT, LegKind.WITHDRAW) for step in plan.legs
         )  # a swap brings what it brings
         account = (tx.signed.chain, tx.signed.owner)
-        for market_id, target in plan.allocation.targets.items():
+        for index, (market_id, target) in enumerate(plan.allocation.targets.items()):
             wallet = market_id.startswith("idle/")
             key = (account, MarketId("") if wallet else market_id, asset)
             known = exact if wallet else market_id == leg.market_id
-            if key in found or target.token != asset or not known or is_liquidity(market_id):
+            if key in every or target.token != asset or not known or is_liquidity(market_id):
                 continue
+            every.add(key)
             held_raw = target.raw - sum(_into(step, market_id, wallet) for step in plan.legs)
             token = native if native is not None and asset.address == WRAPPED_SOL else asset
-            found[key] = Entry(
-                account=account,
-                kind=EntryKind.OPENING,
-                at=plan.block.timestamp,
-                height=plan.block.height,
-                market_id=None if wallet else market_id,
-                asset=token,
-                native=native,
-                changes=(Delta(token, held_raw),) if held_raw > 0 else (),
-            )
-    return [entry for entry in found.values() if entry.changes]
+            if held_raw > 0:
+                entry = Entry(
+                    account=account,
+                    kind=EntryKind.OPENING,
+                    at=plan.block.timestamp,
+                    height=plan.block.height,
+                    market_id=None if wallet else market_id,
+                    asset=token,
+                    native=native,
+                    changes=(Delta(token, held_raw),),
+                )
+                found.append(((0, numbers[tx.signed.hash], index), entry))
+    return found, frozenset(every)
 
 
 def _into(leg: Leg, market_id: MarketId, wallet: bool) -> int:

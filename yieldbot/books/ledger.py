@@ -16,7 +16,7 @@ The choices, which docs/books.md explains to the user:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from enum import StrEnum
 from fractions import Fraction
@@ -98,7 +98,9 @@ class LedgerRow:
 
 def value_of(token: Token, raw: int, quote: PriceQuote | None) -> Fraction | None:
     """``raw`` base units in the base currency; None without a price."""
-    return None if quote is None else quote.price * raw / token.one
+    if quote is None:
+        return None
+    return Fraction(quote.price.numerator * raw, quote.price.denominator * token.one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +117,36 @@ class Totals:
     """Number of rows of these kinds whose figure is unknown and missing from the sum."""
 
 
-def totals(rows: Iterable[LedgerRow]) -> Totals:
-    """The sums over the rows, such as those of a tax year."""
-    income, gains, fees, unknown = Fraction(0), Fraction(0), Fraction(0), 0
-    for row in rows:
+class Sums:
+    """The sums over rows, such as those of a tax year, while rows are added."""
+
+    def __init__(self) -> None:
+        self._income, self._gains, self._fees, self._unknown = Fraction(0), Fraction(0), Fraction(0), 0
+
+    def add(self, row: LedgerRow) -> None:
+        """Add a row."""
         if row.what in INCOME:
-            income += row.value or 0
-            unknown += row.value is None
+            self._income += row.value or 0
+            self._unknown += row.value is None
         elif row.what is RowKind.FEE:
-            fees -= row.value or 0
-            unknown += row.value is None
+            self._fees -= row.value or 0
+            self._unknown += row.value is None
         if row.what in GAINS and (row.raw or 0) < 0:
-            gains += row.gain or 0
-            unknown += row.gain is None
-    return Totals(income, gains, fees, unknown)
+            self._gains += row.gain or 0
+            self._unknown += row.gain is None
+
+    @property
+    def totals(self) -> Totals:
+        """The sums so far."""
+        return Totals(self._income, self._gains, self._fees, self._unknown)
+
+
+def totals(rows: Iterable[LedgerRow]) -> Totals:
+    """The sums over all of these rows."""
+    sums = Sums()
+    for row in rows:
+        sums.add(row)
+    return sums.totals
 
 
 def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
@@ -165,9 +183,18 @@ class Ledger:
 def post(entries: Iterable[Entry], quote_of: QuoteOf, stated: StatedCosts = NOTHING) -> Ledger:
     """Post every entry, in the order given. stated: what the user says that tokens cost."""
     books = Ledger()
+    books.rows = list(posted(books, entries, quote_of, stated))
+    return books
+
+
+def posted(
+    books: Ledger, entries: Iterable[Entry], quote_of: QuoteOf, stated: StatedCosts = NOTHING
+) -> Iterator[LedgerRow]:
+    """The same, row by row: ``books`` gets the balances, but keeps no row."""
     for entry in entries:
         _Posting(books, entry, quote_of, stated).post()
-    return books
+        rows, books.rows = books.rows, []
+        yield from rows
 
 
 class _Posting:

@@ -37,6 +37,13 @@ def recorded_prices(records: Iterable[Record]) -> Recorded:
     return found
 
 
+def joined(one: Recorded, other: Recorded) -> Recorded:
+    """The prices of both."""
+    return {
+        key: sorted([*one.get(key, ()), *other.get(key, ())]) for key in (*one, *(k for k in other if k not in one))
+    }
+
+
 def nearest(found: Recorded, chain: ChainId, token: Address, at: int) -> PriceQuote | None:
     """The recorded price nearest to a time, its source stating the distance; None if none is near."""
     prices = found.get((chain, token), [])

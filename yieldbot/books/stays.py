@@ -85,7 +85,7 @@ class _Open:
     """Base units."""
     taken_out: int = 0
     """Base units taken out since it began."""
-    held_seconds: float = 0.0
+    held_seconds: int = 0
     """Sum of (base units in the market) x (seconds)."""
     there: int = 0
     """Base units in the market, by the last observation and the flows since."""
@@ -201,7 +201,7 @@ def _stay(
     earned = None if held is None or gone or stale else held + run.taken_out - run.put_in
     seconds = end - run.since
     realised = None
-    if earned is not None and run.held_seconds > 0.0 and seconds >= LEAST_SECONDS:
+    if earned is not None and run.held_seconds > 0 and seconds >= LEAST_SECONDS:
         realised = earned / run.held_seconds * SECONDS_PER_YEAR
     return Stay(
         account=account,

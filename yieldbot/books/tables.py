@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from yieldbot.books.entries import Entry, EntryKind
 from yieldbot.books.export_text import DisplayNames, decimal, utc, whole
@@ -35,16 +36,18 @@ NATIVE = {evm_chain(137): "eip155:137/erc20:0x0000000000000000000000000000000000
 """Native tokens that rotki does not know by their symbol."""
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     line = io.StringIO()
     writer = csv.writer(line, lineterminator="\r\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return line.getvalue()
+    for row in chain([header], rows):
+        writer.writerow(row)
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
 
 
-def to_csv(rows: Iterable[LedgerRow], names: DisplayNames) -> str:
-    """One line a row, in our own columns."""
+def to_csv(rows: Iterable[LedgerRow], names: DisplayNames) -> Iterator[str]:
+    """One line a row, in our own columns; each line as soon as its row is known."""
     return _csv(COLUMNS, (_line(row, names) for row in rows))
 
 
@@ -87,22 +90,28 @@ ROTKI_TYPES = {
 """rotki's type of each kind of row. Deposits into markets and withdrawals have none: that money stays ours."""
 
 
-def to_rotki(rows: Iterable[LedgerRow], names: DisplayNames) -> tuple[str, int]:
-    """(events for rotki's custom import, number of rows that belong in its file of trades)."""
-    lines, trades = [], 0
+def to_rotki(rows: Iterable[LedgerRow], names: DisplayNames) -> Iterator[str]:
+    """Events for rotki's custom import, a line at a time; ``is_trade`` says which rows belong in its file of trades."""
+    return _csv(EVENTS, _events(rows, names))
+
+
+def is_trade(row: LedgerRow) -> bool:
+    """Whether a row is the side of a swap that rotki takes as a trade."""
+    return row.what is RowKind.SWAP and (row.raw or 0) < 0
+
+
+def _events(rows: Iterable[LedgerRow], names: DisplayNames) -> Iterator[list[str]]:
     for row in rows:
         kind = ROTKI_TYPES.get(row.what)
         if row.what in (RowKind.OTHER, RowKind.LIQUIDITY, RowKind.UNEXPLAINED) and row.raw:
             kind = "Deposit" if row.raw > 0 else "Withdrawal"
-        trades += row.what is RowKind.SWAP and (row.raw or 0) < 0
         if kind is not None and row.raw:
             amount = whole(row.token, abs(row.raw))
             note = f"{row.what.value}: {_description(row.entry, names)}"
-            lines.append([kind, "blockchain", identifier(row.token), amount, "", "", cell_text(note), _ms(row.entry)])
-    return _csv(EVENTS, lines), trades
+            yield [kind, "blockchain", identifier(row.token), amount, "", "", cell_text(note), _ms(row.entry)]
 
 
-def to_rotki_trades(rows: Iterable[LedgerRow], names: DisplayNames) -> str:
+def to_rotki_trades(rows: Iterable[LedgerRow], names: DisplayNames) -> Iterator[str]:
     """Swaps for rotki's custom import of trades; their gas is among the events."""
     pairs: dict[tuple[str, str], list[LedgerRow]] = {}
     for row in rows:

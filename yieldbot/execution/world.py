@@ -59,4 +59,5 @@ def records_for(journal: Journal, job: Job, policy: Policy, now: float) -> tuple
     accounts that the policy's limits over time count. now: unix seconds."""
     seconds = max(policy.cooldown_hours * 3600, policy.failure_window_hours * 3600, DAY_SECONDS)
     looked = max(LOOKED_SECONDS, policy.horizon_seconds + 2 * DAY_SECONDS)  # one a day is written
-    return journal.records(job.chain.chain, job.wallet.address, since=int(now - seconds), looked_seconds=looked)
+    since = int(now - seconds) // 3600 * 3600  # the same for an hour: what was read is used again
+    return journal.records(job.chain.chain, job.wallet.address, since=since, looked_seconds=looked)

@@ -28,6 +28,11 @@ TABLES = (
     "CREATE INDEX IF NOT EXISTS events_tx ON events (tx_hash) WHERE tx_hash <> ''",
 )
 """Made with the first checkpoint; programs that know no checkpoints ignore them."""
+DERIVED = (
+    "CREATE TABLE IF NOT EXISTS derived (name TEXT PRIMARY KEY, version INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    " hash TEXT NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL) STRICT"
+)
+"""What other rooms made of the rows up to one, by name: kept and believed as a checkpoint is."""
 
 Fetch = Callable[[str, tuple[Any, ...]], Sequence[Sequence[Any]]]
 """Runs one SELECT."""
@@ -70,6 +75,55 @@ def place(fetch: Fetch) -> tuple[int, int]:
     return 0, 0
 
 
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What another room made of all rows up to one."""
+
+    name: str
+    """What it is."""
+    version: int
+    """Of the rules by which it was made."""
+    seq: int
+    """Number of the last row that it covers."""
+    hash: str
+    """That row's hash."""
+    state: str
+    """Its text."""
+
+    @property
+    def digest(self) -> str:
+        """Hash of all of it."""
+        text = json.dumps([VERSION, self.name, self.version, self.seq, self.hash, self.state], separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def load_derived(fetch: Fetch, name: str, version: int) -> Derived | None:
+    """What was kept under a name; None: nothing of this version, or it was changed."""
+    if not fetch("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'derived'", ()):
+        return None
+    select = "SELECT seq, hash, state, digest FROM derived WHERE name = ? AND version = ?"
+    for seq, row_hash, state, digest in fetch(select, (name, version)):
+        found = Derived(name, version, seq, row_hash, state)
+        if digest == found.digest:
+            return found
+    return None
+
+
+def derived_up_to(fetch: Fetch, name: str, version: int) -> int:
+    """Number of the last row that it covers, without reading all of it; 0: there is none."""
+    if not fetch("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'derived'", ()):
+        return 0
+    found = fetch("SELECT seq FROM derived WHERE name = ? AND version = ?", (name, version))
+    return int(found[0][0]) if found else 0
+
+
+def derived_statements(found: Derived) -> list[tuple[str, tuple[Any, ...]]]:
+    """What writes it, in one transaction."""
+    values = (found.name, found.version, found.seq, found.hash, found.state, found.digest)
+    insert = "INSERT OR REPLACE INTO derived (name, version, seq, hash, state, digest) VALUES (?, ?, ?, ?, ?, ?)"
+    return [(DERIVED, ()), (insert, values)]
+
+
 def statements(found: Checkpoint) -> list[tuple[str, tuple[Any, ...]]]:
     """What writes a checkpoint, in one transaction."""
     values = (VERSION, found.seq, found.hash, found.whole_at, found.state, _digest(found))
@@ -81,7 +135,9 @@ def remove(way: Written | ReadOnly) -> None:
     """Remove the checkpoint, if the file can be written: the next program makes one from the rows."""
     try:
         with (Written(way.path) if isinstance(way, ReadOnly) else way).transaction() as connection:
-            connection.execute("DELETE FROM checkpoint")
+            for made, name in ((TABLES[0], "checkpoint"), (DERIVED, "derived")):
+                connection.execute(made)
+                connection.execute(f"DELETE FROM {name}")
     except (InvariantError, TransientError):
         pass
 

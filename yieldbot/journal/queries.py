@@ -84,8 +84,18 @@ class Queries:
         last = self._rows("seq = ?", (relevant.seq,))
         end = last[0][1] if last else 0
         first = end - RECENT_SECONDS if since is None else min(since, end - RECENT_SECONDS)
-        numbers = relevant.numbers(account_of(chain, owner), first, looked_seconds)
-        return _begun(self._kept_records(relevant, numbers), (chain, owner))
+        account, asked = account_of(chain, owner), (first, looked_seconds)
+        if (before := relevant.answered.get(account)) is not None and before[0] == asked:
+            return before[1]
+        found = _begun(self._kept_records(relevant, relevant.numbers(account, *asked)), (chain, owner))
+        relevant.answered[account] = asked, found
+        return found
+
+    def records_beside(self, seq: int, numbers: Collection[int]) -> tuple[Record, ...]:
+        """The entries of ``records`` after row number ``seq``, and those of these numbers."""
+        relevant, also = self.relevant(), set(numbers)
+        found = [number for number in relevant.numbers(None) if number > seq or number in also]
+        return self._kept_records(relevant, found)
 
     def _kept_records(self, relevant: Relevant, numbers: list[int]) -> tuple[Record, ...]:
         """Kept rows as records; each is decoded once."""

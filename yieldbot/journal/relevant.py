@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.journal import unchanged
 from yieldbot.journal.done_plans import DonePlans
 from yieldbot.journal.rows import GENESIS, Row
 from yieldbot.model.json_text import loads
 from yieldbot.model.units import DAY_SECONDS
+
+if TYPE_CHECKING:
+    from yieldbot.journal.fold import Record
 
 VERSION = 3
 """Raised whenever a rule here changes: a checkpoint of another version is made anew from all rows."""
@@ -50,6 +53,8 @@ class Relevant:
         """Number and hash of the last row that was added."""
         self.kept: dict[str, dict[int, str]] = {}
         """Number and beginning of the hash of each kept row, by account (``account_of``)."""
+        self.answered: dict[str, tuple[tuple[int, float | None], tuple[Record, ...]]] = {}
+        """By account, the records that were read last, with what was asked for; forgotten with the next row."""
         self._state: dict[str, dict[str, Any]] = {name: {} for name in MEMBERS}
         self._done = DonePlans(self._state)
 
@@ -57,6 +62,7 @@ class Relevant:
         """Add the next row. Raises ValueError for one whose body cannot be read."""
         seq, at, kind, chain, owner, plan_id, tx_hash = row[:7]
         account = account_of(chain, owner)
+        self.answered.clear()
         if kind == "observed":
             self._observed(row, account, _read(row))
         elif kind == "run.ended":
@@ -105,6 +111,12 @@ class Relevant:
     def plans(self) -> list[int]:
         """The rows about plans that have not ended."""
         return sorted(seq for plan in self._state["plans"].values() for seq in plan["rows"])
+
+    @property
+    def passing(self) -> list[int]:
+        """The rows that the next one may drop, and those about plans that have not ended."""
+        newest = [look["last"] for look in self._state["looks"].values() if look["last"]]
+        return sorted({*newest, *self.plans})
 
     @property
     def unsettled(self) -> list[int]:

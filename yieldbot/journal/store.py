@@ -240,6 +240,31 @@ class Journal(Queries):
         except (InvariantError, TransientError):
             pass
 
+    def derived(self, name: str, version: int) -> checkpoint.Derived | None:
+        """What was kept under a name as of a row, if it is sound and the journal goes on from that row; None: nothing
+        is."""
+        found = checkpoint.load_derived(self._fetch, name, version)
+        return found if found is not None and self._goes_on(found.seq, found.hash) else None
+
+    def remove_checkpoints(self) -> None:
+        """Remove the checkpoint and what was kept beside it, if the file can be written: they are made again."""
+        checkpoint.remove(self._way)
+
+    def derived_up_to(self, name: str, version: int) -> int:
+        """Number of the last row that it covers, without reading all of it; 0: there is none."""
+        return checkpoint.derived_up_to(self._fetch, name, version)
+
+    def keep_derived(self, name: str, version: int, state: str) -> None:
+        """Keep what was made of all rows up to ``relevant().seq``. A failure changes nothing: it is made again."""
+        relevant = self.relevant()
+        made = checkpoint.Derived(name, version, relevant.seq, relevant.digest, state)
+        try:
+            with self._way.transaction() as connection:
+                for statement, values in checkpoint.derived_statements(made):
+                    connection.execute(statement, values)
+        except (InvariantError, TransientError):
+            pass
+
     def _verify_once(self, appended: bool) -> None:
         """Verify all of it; or only what was appended since this process verified it last; or, where a checkpoint
         stands, what was appended since, and a random stretch of SOME_ROWS of the rows before.

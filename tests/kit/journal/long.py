@@ -28,29 +28,32 @@ from yieldbot.journal.observations import RecordedHolding, RecordedPrices
 from yieldbot.journal.rows import COLUMNS, GENESIS, row_digest
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
+from yieldbot.model import families
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta
 
 HALF_HOUR = 1800
+FEE_RAW = 180_000 * 10**9
 HOLDING_RAW = 50_000_000_000
 """What each account holds in each market, in base units, before interest."""
 
 
 def write(
     path: Path, accounts: Sequence[tuple[ChainId, Address, str]], asset: Token, markets: Sequence[MarketId], rows: int,
-    until: int,
+    until: int, behind: int = 0,
 ) -> int:  # fmt: skip
     """A journal of ``rows`` rows of these accounts (chain, owner, wallet's name) in these two markets, which ends at
-    ``until`` (unix seconds); returns how many transactions it has."""
+    ``until`` (unix seconds); returns how many transactions it has. behind: seconds by which the chain's clock is behind
+    this machine's."""
     with Journal.open(path):
         pass
     rounds = rows // (2 * len(accounts)) + 1
     database = sqlite3.connect(path)
     database.execute("PRAGMA synchronous = OFF")
     prev, found, sent = GENESIS, list[tuple[int | str, ...]](), 0
-    entries = islice(_entries(accounts, asset, markets, until - rounds * HALF_HOUR), rows)
+    entries = islice(_entries(accounts, asset, markets, until - rounds * HALF_HOUR, behind), rows)
     for seq, (at, entry) in enumerate(entries, 1):
         keys, doc = encode(entry)
         body = json.dumps(doc, sort_keys=True, separators=(",", ":"))
@@ -67,7 +70,7 @@ def write(
 
 
 def _entries(
-    accounts: Sequence[tuple[ChainId, Address, str]], asset: Token, markets: Sequence[MarketId], begin: int
+    accounts: Sequence[tuple[ChainId, Address, str]], asset: Token, markets: Sequence[MarketId], begin: int, behind: int
 ) -> Iterator[tuple[int, JournalEntry]]:
     number = 0
     at = begin
@@ -75,7 +78,7 @@ def _entries(
         number += 1
         at += HALF_HOUR
         for index, (chain, owner, wallet) in enumerate(accounts):
-            block = BlockRef(chain, number, f"0x{number:064x}", at)
+            block = BlockRef(chain, number, f"0x{number:064x}", at - behind)
             place = number + 7 * index
             if place % 144 == 0:
                 yield from ((at, one) for one in _moved(block, owner, asset, markets, place // 144 % 2))
@@ -119,11 +122,12 @@ def _moved(
     for index, leg in enumerate(made.legs):
         tx_hash = f"0x{block.height:016x}{index:08x}{owner[2:]}"
         raw = leg.amount.raw if leg.kind is LegKind.WITHDRAW else -leg.amount.raw
-        deltas = (Delta(asset, raw),)
+        native = families.native_of(block.chain, "ETH")
+        deltas = (Delta(asset, raw), Delta(native, -FEE_RAW))
         yield replace(
             signed(tx_hash, 2 * block.height + index, owner), chain=block.chain, plan_id=name, leg=index,
             market_id=leg.market_id, raw=bytes(200), simulated_at=block, predicted=deltas,
         )  # fmt: skip
         yield TxSent(block.chain, owner, tx_hash, 1)
-        yield TxSettled(block.chain, owner, Confirmed(tx_hash, block, 180_000, 10**9, deltas, 180_000 * 10**9))
+        yield TxSettled(block.chain, owner, Confirmed(tx_hash, block, 180_000, 10**9, deltas, FEE_RAW))
     yield PlanMarked(name, PlanStatus.EXECUTED, "execution")

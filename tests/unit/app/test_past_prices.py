@@ -18,7 +18,6 @@ from yieldbot.books.entries import Entry, EntryKind
 from yieldbot.books.ledger import PriceQuote
 from yieldbot.chains.evm.account_history import quotes_at
 from yieldbot.model.ids import Address
-from yieldbot.model.native import native_token
 
 FEED = Address("0x00000000000000000000000000000000000000F1")
 SETTINGS = replace(JOB.chain, feeds={USDC.address: FEED}, native_feed=FEED)
@@ -74,5 +73,5 @@ def test_a_line_that_was_edited_or_damaged_is_read_from_the_chain_again(tmp_path
 async def test_a_known_price_is_not_asked_for() -> None:
     notes: list[str] = []
     known = {KEY: QUOTE}
-    found = await quotes_at(None, SETTINGS, [OLD], native_token(SETTINGS), (), notes, pytest.fail, known)  # type: ignore[arg-type]
+    found = await quotes_at(None, SETTINGS, [OLD], (), notes, pytest.fail, known)  # type: ignore[arg-type]
     assert found == known and not notes

@@ -14,6 +14,7 @@ from yieldbot.books.chain_record import (
     ChainRecord,
     Quotes,
     WalletCheck,
+    priced_tokens,
     reconciled,
     wallet_sums,
 )
@@ -86,7 +87,7 @@ async def fetch_account_history(
             now = await fetch_balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
-        quotes = await quotes_at(node, settings, every, native, request.also, notes, request.say, request.quotes)
+        quotes = await quotes_at(node, settings, every, request.also, notes, request.say, request.quotes)
     return ChainRecord(
         account=account,
         block=block,
@@ -246,7 +247,6 @@ async def quotes_at(
     node: Node,
     settings: ChainSettings,
     entries: Sequence[Entry],
-    native: Token,
     also: Sequence[Token],
     notes: list[str],
     say: Say,
@@ -256,8 +256,7 @@ async def quotes_at(
     known = known or {}
     wanted: dict[int, set[Token]] = {}
     for entry in entries:
-        tokens = {delta.token for delta in entry.changes} | ({native} if entry.fee_raw else set()) | set(also)
-        wanted.setdefault(entry.height, set()).update(tokens)
+        wanted.setdefault(entry.height, set()).update(priced_tokens(entry, also))
     feeds = {
         token: address for token in {t for ts in wanted.values() for t in ts} if (address := feed_of(settings, token))
     }

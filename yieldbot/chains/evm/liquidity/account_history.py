@@ -82,7 +82,7 @@ async def by_hand(
         for (name, _, moved, place), block in zip(found, blocks, strict=True)
     ]
     notes: list[str] = []
-    quotes = await quotes_at(node, settings, entries, native, tuple(also), notes, lambda line: None)
+    quotes = await quotes_at(node, settings, entries, tuple(also), notes, lambda line: None)
     return ByHand(tuple(entries), {name: moved for name, _, moved, _ in found}, quotes)
 
 
