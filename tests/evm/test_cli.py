@@ -112,7 +112,8 @@ def test_a_no_on_the_terminal_leaves_the_plan_waiting(home: Home) -> None:
         except OSError:
             break
     os.close(ours)
-    assert running.wait(300) == 3 and b"still waits" in said
+    assert running.wait(300) == 3 and b"main: USDC on sandbox" in said.partition(b"[y/N")[2] and b"still waits" in said
+    assert "main on sandbox" in home.run("history", "--waiting").out
     assert [plan["id"] for plan in home.json("history", "--waiting")["plans"]] == [plan_id]
 
 

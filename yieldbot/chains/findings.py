@@ -30,10 +30,18 @@ class Finding(NamedTuple):
     """Whether a run could begin, but would have nothing to do, or could not pay for it."""
 
 
-def funds(job: Job, held: Sequence[Amount], fees: Amount, payer: Address, plan: Amount | None = None) -> Finding:
+def funds(
+    job: Job,
+    held: Sequence[Amount],
+    fees: Amount,
+    payer: Address,
+    plan: Amount | None = None,
+    dear_gwei: float | None = None,
+) -> Finding:
     """What the job's wallet holds, with a warning if it has none of the assets, or too little to pay a plan's fees.
     fees: what ``payer`` has of the native token. plan: what a plan of one withdrawal and one deposit would pay now;
-    None: not known, so that an assumed price counts."""
+    None: not known, so that an assumed price counts. dear_gwei: the price of gas now where that is above the chain's
+    ceiling, at which ``plan`` is then counted."""
     what = f"funds of wallet {job.wallet.name} on {job.chain.name} ({job.title})"
     lacking, remedies = list[str](), list[str]()
     if not any(held):
@@ -44,8 +52,13 @@ def funds(job: Job, held: Sequence[Amount], fees: Amount, payer: Address, plan: 
     if not fees or (plan is not None and fees.raw < plan.raw):
         lacking.append(f"{payer} has {fees if fees else f'no {fees.token.symbol}'} for fees")
         needed = fees_to_begin_with(job.chain.chain) if plan is None else _rough(PLANS * float(plan))
-        by = "an estimate" if plan is None else "at today's fees"
+        at = "today's fees" if dear_gwei is None else "the ceiling"
+        by = "an estimate" if plan is None else f"at {at}"
         remedies.append(f"send it about {needed} {fees.token.symbol} (for {PLANS} plans, {by})")
+    if dear_gwei is not None:
+        ceiling = f"the ceiling of {significant(job.chain.max_fee_gwei, 3)} (max_fee_gwei)"
+        lacking.append(f"gas is at {significant(dear_gwei, 3)} gwei, above {ceiling}: nothing is signed")
+        remedies.append(f"wait until gas is cheaper, or raise max_fee_gwei in chains/{job.chain.name}.toml")
     if lacking:
         return Finding(what, ", and ".join(lacking), "; ".join(remedies), warns=True)
     return Finding(what, f"{', '.join(map(str, held))}; {fees} for fees{cost}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
+    from yieldbot.model.settings import Settings
 
 OF_MEMORY = ("import", "show", "backfill", "verify", "compact")
 """The commands below ``history``, whose module is imported for them alone."""
@@ -46,16 +47,16 @@ def register(listed: CommandList) -> None:
 def history(args: argparse.Namespace, context: Screen) -> int:
     request = use.HistoryRequest(limit=args.limit, plans=args.plans, waiting=args.waiting, verify=args.verify)
     found = use.history(request, context)
-    context.show(found.as_json(), lambda: _rendered(found, args.waiting))
+    context.show(found.as_json(), lambda: _rendered(found, args.waiting, context.settings))
     return 0
 
 
-def _rendered(found: HistoryDocument, waiting: bool) -> Any:
+def _rendered(found: HistoryDocument, waiting: bool, settings: Settings) -> Any:
     match found:
         case VerifiedDocument():
             return f"{found.journal}: {found.rows} entries, none changed; the last one's hash is {found.head_hash}"
         case PlansDocument():
-            return _plans(found, waiting)
+            return _plans(found, waiting, settings)
         case EventsDocument():
             return _entries(found)
 
@@ -77,8 +78,10 @@ def _entries(found: EventsDocument) -> Any:
     return Group(made, Text(note))
 
 
-def _plans(found: PlansDocument, waiting: bool) -> Any:
-    made = TextTable("Plans", "Id", "Status", ">Gain a year", ">Cost", "Valid until", "Calls")
+def _plans(found: PlansDocument, waiting: bool, settings: Settings) -> Any:
+    wallets: dict[str, str] = {wallet.address: wallet.name for wallet in settings.wallets.values()}
+    chains: dict[str, str] = {job.chain.chain: job.chain.name for job in settings.jobs}
+    made = TextTable("Plans", "Id", "Where", "Status", ">Gain a year", ">Cost", "Valid until", "Calls")
     for plan in found.plans:
         status = plan.status + (f" ({plan.reason})" if plan.reason else "")
         gain, cost = f"{plan.gain_per_year:z,.2f}", f"{plan.cost:z,.4f}"
@@ -87,6 +90,7 @@ def _plans(found: PlansDocument, waiting: bool) -> Any:
         whole = (f"in all {', '.join(plan.changes)}",) if plan.changes else ()
         beside = (*whole, *plan.risks, *asked, f"digest {plan.digest}", *signed)
         lines = (*plan.calls, *beside) if waiting else plan.calls
-        made.add_row(plan.id, status, gain, cost, when(plan.expires_at), "\n".join(lines))
+        where = f"{wallets.get(plan.owner, plan.owner)} on {chains.get(plan.chain, plan.chain)}"
+        made.add_row(plan.id, where, status, gain, cost, when(plan.expires_at), "\n".join(lines))
     nothing = "no plan waits for approval" if waiting else "no plan has been made yet"
     return made if found.plans else nothing

@@ -312,7 +312,7 @@ def report(found: Report, still: bool = True, *, seen: bool = False) -> list[Ren
         parts.append(proposed(found.proposed))
     if found.declined:
         parts.append(declined(found.declined))
-    return parts
+    return [Text(f"{job.wallet.name}: {job.title} on {job.chain.name}"), *parts] if seen and parts else parts
 
 
 def still_in(found: Report) -> list[Text]:

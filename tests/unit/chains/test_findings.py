@@ -62,5 +62,13 @@ def test_a_wallet_without_the_asset_or_fees_is_a_warning_and_no_failure(tmp_path
     poor = funds(job, [held], fees, payer, plan)
     assert poor.warns and f"{payer} has 0.01 ETH for fees" in poor.result
     assert poor.remedy == "send it about 0.2 ETH (for 10 plans, at today's fees)"
+    dear = funds(job, [held], Amount(fees.token, 10**18), payer, plan, 5e4)
+    most = f"{job.chain.max_fee_gwei:g}"
+    assert (
+        dear.warns
+        and dear.result == f"gas is at 50,000 gwei, above the ceiling of {most} (max_fee_gwei): nothing is signed"
+    )
+    assert dear.remedy.startswith("wait until gas is cheaper") and "send" not in dear.remedy
+    assert "(for 10 plans, at the ceiling); wait" in funds(job, [held], fees, payer, plan, 5e4).remedy
     rich = funds(job, [held], Amount(fees.token, 10**18), payer, plan)
     assert not rich.warns and rich.result.endswith("1 ETH for fees; a plan of two moves costs about 0.02 ETH now")

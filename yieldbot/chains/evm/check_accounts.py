@@ -20,6 +20,7 @@ from yieldbot.model.gas import USUAL
 from yieldbot.model.ids import Address
 from yieldbot.model.native import native_token
 from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
+from yieldbot.model.units import GWEI
 
 TRANSACTIONS = 3
 """Of a plan of one withdrawal and one deposit: the allowance is one of its own."""
@@ -61,30 +62,32 @@ async def funds_of(job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
     try:
         async with connect(job.chain) as node:
             answers = [await node.call(token.address, data, await node.block()) for token in job.assets]
-            wei, plan = await node.balance_wei(payer), await _plan_fee(node, job.chain)
+            wei, (plan, dear_gwei) = await node.balance_wei(payer), await _plan_fee(node, job.chain)
     except (YieldbotError, ValueError):
         return []
     if any(len(answer) != 32 for answer in answers):
         return []
     amounts = [Amount(token, int.from_bytes(raw, "big")) for token, raw in zip(job.assets, answers, strict=True)]
-    return [funds(job, amounts, Amount(native_token(job.chain), wei), payer, plan)]
+    return [funds(job, amounts, Amount(native_token(job.chain), wei), payer, plan, dear_gwei)]
 
 
-async def _plan_fee(node: Quorum, chain: ChainSettings) -> Amount | None:
+async def _plan_fee(node: Quorum, chain: ChainSettings) -> tuple[Amount | None, float | None]:
     """What a plan of one withdrawal and one deposit would pay at the newest block's prices, with what a rollup takes
-    for its data on L1; None: the node does not say."""
+    for its data on L1; None: the node does not say. Then the price of gas in gwei if it is above the chain's ceiling,
+    which then counts in its place."""
     try:
         block, base_fee_wei = await node.block_and_base_fee()
         tip_wei = await fetch_tip(node, chain)
         (beside,) = await node.run([typical_fee()], block)
     except (YieldbotError, ValueError):
-        return None
+        return None, None
     if isinstance(beside, MarketError):
-        return None
+        return None, None
     gas = USUAL.deposit + USUAL.withdraw
-    price_wei = base_fee_wei + tip_wei
+    now_wei, most_wei = base_fee_wei + tip_wei, chain.max_fee_gwei * GWEI
+    price_wei = min(now_wei, most_wei)
     wei = gas * (price_wei + beside.of_unit(price_wei)) + TRANSACTIONS * beside.tx_wei
-    return Amount(native_token(chain), int(wei))
+    return Amount(native_token(chain), int(wei)), now_wei / GWEI if now_wei > most_wei else None
 
 
 async def given_up(chain: ChainSettings, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
