@@ -11,8 +11,7 @@ from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from yieldbot.app import telemetry
-from yieldbot.app.alarms import note
+from yieldbot.app import alarms, telemetry
 from yieldbot.app.graded import risks_of
 from yieldbot.app.interrupted import settle
 from yieldbot.app.judged import judged
@@ -75,7 +74,7 @@ class Report:
     decision: Decision | None = None
     """The plan or hold, and the assessments behind it."""
     reported: bool = False
-    """Whether an earlier run reported already that this plan waits (``reported_before``)."""
+    """Whether an earlier run reported this already: ``waiting.reported_before``, ``job_turns.may_wait``."""
     rehearsal: Rehearsed | None = None
     """The result of running the plan's transactions on a fork."""
     declined: Declined | None = None
@@ -149,7 +148,7 @@ async def _observed(
     if look:
         await refresh(live, job, snapshot, settings.data_dir, world.say, settings.follow)
     known = settings.data_dir, settings.policy, world.say, records
-    return judged(snapshot, *known, lambda entries: note(world, job, records, entries))
+    return judged(snapshot, *known, lambda entries: alarms.note(world, job, records, entries))
 
 
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None, by: Decide) -> Report:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.app import telemetry
 from yieldbot.app.cycle import run_job
 from yieldbot.app.loop_faults import line_of
+from yieldbot.app.run_log import OF_CODE
 from yieldbot.errors import InvariantError, RunInProgress, TransientError, YieldbotError
 from yieldbot.execution.slots import accounts_at_once
-from yieldbot.model.plan import Hold
+from yieldbot.model.plan import Hold, Plan
 
 if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
@@ -79,12 +80,24 @@ async def every(
             else:
                 record_telemetry(report)
                 ended[index] = report
-            log.ended(deadline.world, job, began, ended[index])
+            again, end = log.ended(deadline.world, job, began, ended[index]), ended[index]
+            if again and not isinstance(end, tuple) and may_wait(end):
+                ended[index] = replace(end, reported=True)
 
     for unforeseen in await asyncio.gather(*(in_turn(jobs) for jobs in groups), return_exceptions=True):
         if unforeseen is not None:
             raise unforeseen  # a bug: raised once the other accounts have ended
     return ended
+
+
+def may_wait(report: Report) -> bool:
+    """Whether it is enough to report once a day how a cycle ended: its chain could not be read, or its plan was
+    refused. What takes money out, and what was signed or sent, is always reported; plans that wait have their own
+    times (``waiting.reported_before``)."""
+    refused = report.skipped is not None or (report.declined is not None and report.declined.code not in OF_CODE)
+    plan = report.decision.outcome if report.decision is not None else None
+    leaves = isinstance(plan, Plan) and plan.takes_out
+    return refused and not (leaves or report.outcomes or report.settled or report.left_undone)
 
 
 def _faults_in_one_line(say: Callable[[str], None]) -> None:

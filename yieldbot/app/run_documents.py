@@ -158,7 +158,8 @@ class JobReport(JobHead):
     plan: PlanOrHold | None = Field(description="the plan, or why nothing is to be done; null: nothing was decided")
     reported: bool = Field(
         description="whether the plan waits since an earlier run, which reported it; false again once, when half of "
-        "its time has passed"
+        "its time has passed; or whether the last run reported today that the chain could not be read, or the plan was "
+        "refused, for the same reason"
     )
     rehearsal: PlanRehearsal | None = Field(description="how the plan ran on a fork; null: it was not rehearsed")
     declined: Refusal | None = Field(description="why it was not carried out; null: it was, or there was nothing to do")

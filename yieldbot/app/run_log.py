@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app import telemetry
 from yieldbot.errors import InvariantError, SafetyError, TransientError, YieldbotError
 from yieldbot.journal.run_entries import RunEnded
+from yieldbot.journal.unchanged import same_end
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Hold
 from yieldbot.model.text import one_line
@@ -58,9 +59,9 @@ class RunLog:
 
     def ended(
         self, world: Wiring, job: Job, began: float, end: Report | YieldbotError | tuple[Job, YieldbotError]
-    ) -> None:
-        """Journal how a job's cycle ended. A failure to write is only a line of progress, since everything signed is in
-        the journal already. began: unix seconds."""
+    ) -> bool:
+        """Journal how a job's cycle ended; returns whether the last one ended in the same way today. A failure to write
+        is only a line of progress, since everything signed is in the journal already. began: unix seconds."""
         seconds = time.monotonic() - began
         end = end[1] if isinstance(end, tuple) else end
         outcome, code, reason = outcome_of(end)
@@ -79,10 +80,14 @@ class RunLog:
             code=code,
             reason=one_line(self.context.redacted(reason), LONGEST),
         )
+        again = False
         try:
+            before = world.journal.ended_before(entry)
+            again = before is not None and same_end(before, entry)
             world.journal.append_unless_repeated(entry)
         except (InvariantError, TransientError) as failure:
             self.context.complain(f"how the run ended is not in the journal: {failure}")
+        return again
 
 
 def outcome_of(end: Report | YieldbotError) -> tuple[str, str, str]:

@@ -239,6 +239,20 @@ class Queries:
         times += [one.at for one in self.looked() if isinstance(one.entry, RunEnded) and one.entry.plan_id == plan_id]
         return max(times, default=None)
 
+    def ended_before(self, now: RunEnded) -> RunEnded | None:
+        """The newest end in the rows of a cycle of the same job by the same command; None: there is none."""
+        of = (now.chain, now.owner, now.wallet, now.assets, now.command)
+        for row in self._rows(
+            "kind = 'run.ended' AND +chain = ? AND +owner = ?", (now.chain, now.owner), "DESC LIMIT 16"
+        ):
+            entry = self._record(row).entry
+            if (
+                isinstance(entry, RunEnded)
+                and (entry.chain, entry.owner, entry.wallet, entry.assets, entry.command) == of
+            ):
+                return entry
+        return None
+
     def looked(self) -> tuple[Look, ...]:
         """Observations and ends of cycles that only repeated the last one in the rows, and were counted."""
         return read_looks(self._fetch)

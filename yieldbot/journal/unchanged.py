@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from yieldbot.journal.run_entries import RunEnded
 from yieldbot.model.units import DAY_SECONDS
 
 DRIFT = 0.005
@@ -16,6 +17,10 @@ REPEATED = ("held", "queued")
 """Outcomes of cycles that are not written again while nothing changes. Failures and refusals always are."""
 UNASKED = ("terminal", "schedule")
 """Who asks for such cycles; a caller over the network finds each of its runs in the journal."""
+
+_PLAN_ID = re.compile(r"\b[0-9a-f]{16}\b")
+"""Ids of plans, which say nothing of why a plan was refused."""
+_NUMBER = re.compile(r"[0-9][0-9.,:]*")
 
 Seen = dict[str, Any]
 """What one entry is compared by, as a JSON object."""
@@ -48,5 +53,14 @@ def ended(doc: Mapping[str, Any], plan_id: str) -> tuple[str, Seen] | None:
     if doc["outcome"] not in REPEATED or doc["by"] not in UNASKED:
         return None
     whose = "|".join((doc["wallet"], ",".join(doc["assets"]), doc["command"], doc["by"]))
-    said = [doc["outcome"], doc["code"], re.sub(r"[0-9][0-9.,:]*", "0", doc["reason"]), plan_id]
+    said = [doc["outcome"], doc["code"], _NUMBER.sub("0", doc["reason"]), plan_id]
     return whose, {"day": doc["began"] // DAY_SECONDS, "said": said}
+
+
+def same_end(before: RunEnded, now: RunEnded) -> bool:
+    """Whether two cycles of one job ended in the same way on one day (UTC). Numbers and ids of plans do not count."""
+    said = [
+        (one.began // DAY_SECONDS, one.outcome, one.code, _NUMBER.sub("0", _PLAN_ID.sub("", one.reason)))
+        for one in (before, now)
+    ]
+    return said[0] == said[1]

@@ -20,7 +20,7 @@ USDC = 10**6
 HALF_HOUR, HOUR = 1800, 3600
 CALM_BASE_FEE = 10**9
 FAULTS = ("error_500", "refuse_429", "truncate", "drop_reply")
-CHAIN = ("lender", "borrower", "vault", "comet", "price", "fee")
+CHAIN = ("lender", "borrower", "vault", "comet", "price", "fee", "gas")
 OTHERS = (("observe",), ("history", "--waiting"), ("positions",), ("alert", "list"), ("check",), ("plan",))
 """Commands that run beside a pass."""
 
@@ -50,7 +50,10 @@ class Happenings:
         """Until then nothing happens on the chains but time: unix seconds."""
         self.failing: dict[str, tuple[str, int]] = {}
         """By chain, its endpoint's fault and for how many more passes."""
-        self.unlimited: set[str] = set()
+        self.given: dict[tuple[str, str], int] = {}
+        """Wei that came to an account, by chain and owner, without any transaction that accounting could find."""
+        self.undone: list[tuple[float, tuple[str, ...]]] = []
+        """Commands that take something back, each with the time from which it is due."""
 
     def between(self, waiting: list[str]) -> Between:
         draw = self.draw
@@ -63,6 +66,7 @@ class Happenings:
             else:
                 self._chains(found)
         self._persons(found, waiting)
+        self._orders(found)
         self.place.forward(found.seconds)
         self._prices()
         self._endpoints(found)
@@ -127,6 +131,13 @@ class Happenings:
         """The base fee jumps; it falls again by itself, an eighth a block."""
         chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(round(CALM_BASE_FEE * self.draw.choice((0.2, 1, 4, 40, 300)))))
 
+    def _gas(self, chain: Sandbox) -> None:
+        """A wallet runs out of native coins, or gets some."""
+        owner, name = self.draw.choice(self.place.wallets), f"eip155:{int(chain.rpc('eth_chainId'), 16)}"
+        before, after = int(chain.rpc("eth_getBalance", owner, "latest"), 16), self.draw.choice((10**12, 10**19))
+        chain.rpc("anvil_setBalance", owner, hex(after))
+        self.given[name, owner] = self.given.get((name, owner), 0) + after - before
+
     @staticmethod
     def _as(chain: Sandbox, sender: str, to: str, data: bytes) -> None:
         """Send as an account that the node has unlocked, whose balance stays as it is."""
@@ -171,6 +182,19 @@ class Happenings:
             else:
                 continue
             found.decided.append(self.place.run(*words))
+
+    def _orders(self, found: Between) -> None:
+        """Now and then somebody halts the program, or leaves a market, and takes that back some hours later."""
+        due = [one for one in self.undone if one[0] <= CLOCK.now()]
+        for one in due:
+            self.undone.remove(one)
+            found.decided.append(self.place.run(*one[1]))
+        if self.undone or self.draw.random() > 0.01:
+            return
+        name = self.draw.choice(("Drip Vault", "Aave v3"))
+        do, undo = self.draw.choice(((("halt",), ("resume",)), (("exit", name), ("exit", name, "--stop"))))
+        found.decided.append(self.place.run(*do))
+        self.undone.append((CLOCK.now() + self.draw.choice((2, 8, 30)) * HOUR, undo))
 
     def _beside(self, words: tuple[str, ...]) -> subprocess.Popen[bytes]:
         """Start another command of the program in a process of its own, at the same time by its clock."""

@@ -7,12 +7,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tests.kit.cron.alerts import Alerts
 from tests.kit.cron.clock import CLOCK
 from tests.kit.cron.happenings import Happenings
 from tests.kit.cron.place import Place, placed
@@ -24,7 +25,8 @@ WARM = 60
 MOST_TIME_RATIO = 1.5
 MOST_GROWTH_KB = 40_000
 MOST_FILES = 3
-WALLETS, CHAINS = 2, 2
+USUAL = (3000, 1, 2, 2)
+"""Passes, the seed, wallets, and chains on which each of them has a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,15 @@ class Use:
 def main(words: Sequence[str]) -> int:
     """0: every invariant held in every pass; 1: not; 2: wrong usage."""
     try:
-        count, seed = (int(word) for word in words)
-        assert count > 0
+        count, seed, wallets, chains = (int(word) for word in (*words, *USUAL[len(words) :]))
+        assert min(count, wallets, chains) > 0
     except (ValueError, AssertionError):
-        print(f"scripts/soak cron {' '.join(words)}: write how many passes (1 or more) and a seed", file=sys.stderr)
+        print(
+            f"scripts/soak cron {' '.join(words)}: write how many passes, a seed, how many wallets and chains",
+            file=sys.stderr,
+        )
         return 2
-    with tempfile.TemporaryDirectory(prefix="yb-cron-") as name, placed(Path(name), WALLETS, CHAINS) as place:
+    with tempfile.TemporaryDirectory(prefix="yb-cron-") as name, placed(Path(name), wallets, chains) as place:
         report, faults = passed(place, count, seed)
     print(json.dumps(report, indent=2))
     for fault in faults:
@@ -58,7 +63,7 @@ def main(words: Sequence[str]) -> int:
 def passed(place: Place, count: int, seed: int) -> tuple[dict[str, Any], list[str]]:
     """(what happened, faults found) in so many passes."""
     ids = {name: f"eip155:{int(chain.rpc('eth_chainId'), 16)}" for name, chain in place.chains.items()}
-    watch, happenings = Watch(ids), Happenings(place, seed)
+    watch, happenings, alerts = Watch(ids), Happenings(place, seed), Alerts(place)
     used: list[Use] = []
     seq, began, first = 0, time.monotonic(), CLOCK.now()
     shown = 0
@@ -73,14 +78,15 @@ def passed(place: Place, count: int, seed: int) -> tuple[dict[str, Any], list[st
         rows = after(place.journal, seq)
         seq = rows[-1].seq if rows else seq
         watch.seen(number, int(CLOCK.now()), ended, rows, between)
+        watch.faults += [f"pass {number}: {fault}" for fault in alerts.seen(watch.counts)]
         used.append(_use(ended))
         if len(watch.faults) > shown or number % 100 == 99:
             for fault in watch.faults[shown:]:
-                print(fault, file=sys.stderr, flush=True)
+                print(fault[:900], file=sys.stderr, flush=True)
             shown = len(watch.faults)
             days, minutes = (CLOCK.now() - first) / 86_400, (time.monotonic() - began) / 60
             print(f"{number + 1} passes, {days:.1f} days, {minutes:.1f} min, {used[-1]}", file=sys.stderr, flush=True)
-    faults = watch.faults + _growth(used) + _at_the_end(place)
+    faults = watch.faults + _growth(used) + _at_the_end(place, happenings.given)
     report = {
         "passes": count,
         "days": round((CLOCK.now() - first) / 86_400, 1),
@@ -136,7 +142,7 @@ def _growth(used: Sequence[Use]) -> list[str]:
     return found
 
 
-def _at_the_end(place: Place) -> list[str]:
+def _at_the_end(place: Place, given: Mapping[tuple[str, str], int]) -> list[str]:
     """The journal is whole, and the books' sums are the chain's balances."""
     for end in place.ends.values():
         end.set(0)
@@ -144,8 +150,13 @@ def _at_the_end(place: Place) -> list[str]:
     found = [] if verified.code == 0 else [f"history --verify: {verified}"]
     exported = place.run("--json", "export")
     document = json.loads("\n".join(exported.out)) if exported.out else {"accounts": []}
-    checks = [check for account in document["accounts"] for check in account["checks"]]
-    found += [f"the books do not explain a balance: {check}" for check in checks if not check["explained"]]
+    checks = list[Any]()
+    for account in document["accounts"]:
+        for check in account["checks"]:
+            checks.append(check)
+            more = given.get((account["chain_id"], account["owner"]), 0) if check["symbol"] == "ETH" else 0
+            if not check["explained"] and int(check["difference"]["raw"]) != more:
+                found.append(f"the books do not explain a balance, but for {more}: {account['owner']} {check}")
     if exported.code or not checks:
         found.append(f"export: {exported.code}, {len(checks)} balances checked: {exported.err}")
     return found

@@ -10,9 +10,11 @@ from typing import Any
 
 from tests.kit.cron.happenings import Between
 from tests.kit.cron.place import TTL_SECONDS, Ended
-from tests.kit.cron.rows import Repeats, Row, twice
+from tests.kit.cron.rows import DAY_SECONDS, Repeats, Row, twice
 
 LINE = re.compile(r"(w\d+): USDC on (\w+): (.*)")
+SKIPPED = re.compile(r"(w\d+: USDC|\d+ jobs \([^)]*\)) on (\w+) skipped: (.*)")
+"""One line for all jobs of a chain."""
 PLAN = re.compile(r"plan ([0-9a-f]{16}) waits")
 FLAP_SECONDS = 6 * 3600
 
@@ -57,6 +59,10 @@ class Watch:
         self.moved: dict[str, int] = {}
         """The last pass before which a chain was moved, by the chain's id."""
         self._repeats = Repeats()
+        self._refusals: dict[tuple[str, str], tuple[int, str]] = {}
+        """The day and the reason for which a job's last pass was skipped or its plan refused."""
+        self._lines: dict[tuple[str, str], str] = {}
+        """The line that the last pass printed of a job."""
         self._alarms: dict[tuple[str, ...], list[tuple[str, int, int]]] = {}
         self._pass = 0
 
@@ -146,7 +152,9 @@ class Watch:
         lines = {}
         for line in ended.out:
             found = LINE.fullmatch(line)
-            if found is None:
+            if (skipped := SKIPPED.fullmatch(line)) is not None:
+                lines.update({(wallet, skipped[2]): skipped[3] for wallet in re.findall(r"(w\d+): USDC", skipped[1])})
+            elif found is None:
                 self._fault(f"printed: {line}")
             elif (found[1], found[2]) in lines:
                 self._fault(f"two lines of a job: {line}")
@@ -164,12 +172,17 @@ class Watch:
             key = job.wallet, job.chain
             line = lines.pop(key, None)
             wanted = self._event(job, now, new)
+            if line is None:
+                self._lines.pop(key, None)
             if wanted is None and line is not None:
                 self._fault(f"a line without an event: {key}: {line}")
             elif wanted is not None and line is None:
                 self._fault(f"an event without a line: {key}: {wanted}")
             elif wanted is not None and line is not None:
                 self.counts[f"line: {wanted.partition(':')[0]}"] += 1
+                if self._lines.get(key) == line:
+                    self.counts[f"the same line again: {wanted.partition(':')[0]}"] += 1
+                self._lines[key] = line
                 if (plan := PLAN.search(line)) is not None:
                     self.plans[plan[1]].printed.append(now)
             if job.plan is not None and job.plan.action == "move" and job.declined.code == "QUEUED":
@@ -179,10 +192,16 @@ class Watch:
 
     def _event(self, job: Any, now: int, new: Sequence[str]) -> str | None:
         """What happened in a job's cycle that a person is told; None: nothing."""
-        if job.skipped is not None:
-            return "skipped"
-        if job.declined is not None and job.declined.code != "QUEUED":
-            return f"{job.declined.code}: {job.declined.reason}"
+        key, before = (job.wallet, job.chain), self._refusals.pop((job.wallet, job.chain), None)
+        if job.skipped is not None or (job.declined is not None and job.declined.code != "QUEUED"):
+            why = job.skipped or f"{job.declined.code}: {job.declined.reason}"
+            refusal = now // DAY_SECONDS, re.sub(r"[0-9][0-9.,:]*", "0", re.sub(r"\b[0-9a-f]{16}\b", "", why))
+            self._refusals[key] = refusal
+            done = job.settled or job.transactions or job.stuck or job.still_in or job.quarantined
+            if refusal == before and not done:
+                self.counts["a refusal or a chain that is down, named today already"] += 1
+                return None
+            return why if job.skipped is None else "skipped"
         if job.settled or job.transactions or job.stuck or job.still_in or job.quarantined or job.proposed:
             return "happened"
         if job.plan is None or job.plan.action != "move":
@@ -195,6 +214,8 @@ class Watch:
     def _not_again(self, new: Sequence[str], now: int) -> None:
         for name in new:
             plan = self.plans[name]
+            if plan.body["why"]:  # an exit because of an alarm or an order
+                continue
             for other, old in self.plans.items():
                 if old.status != "rejected" or old.account != plan.account or not plan.steps <= old.steps:
                     continue

@@ -49,6 +49,10 @@ def test_each_job_is_one_line_and_quiet_leaves_out_what_nobody_need_read(
     assert ran(context, "--quiet") == 1
     out, err = capsys.readouterr()
     assert " skipped: no node answers; " in out and err == ""
+    assert ran(context, "--quiet") == 1 and capsys.readouterr() == ("", ""), "once a day is enough"
+    assert ran(context, "--summary") == 1 and "no node answers" in capsys.readouterr().out
+    live.fails = TransientError("another reason")
+    assert ran(context, "--quiet") == 1 and "another reason" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["run", "run --summary", "exit all"])
