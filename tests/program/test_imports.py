@@ -55,6 +55,8 @@ WITHOUT_A_CHAIN = {
     "key list": {"asyncio", "sqlalchemy"},
 }
 """Commands that read no chain, with the large packages that each needs where there is no journal yet."""
+OF_THE_JOURNAL = ("history", "halt", "resume")
+"""Those of them that read or write the journal, whose rows and plans are a tenth of a start."""
 PROBE = """
 import json, sys
 from yieldbot.cli.start import main
@@ -81,6 +83,7 @@ def test_a_command_that_reads_no_chain_loads_no_adapter_and_nothing_large(comman
     assert LARGE & modules == WITHOUT_A_CHAIN[command]
     assert not [name for name in modules if name.startswith("yieldbot.protocols.") and "regist" not in name]
     assert not {"yieldbot.app.graded", "yieldbot.chains.evm.signing.kms"} & modules
+    assert command in OF_THE_JOURNAL or not {"yieldbot.journal.store", "yieldbot.model.market"} & modules
 
 
 def test_the_modules_of_all_commands_load_nothing_large_before_one_runs() -> None:

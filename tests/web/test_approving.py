@@ -17,8 +17,8 @@ from tests.kit.web.planned import needs, person, waiting_plan
 from tests.kit.web.rows import HOSTILE, named_markets
 from tests.kit.web.walk import everybody, full, of_person
 from tests.unit.app.test_overview import SEEN, Quiet
-from yieldbot.app import approvers
-from yieldbot.app.approvers import signed_plans
+from yieldbot.app import approvers, plan_signatures
+from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.web.server import pages
@@ -118,7 +118,7 @@ def test_a_wallet_in_the_browser_signs_what_the_page_shows(chrome: Any, served: 
     needs(context, 1)
     plan, anna = waiting_plan(served), Account.from_key(b"\x07" * 32)
     approvers.add(approvers.person("anna", wallet=str(anna.address)), context)
-    typed = approvers.to_sign(plan.id, context).typed
+    typed = plan_signatures.to_sign(plan.id, context).typed
     signature = "0x" + bytes(anna.sign_message(encode_typed_data(full_message=typed)).signature).hex()
     source = """window.ethereum = {request: async ({method, params}) => {
       if (method === 'eth_requestAccounts') return [%s.toLowerCase()];

@@ -12,7 +12,7 @@ from tests.kit.web.planned import needs, person, waiting_plan
 from tests.kit.web.rows import named_markets
 from tests.kit.web.walk import PAGES, everybody, full
 from tests.unit.app.test_overview import Quiet
-from yieldbot.app.approvers import signed_plans
+from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.web.server import pages
 
 FOCUSED = """const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();

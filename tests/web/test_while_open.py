@@ -14,9 +14,9 @@ from tests.kit.web.browser import messages, serving, until
 from tests.kit.web.planned import needs, person, waiting_plan
 from tests.kit.web.walk import everybody, of_person
 from tests.unit.app.test_overview import Quiet
-from yieldbot.app import approvers
-from yieldbot.app.approvers import signed_plans
+from yieldbot.app import approvers, plan_signatures
 from yieldbot.app.events import LONGEST_SECONDS
+from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.web.server import pages
@@ -61,9 +61,9 @@ def test_a_plan_that_ends_while_it_is_open_says_so_and_its_buttons_go(
 
         chrome.find_element("css selector", "[data-opens=reject]").click()  # what is written stays while it has a use
         chrome.find_element("id", "reason").send_keys("the rate will fall")
-        typed = encode_typed_data(full_message=approvers.to_sign(newer.id, context).typed)
+        typed = encode_typed_data(full_message=plan_signatures.to_sign(newer.id, context).typed)
         signature = "0x" + bytes(BEN.sign_message(typed).signature).hex()
-        approvers.sign(approvers.SignRequest(plan_id=newer.id, name="ben", signature=signature), context)
+        plan_signatures.sign(plan_signatures.SignRequest(plan_id=newer.id, name="ben", signature=signature), context)
         until(chrome, "document.querySelector('.timeline').innerText.includes('Signed by ben')")
         assert chrome.find_element("id", "reason").get_attribute("value") == "the rate will fall"
         with Journal.open(served.service.journal_file) as journal:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from yieldbot.access.caller import normal
 from yieldbot.app import alert_rules, alert_store, notice_memory
+from yieldbot.app.access_notes import note
 from yieldbot.app.alert_documents import AlertDocument, AlertRow, AlertsDocument, RemovedAlertDocument
 from yieldbot.app.alert_names import Known, check_market
 from yieldbot.app.alert_rules import Reading, sees
-from yieldbot.app.api_keys import note
 from yieldbot.errors import ConfigError
 from yieldbot.model.alerts import FRACTIONS, OF_MARKETS, Alert, Kept, Measure
 from yieldbot.model.dataclass import dataclass

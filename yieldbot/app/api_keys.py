@@ -10,11 +10,9 @@ from yieldbot.access.caller import normal
 from yieldbot.access.keys import StoredKey, network, scopes_of
 from yieldbot.access.quotas import DAY, quota_of
 from yieldbot.access.ring import KeyRing
+from yieldbot.app.access_notes import note
 from yieldbot.app.api_key_documents import ApiKey, KeysDocument, NewKeyDocument, RevokedKeysDocument
-from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
-from yieldbot.journal.access_entries import AccessNoted
-from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.spelling import did_you_mean
 
@@ -130,12 +128,6 @@ def seconds_of(text: str, flag: str) -> int:
     if length is None or length > LONGEST_DAYS * 86_400:
         raise ConfigError(f"{flag} {text}: write a length as 12h, 60d or 8w, at most {LONGEST_DAYS} days")
     return length
-
-
-def note(context: Context, what: str, outcome: str, by: str = "terminal", where: str = "") -> None:
-    """Write one audit entry into the journal."""
-    with Journal.open(context.settings.data_dir / JOURNAL, appended=True) as journal:
-        journal.append(AccessNoted(by=by, where=where, what=what, outcome=outcome))
 
 
 def _ring(context: Context) -> KeyRing:

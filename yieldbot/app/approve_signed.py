@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from yieldbot.app import job_reports
-from yieldbot.app.approvers import signed_plans
+from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.app.run import ApproveRequest, RunAnswer, approve
 from yieldbot.app.run_documents import ApproveDocument
 from yieldbot.app.signer_work import close

@@ -20,7 +20,8 @@ from yieldbot.app.history_documents import (
 from yieldbot.app.memory import FOLDER
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
-from yieldbot.execution.persons import read_register, signers_among, to_approve
+from yieldbot.execution.persons import signers_among, to_approve
+from yieldbot.execution.register import read_register
 from yieldbot.history import market_names
 from yieldbot.journal.codec import amount_from_doc
 from yieldbot.journal.entry_codec import encode

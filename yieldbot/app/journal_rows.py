@@ -14,7 +14,7 @@ from yieldbot.app.history import event_of, plan_of, plans_named, signed_by
 from yieldbot.app.requested_runs import RunRow, run_of
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import InvariantError
-from yieldbot.execution.persons import read_register
+from yieldbot.execution.register import read_register
 from yieldbot.journal import looks
 from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.connections import ReadOnly

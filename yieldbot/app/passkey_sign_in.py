@@ -12,7 +12,7 @@ from yieldbot.access.approvers import SIGN_IN, Approver
 from yieldbot.access.caller import Caller, Scope
 from yieldbot.access.usage import place_of
 from yieldbot.errors import YieldbotError
-from yieldbot.execution.persons import read_register
+from yieldbot.execution.register import read_register
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context

@@ -12,7 +12,8 @@ from yieldbot.app.document import Part
 from yieldbot.app.parts import Money
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
-from yieldbot.execution.persons import read_register, to_approve
+from yieldbot.execution.persons import to_approve
+from yieldbot.execution.register import read_register
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import is_market

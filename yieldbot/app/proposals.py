@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from yieldbot.app import alerts, setting_changes
+from yieldbot.app.access_notes import note
 from yieldbot.app.alert_store import alone
-from yieldbot.app.api_keys import note
 from yieldbot.app.proposal_documents import AlertWish, ProposalDocument, ProposalRow, ProposalsDocument, SettingWish
 from yieldbot.errors import ConfigError
 from yieldbot.model.text import one_line

@@ -29,7 +29,8 @@ from yieldbot.app.wiring import JobFilter, Keyless, jobs_of, world_of
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import is_given
-from yieldbot.execution.persons import BySignatures, alone, read_register
+from yieldbot.execution.persons import BySignatures, alone
+from yieldbot.execution.register import read_register
 from yieldbot.execution.slots import needs_addresses
 from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.store import Journal

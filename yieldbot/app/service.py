@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.access.answers import Answers
 from yieldbot.access.database import url_of
 from yieldbot.access.ring import KeyRing
-from yieldbot.app import approvers, collections
+from yieldbot.app import collections, plan_signatures
 from yieldbot.app.admission import AUDIT_SECONDS, Admission, Caller, Scope
 from yieldbot.app.audit_pace import AuditPace
 from yieldbot.app.collections import NOTHING, Collection, visible
@@ -33,7 +33,7 @@ from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.workers import WorkerFailed, Workers
 from yieldbot.errors import YieldbotError
 from yieldbot.execution.halt import halted
-from yieldbot.execution.persons import REGISTER
+from yieldbot.execution.register import REGISTER
 from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
@@ -295,14 +295,14 @@ class Service(StartedWork):
     async def to_sign(self, plan_id: str) -> ToSignDocument:
         """What a person signs to approve a waiting plan, and the persons who have signed it. Raises ConfigError,
         SafetyError."""
-        return await asyncio.to_thread(approvers.to_sign, plan_id, self.context)
+        return await asyncio.to_thread(plan_signatures.to_sign, plan_id, self.context)
 
     async def sign(self, plan_id: str, name: str, signature: str) -> SignedPlanDocument:
         """Add a person's signature; the signer, or ``yieldbot approve --signed``, carries the plan out once enough have
         signed. Raises ConfigError, SafetyError."""
-        approvers.approvable(self.halted())
-        request = approvers.SignRequest(plan_id=plan_id, name=name, signature=signature)
-        found = await asyncio.to_thread(approvers.sign, request, self.context)
+        plan_signatures.approvable(self.halted())
+        request = plan_signatures.SignRequest(plan_id=plan_id, name=name, signature=signature)
+        found = await asyncio.to_thread(plan_signatures.sign, request, self.context)
         if found.enough and self.signer is not None:
             self.signer.soon()
         return found

@@ -13,7 +13,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import check_private
 from yieldbot.execution.lock import only_one
 from yieldbot.execution.passphrases import is_given
-from yieldbot.execution.persons import REGISTER, read_register
+from yieldbot.execution.register import REGISTER, read_register
 from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
 from yieldbot.resources import refuse_if_others_change

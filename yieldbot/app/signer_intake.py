@@ -30,8 +30,9 @@ from yieldbot.app.signer_requests import (
 )
 from yieldbot.errors import SafetyError, YieldbotError
 from yieldbot.execution.halt import halted, refuse_if_halted
-from yieldbot.execution.persons import missing, read_register, to_approve
+from yieldbot.execution.persons import missing, to_approve
 from yieldbot.execution.plan_lines import plan_lines
+from yieldbot.execution.register import read_register
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
 from yieldbot.journal.codec import plan_from_doc, plan_to_doc
 from yieldbot.journal.fold import StoredPlan

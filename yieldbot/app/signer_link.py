@@ -10,7 +10,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.app.approvers import signed_plans
+from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.app.signer_client import SignerAway, ask
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import InvariantError, SafetyError, YieldbotError

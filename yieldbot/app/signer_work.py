@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app import alike, telemetry
-from yieldbot.app.approvers import signed_plans
 from yieldbot.app.context import Context
 from yieldbot.app.cycle import Report
 from yieldbot.app.interrupted import mark_interrupted
 from yieldbot.app.interrupted import settle as settle_account
+from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.app.run import ApproveRequest, approve, cycles
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.chains.open import session

@@ -67,7 +67,7 @@ def register(listed: CommandList) -> None:
     parser.add_argument(
         "--passphrase-file", type=Path, metavar="FILE", help="file whose first line is the keystore's passphrase"
     )
-    parser.set_defaults(command="approver-sign", handler=sign)
+    parser.set_defaults(command="approver-sign", handler=sign_plan)
 
 
 def list_(args: argparse.Namespace, context: Screen) -> int:
@@ -88,21 +88,25 @@ def remove(args: argparse.Namespace, context: Screen) -> int:
 def show(args: argparse.Namespace, context: Screen) -> int:
     import json
 
-    found = use.to_sign(args.plan_id, context)
+    from yieldbot.app.plan_signatures import to_sign
+
+    found = to_sign(args.plan_id, context)
     context.show(found.as_json(), lambda: json.dumps(found.typed, indent=2), lambda: f"challenge {found.challenge}")
     return 0
 
 
-def sign(args: argparse.Namespace, context: Screen) -> int:
+def sign_plan(args: argparse.Namespace, context: Screen) -> int:
+    from yieldbot.app.plan_signatures import SignRequest, sign
+
     given = sys.stdin.read(2**16).strip() if args.signature == "-" else args.signature
-    request = use.SignRequest(
+    request = SignRequest(
         plan_id=args.plan_id,
         name=args.name,
         signature=given,
         keystore=args.keystore,
         passphrase_file=args.passphrase_file,
     )
-    done = use.sign(request, context)
+    done = sign(request, context)
     context.show(done.as_json(), lambda: _words(done))
     return 0
 

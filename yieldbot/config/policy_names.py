@@ -14,7 +14,6 @@ from yieldbot.config.messages import config_error
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import SOLANA, token_key
 from yieldbot.model.ids import market_chain
-from yieldbot.model.market import Market, Snapshot
 from yieldbot.model.names import POOLS, matches, named
 from yieldbot.model.policy import TRY_FIRST, Policy
 from yieldbot.model.settings import ChainSettings, Job
@@ -23,6 +22,7 @@ from yieldbot.protocols import adapters, liquidity, svm_adapters
 
 if TYPE_CHECKING:
     from yieldbot.config.schema import JobTable
+    from yieldbot.model.market import Market, Snapshot
 
 T = TypeVar("T")
 LISTS, TABLES = ("exclude", "by_request", "try_first"), ("haircut_bps", "max_share_markets", "max_share_protocol")

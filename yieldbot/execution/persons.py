@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from yieldbot.access.approvers import Approver, ToApprove, plan_digest, register_of
-from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.access.approvers import Approver, ToApprove, plan_digest
+from yieldbot.errors import SafetyError
 from yieldbot.execution.approvals import Approval, PreApproved, Proposal
 from yieldbot.execution.plan_lines import plan_lines
 from yieldbot.journal.access_entries import ApprovalGiven
@@ -16,10 +15,6 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Policy
-from yieldbot.resources import read_text, refuse_if_others_change, why
-
-REGISTER = "approvers.json"
-"""Name of the register in the data directory."""
 
 
 def to_approve(stored: StoredPlan) -> ToApprove:
@@ -48,19 +43,6 @@ def signers_among(
         if person is not None and given.approver not in found and person.signed(asked, given.signature):
             found[given.approver] = None
     return tuple(found)
-
-
-def read_register(data_dir: Path) -> dict[str, Approver]:
-    """The persons who may approve; empty where there is no register. Raises ConfigError where other users of the
-    machine could change the file, InvariantError where it is damaged."""
-    path = data_dir / REGISTER
-    if not path.exists():
-        return {}
-    refuse_if_others_change(path, "the register of approvers")
-    try:
-        return register_of(read_text(path))
-    except OSError as failure:
-        raise ConfigError(f"{path} cannot be read: {why(failure, path)}") from None
 
 
 def alone(policy: Policy) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import MarketId, market_chain
-from yieldbot.model.market import Market
+
+if TYPE_CHECKING:
+    from yieldbot.model.market import Market
 
 T = TypeVar("T")
 POOLS = "_lp"

@@ -16,7 +16,7 @@ from yieldbot.app.alert_names import Known
 from yieldbot.app.passkey_sign_in import caller
 from yieldbot.app.proposal_documents import AlertWish, ProposalRow
 from yieldbot.assistant.proposing import exit_lines
-from yieldbot.execution.persons import read_register
+from yieldbot.execution.register import read_register
 from yieldbot.web.server import ROUTES
 
 NO_PAGES = frozenset(("/live", "/session", "/plans/{plan_id}/progress"))

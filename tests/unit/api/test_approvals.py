@@ -17,10 +17,10 @@ from tests.kit.api.served import Served
 from tests.kit.journal.store import OWNER, plan
 from tests.unit.app.test_overview import Quiet
 from yieldbot.app import approvers
-from yieldbot.app.approvers import signed_plans
 from yieldbot.app.chat import _plan, _plans
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import PlansDocument
+from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.app.signer_client import SignerAway
 from yieldbot.cli.history import _rendered
 from yieldbot.cli.tables import Printable

@@ -19,10 +19,11 @@ from tests.kit.hostile_server import requests
 from tests.kit.journal.store import signed
 from tests.kit.signer import ANNA, BEN, CHAIN, EVE, USDC, Signer, handed, plan, signature
 from yieldbot.app import signer_work
-from yieldbot.app.approvers import remove, signed_plans
+from yieldbot.app.approvers import remove
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import PlansDocument
 from yieldbot.app.interrupted import mark_interrupted
+from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.app.signer_requests import MOST_ROWS
 from yieldbot.execution.halt import halted
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, TxSettled

@@ -17,8 +17,8 @@ from eth_account.messages import encode_typed_data
 from tests.kit.passkeys import Passkey
 from tests.kit.signer import ANNA, BEN, CHAIN, EVE, Signer, folder, handed, plan, signature
 from tests.unit.app.test_overview import Quiet
-from yieldbot.app import approvers, signer_work
-from yieldbot.app.approvers import SignRequest, signed_plans
+from yieldbot.app import approvers, plan_signatures, signer_work
+from yieldbot.app.plan_signatures import SignRequest, signed_plans
 from yieldbot.app.signer_link import request_of
 from yieldbot.errors import SafetyError, YieldbotError
 from yieldbot.execution.persons import to_approve
@@ -69,7 +69,7 @@ def test_each_kind_reaches_the_signer_and_counts_there(signer: Signer, tmp_path:
     keystore.write_text(json.dumps(Account.encrypt(ANNA.key, secret.read_text(), kdf="pbkdf2", iterations=1000)))
     for file in (secret, keystore):
         file.chmod(0o600)
-    shown = approvers.to_sign(wanted.id, server)
+    shown = plan_signatures.to_sign(wanted.id, server)
     by_wallet = "0x" + bytes(BEN.sign_message(encode_typed_data(full_message=shown.typed)).signature).hex()
     given = (
         SignRequest(plan_id=wanted.id, name="terminal", keystore=keystore, passphrase_file=secret),
@@ -78,7 +78,7 @@ def test_each_kind_reaches_the_signer_and_counts_there(signer: Signer, tmp_path:
     )
     for number, request in enumerate(given):
         assert signer.ask(request_of(server, wanted.id)) == "APPROVALS_MISSING"
-        done = approvers.sign(request, server)
+        done = plan_signatures.sign(request, server)
         assert done.signed_by == KINDS[: number + 1] and done.enough is (number == 2)
     assert signer.ask(request_of(server, wanted.id))["status"] == "queued"
     assert [one.approver for one in signer.journal.approvals(wanted.id)] == list(KINDS)
@@ -158,10 +158,10 @@ def test_a_signature_ends_with_its_plan(signer: Signer, monkeypatch: pytest.Monk
     monkeypatch.setattr(time, "time", lambda: float(wanted.expires_at))
     assert signed_plans(signer.context) == ()
     with pytest.raises(SafetyError, match="EXPIRED"):
-        approvers.to_sign(wanted.id, signer.context)
+        plan_signatures.to_sign(wanted.id, signer.context)
     again = SignRequest(plan_id=wanted.id, name="anna", signature=signature(wanted, ANNA))
     with pytest.raises(SafetyError, match="EXPIRED"):
-        approvers.sign(again, signer.context)
+        plan_signatures.sign(again, signer.context)
     signer_work.close(signer.context)
     assert signer.ask(handed(wanted, anna=ANNA, ben=BEN))["status"] == "expired"
     assert not signer.intake.work_waits()

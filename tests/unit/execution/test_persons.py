@@ -13,7 +13,8 @@ from tests.unit.app.test_overview import Quiet
 from yieldbot.app.move_liquidity import LiquidityRequest, move_liquidity
 from yieldbot.app.run import Consent
 from yieldbot.errors import ConfigError, InvariantError, SafetyError
-from yieldbot.execution.persons import REGISTER, alone, missing, read_register
+from yieldbot.execution.persons import alone, missing
+from yieldbot.execution.register import REGISTER, read_register
 from yieldbot.journal.store import Journal
 
 

@@ -18,7 +18,7 @@ from tests.kit.web.planned import needs, waiting_plan
 from tests.kit.web.rows import HOSTILE, named_markets
 from tests.unit.app.test_overview import SEEN, Quiet
 from yieldbot.app import approvers
-from yieldbot.app.approvers import signed_plans
+from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.decision.decide import decide
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten, TxSent, TxSettled
 from yieldbot.journal.store import Journal

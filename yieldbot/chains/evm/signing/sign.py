@@ -6,14 +6,16 @@ accessList])), https://eips.ethereum.org/EIPS/eip-1559.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from yieldbot.errors import SafetyError
 from yieldbot.execution.file_signer import Openable
-from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.keccak import keccak
 from yieldbot.model.tx import ApprovedTx, SignedTx, UnsignedTx
+
+if TYPE_CHECKING:
+    from yieldbot.journal.journal_entries import TxSigned
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """The order of secp256k1 (SEC 2, 2.4.1, https://www.secg.org/sec2-v2.pdf)."""
