@@ -64,3 +64,10 @@ def test_no_test_takes_the_time_of_its_loading_for_the_present() -> None:
     own = re.compile(r"^[A-Z_]+\b.*= (int\()?time\.time\(\)\)?$", re.M)
     found = [file.name for file in sorted((ROOT / "tests").rglob("*.py")) if own.search(file.read_text())]
     assert found == []
+
+
+def test_amounts_of_documents_are_shown_with_separators() -> None:
+    """``Money.text`` is for programs: people are shown ``Money.shown``."""
+    bare = re.compile(r"\.text\} \{[\w.]*symbol\}")
+    files = [path for room in ("cli", "app", "web", "notify") for path in (ROOT / "yieldbot" / room).rglob("*.py")]
+    assert [str(path.relative_to(ROOT)) for path in files if bare.search(path.read_text())] == []

@@ -28,6 +28,7 @@ from yieldbot.journal.entry_codec import encode
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.families import family_of
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ def _words(kind: str, body: dict[str, Any]) -> str:
             times = f", {body['times']} times" if body["times"] > 1 else ""
             return f"{body['by']}{where}: {body['what']}: {body['outcome']}{times}"
         case _:
-            return f"block {body['block']['height']}" if "block" in body else ""
+            block = body.get("block")
+            return "" if block is None else f"{family_of(block['chain']).height} {int(block['height']):,}"
 
 
 def _leaving(body: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
@@ -20,6 +21,11 @@ class Money(Part):
     symbol: str = Field(description="the token's symbol")
     raw: str = Field(description="base units, as decimal text")
     text: str = Field(description="whole tokens, as decimal text")
+
+    @property
+    def shown(self) -> str:
+        """The amount for people: with separators and its symbol, which `text` is without."""
+        return f"{Decimal(self.text):,f} {self.symbol}"
 
     @classmethod
     def of(cls, amount: Amount) -> Money:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,7 +108,7 @@ def carry_out(request: ExitRequest, context: Screen, person: Person) -> int:
 
 
 def _state(one: StandingExit) -> str:
-    held = f", {one.held.text} {one.held.symbol} still in" if one.held is not None and one.state == "leaving" else ""
+    held = f", {one.held.shown} still in" if one.held is not None and one.state == "leaving" else ""
     state = {"leaving": f"leaving{held}", "empty": "all is out, nothing goes in", "unknown": "not read"}[one.state]
     into = f"; what comes out is swapped into {one.into}" if one.into else ""
     return f"{state}; ordered {when(one.since)} at the {one.by}{into}"
@@ -118,8 +117,7 @@ def _state(one: StandingExit) -> str:
 def _group(reports: Sequence[Report], row: ExitJob, several: bool) -> Any:
     """The cycle stage by stage, then what came out, what is still in and why, and what happens next. several: whether
     only some of the jobs may have something to leave."""
-    amounts = [(f"{Decimal(one.amount.text):,f} {one.amount.symbol}", one.name) for one in row.came_out]
-    lines = [f"OUT: {amount} from {name}, in the wallet" for amount, name in amounts]
+    lines = [f"OUT: {one.amount.shown} from {one.name}, in the wallet" for one in row.came_out]
     if not lines and (row.ordered or row.still_in):
         lines = ["OUT: nothing came out in this run"]
     if not row.still_in and (row.ordered or lines or not several):  # else other jobs' markets, or none

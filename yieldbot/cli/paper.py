@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,25 +73,32 @@ def paper(args: argparse.Namespace, context: Screen) -> int:
     return code
 
 
+def _grouped(number: str) -> str:
+    """A decimal text with separators."""
+    return f"{Decimal(number):,f}"
+
+
 def _shown(one: PaperWallet) -> Group:
-    title = f"Paper wallet {one.name}: {one.wealth} {one.coin} on {one.chain}"
+    title = f"Paper wallet {one.name}: {_grouped(one.wealth)} {one.coin} on {one.chain}"
     if one.began is not None:
         title += f" since {when(one.began)}"
     assert one.ledger is not None  # else it was skipped
     own, unit = one.ledger, one.assets[0]
     made = TextTable(title, "In", ">Amount", ">Expected", "Since")
     for money in own.idle:
-        made.add_row("Wallet", f"{money.text} {money.symbol}", "", "")
+        made.add_row("Wallet", money.shown, "", "")
     for held in own.positions:
         expected = "" if held.expected_apr is None else f"{held.expected_apr:z.2%}"
-        leaving = "" if held.leaving is None else f" ({held.leaving.text} leaving)"
+        leaving = "" if held.leaving is None else f" ({held.leaving.shown} leaving)"
         since = "" if held.since is None else when(held.since)
-        made.add_row(held.name, f"{held.amount.text} {held.amount.symbol}{leaving}", expected, since)
-    costs = f"gas {own.gas:z,.4f}, swaps {own.swapped:z,.4f}, entry fees {own.entered:z,.4f}"
-    rewards = f"rewards {own.rewards:z,.4f} when claimed: {own.sold:z,.4f} for those sold, {own.unsold:z,.4f} kept"
+        made.add_row(held.name, f"{held.amount.shown}{leaving}", expected, since)
+    costs = f"gas {own.gas:z,.4f} {unit}, swaps {own.swapped:z,.4f} {unit}, entry fees {own.entered:z,.4f} {unit}"
+    earned = f"earned {own.earned:z,.4f} {unit} (expected: {own.expected:z,.4f} {unit})"
+    kinds = f"{own.sold:z,.4f} {unit} for those sold, {own.unsold:z,.4f} {unit} kept"
+    rewards = f"rewards {own.rewards:z,.4f} {unit} when claimed: {kinds}"
     lines = [
         *([rewards] if own.rewards else []),
-        f"{own.value:z,.4f} {unit} in all: earned {own.earned:z,.4f} (expected: {own.expected:z,.4f}), {costs}",
+        f"{own.value:z,.4f} {unit} in all: {earned}, {costs}",
         _did(one),
         *(f"{bad.name} could not be read: {bad.reason}" for bad in one.quarantined),
         *one.contradicted,
@@ -120,7 +128,8 @@ def show(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _compared(one: PaperComparison) -> Group:
-    title = f"Paper wallet {one.name}: {one.wealth} {one.coin} on {one.chain}, {when(one.since)} to {when(one.time)}"
+    what = f"{_grouped(one.wealth)} {one.coin} on {one.chain}"
+    title = f"Paper wallet {one.name}: {what}, {when(one.since)} to {when(one.time)}"
     made = TextTable(title, "", *(f">{side.name}" for side in one.sides))
     for words, cell in ROWS:
         made.add_row(words, *(cell(side) for side in one.sides))
