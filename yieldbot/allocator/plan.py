@@ -295,12 +295,15 @@ def _paired(sources: list[_End], targets: list[_End], dust: int, cent: int = 0) 
 
 
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:
-    """The reason of a move in one line: the APY of both after the move, what the expected loss leaves of it, and
-    what keeps the target from taking more."""
+    """The reason of a move in one line: the APY of the target after the move and of the source on what is held there
+    now, what the expected loss leaves of each, and what keeps the target from taking more."""
     h = policy.horizon_seconds
     rates, nets = list[float](), list[float]()
-    for state in (snapshot.of(source), snapshot.of(target)):
-        simple = curve_of(state, policy).apr(float(allocation.targets[state.market.id]), h)
+    for state, amount in (
+        (snapshot.of(source), snapshot.of(source).held),
+        (snapshot.of(target), allocation.targets[target]),
+    ):
+        simple = curve_of(state, policy).apr(float(amount), h)
         simple += snapshot.growth.get(state.market.asset, 0.0)
         rates.append(Apr(simple).compounded(h).value * 100)
         nets.append(Apr(simple - haircut_bps(state, policy) / BPS).compounded(h).value * 100)

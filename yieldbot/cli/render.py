@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
     from yieldbot.app.results import Proposed, Rehearsed, UnreadHolding
 
+MOST_NAMED = 5
+"""Most markets named in an alarm's line where none of our money is at stake; the others are counted."""
+
 
 def money(amount: Amount | None, places: int = 2) -> str:
     """Whole tokens, rounded; a hyphen for None."""
@@ -180,14 +183,19 @@ def unread(found: Sequence[UnreadHolding]) -> list[RenderableType]:
 
 def alarms(snapshot: Snapshot) -> list[RenderableType]:
     """A line for each alarm that stands, with the markets for which it saw the same, in red if it asks to leave one
-    that we are in."""
+    that we are in. Of many markets in which we hold nothing (as after ``exit all``) some are named."""
     alike: dict[tuple[str, str, str, bool], list[str]] = {}
     for state in snapshot.markets:
         for one in state.alarms:
             leaves = one.act is Act.LEAVE and bool(state.held)
             alike.setdefault((one.code, one.act.value, one.saw, leaves), []).append(state.market.name)
+
+    def named(names: list[str], leaves: bool) -> str:
+        few = names if leaves or len(names) <= MOST_NAMED else [*names[:MOST_NAMED], f"{len(names) - MOST_NAMED} more"]
+        return ", ".join(few)
+
     return [
-        Text(f"ALARM {code} ({act}) {', '.join(names)}: {saw}", style="bold red" if leaves else "yellow")
+        Text(f"ALARM {code} ({act}) {named(names, leaves)}: {saw}", style="bold red" if leaves else "yellow")
         for (code, act, saw, leaves), names in alike.items()
     ]
 

@@ -14,6 +14,7 @@ from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import _End, _paired, make_plan
 from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.amounts import Apr
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Status
 from yieldbot.model.plan import Hold, LegKind, Plan
@@ -216,6 +217,15 @@ def test_a_market_whose_risk_is_no_longer_paid_for_is_left() -> None:
     assert still_holds(plan, 0, seen, policy) is None
     gone = still_holds(plan, 0, seen, loose(horizon_days=30.0))
     assert gone is not None and gone.code == "GAIN_GONE"
+
+
+def test_the_rate_that_is_left_is_the_one_that_our_money_earns_there() -> None:
+    """Once our money is out the others share more; that rate is nobody's, and stands in no other table."""
+    left, h = market("left", kinked(50_000, 40_000), held=10_000), loose(horizon_days=30.0).horizon_seconds
+    _, plan = decide(snapshot(0, left, market("best", ConstantCurve(0.2))), loose(horizon_days=30.0))
+    assert isinstance(plan, Plan)
+    ours, without_us = (Apr(left.curve.apr(x, h)).compounded(h).value * 100 for x in (10_000.0, 0.0))
+    assert f"after our deposit, left {ours:.2f} %" in plan.moves[0].reason and without_us > ours + 0.1
 
 
 def test_money_leaves_for_the_wallet_where_no_market_pays_for_its_risk() -> None:
