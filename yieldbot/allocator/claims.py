@@ -57,9 +57,9 @@ def claim_plan(
     """A plan with a leg for each claim that is due; None if none is, or gas is above the ceiling. ``asset``: the job's
     first asset.
 
-    A plan either moves money or claims: claims are planned when nothing else is due. The gain is the claims' value,
-    expressed as the annual rate that would yield it within the horizon, so that it can be compared with a cost as a
-    move's gain is.
+    A plan either moves money or claims: claims are planned when no move is due that brings more. Their gain is the
+    value, expressed as the annual rate that would yield it within the horizon, so that it can be compared with a cost
+    as a move's gain is.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0

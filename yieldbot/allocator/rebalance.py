@@ -40,7 +40,7 @@ def rebalance_plan(
 ) -> Plan | None:
     """A plan with a leg for each pool whose range is to be rebalanced; None if none is, or gas is above the ceiling.
 
-    It is planned when nothing else is due. A pool with a veto other than being out of range (untrusted feeds, say) is
+    It is planned when no move that brings more is due. A pool with another veto than being out of range is
     left alone. The gain is what the new ranges earn more within the horizon, net of swaps, as an annual rate; the cost
     is the gas.
     """

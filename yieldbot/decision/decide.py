@@ -21,6 +21,7 @@ from yieldbot.decision.aside import only_again, without_again
 from yieldbot.decision.gas_learned import with_learnt_gas
 from yieldbot.decision.not_again import not_again
 from yieldbot.decision.orders import proceeds
+from yieldbot.decision.turns import collected_first, goes_first
 from yieldbot.history.holdings import UnreadHolding, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
@@ -133,7 +134,7 @@ def range_rebalances(of: Judged) -> Plan | None:
 
 
 PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, range_rebalances)
-"""Tried in this order when no move of money is due; the first plan found is taken."""
+"""Tried in this order when no move of money is due, or moves bring less; the first plan found is taken."""
 OF_CLAIMS: tuple[Proposer, ...] = (claims, sales)
 """The proposers that ``decide_claims`` uses."""
 NO_CLAIM = "no reward is worth its claim now"
@@ -352,27 +353,19 @@ def _made(given: Inputs, guarded: Guard, later: Later | None = None) -> Decision
     if isinstance(moves, Plan) and (why := not_again(moves, given.records, given.now)) is not None:
         moves = Hold(why, allocation)
     ready = collections(judged)
-    if ready is not None and not_again(ready, given.records, given.now) is None and _first(snapshot, ready, moves):
+    again = ready is not None and not_again(ready, given.records, given.now) is not None
+    if ready is not None and not again and collected_first(snapshot, ready, moves):
         return Decision(assessments, allocation, ready)
+    for ask in PROPOSERS:
+        if (due := ask(judged)) is None or not_again(due, given.records, given.now) is not None:
+            continue
+        if isinstance(moves, Hold) or goes_first(due, moves):
+            return Decision(assessments, allocation, due)
     if isinstance(moves, Plan):
         return Decision(assessments, allocation, moves)
-    for ask in PROPOSERS:
-        if (due := ask(judged)) is not None and not_again(due, given.records, given.now) is None:
-            return Decision(assessments, allocation, due)
     if (message := no_new_money(snapshot, guarded.policy, job.base)) is not None:
         moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {message}")
     return Decision(assessments, allocation, moves)
-
-
-def _first(snapshot: Snapshot, ready: Plan, moves: Plan | Hold) -> bool:
-    """Whether what is ready is collected before the moves are made: unless these put at least as much idle money in. So
-    neither waits for long, whether moves are due in each run or a queue pays a little in each."""
-    if isinstance(moves, Hold):
-        return True
-    idle = {state.market.id for state in snapshot.idle}
-    enters = sum(float(one.amount) * snapshot.price(one.amount.token) for one in moves.moves if one.source in idle)
-    comes = sum(float(leg.amount) * snapshot.price(leg.amount.token) for leg in ready.legs)
-    return comes > enters
 
 
 def _moved(

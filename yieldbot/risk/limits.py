@@ -98,7 +98,7 @@ def guard(
     flows = _flows(fold_transactions(records).values())
     chain = snapshot.block.chain
     closed, bounded, refills = dict[MarketId, str](), dict[MarketId, str](), dict[MarketId, Refill]()
-    next_plan = plan_seconds(policy, records, now) if policy.limit_move is not None else 0
+    next_plan = plan_seconds(policy, records, (chain, snapshot.owner), now) if policy.limit_move is not None else 0
 
     def refill(name: str, token: Token) -> Refill:
         return Refill(_parsed(getattr(policy, name), token), next_plan if name == "limit_move" else DAY_SECONDS)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.policy import Policy
 
 
@@ -29,14 +30,17 @@ class Refill:
         return self.seconds * left / rest_raw
 
 
-def plan_seconds(policy: Policy, records: Sequence[Record], now: int) -> int:
-    """Seconds until the next plan, as far as that can be known: the time since the last plan that left something to
-    later ones was carried out; before there is one, the time for which a plan is valid. now: unix seconds."""
+def plan_seconds(policy: Policy, records: Sequence[Record], account: tuple[ChainId, Address], now: int) -> int:
+    """Seconds until the account's next plan, as far as that can be known: the time since its last plan that left
+    something to later ones was carried out; before there is one, the time for which a plan is valid. now: unix
+    seconds."""
     ended = dict[str, int]()
     for record in reversed(records):
         match record.entry:
             case PlanMarked(plan_id=plan_id, status=PlanStatus.EXECUTED):
                 ended[plan_id] = record.at
-            case PlanWritten(plan=plan) if plan.allocation.later and plan.id in ended:
+            case PlanWritten(plan=plan) if plan.allocation.later and (plan.block.chain, plan.owner) == account:
+                if plan.id not in ended:
+                    continue
                 return max(1, now - ended[plan.id])
     return policy.plan_ttl_seconds

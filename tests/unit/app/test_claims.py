@@ -23,7 +23,7 @@ from yieldbot.model.plan import Hold, LegKind, Plan
 __all__ = ["context"]
 
 EARNED = rewarded("a", reward(claimable=1_000.0), held=10_000)
-SEEN = snapshot(50_000, EARNED, market("b", ConstantCurve(0.08)))
+SEEN = snapshot(500_000, EARNED, market("b", ConstantCurve(0.08)))
 
 
 @pytest.fixture
@@ -39,6 +39,14 @@ def test_only_claims_are_proposed_where_money_should_move_too() -> None:
     nothing = snapshot(50_000, replace(EARNED, rewards=(), held=usdc(10_000)))
     held = decide_claims(nothing, loose(horizon_days=30.0), JOB, NOW).outcome
     assert isinstance(held, Hold) and held.reason == NO_CLAIM
+
+
+def test_a_claim_that_brings_more_than_the_moves_goes_first_and_others_wait() -> None:
+    """It grows, so that it waits for ever in no account, however many moves that has."""
+    few = snapshot(5_000, EARNED, market("b", ConstantCurve(0.08)))
+    for seen, kind in ((few, LegKind.CLAIM), (SEEN, LegKind.DEPOSIT)):
+        made = decide(seen, loose(horizon_days=30.0), JOB, NOW).outcome
+        assert isinstance(made, Plan) and kind in {leg.kind for leg in made.legs}
 
 
 def test_a_claim_waits_for_a_person_and_takes_the_place_of_no_plan_that_waits(
