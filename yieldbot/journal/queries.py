@@ -45,7 +45,8 @@ RECENT_SECONDS = 7 * 86_400
 """For so long plans and transactions of other accounts are among an account's records: limits over time count them, and
 gas is learnt from them."""
 
-
+MOST_OLD_RECORDS = 2000
+"""Most decoded rows, or about so many, that a journal which stays open keeps beside those that count."""
 LOOKED_SECONDS = 45 * 86_400
 """For so long an account's observations are among its records."""
 
@@ -102,7 +103,15 @@ class Queries:
         missing = [seq for seq in numbers if seq not in self._decoded]
         for row in self._kept_rows(relevant, missing):
             self._decoded[row[0]] = self._record(row)
-        return tuple(self._decoded[seq] for seq in numbers)
+        found = tuple(self._decoded[seq] for seq in numbers)
+        if missing and len(self._decoded) > 2 * len(numbers) + MOST_OLD_RECORDS:
+            self._drop_old_records(relevant)
+        return found
+
+    def _drop_old_records(self, relevant: Relevant) -> None:
+        """Forget decoded rows that count no longer, which would grow with the journal in a process that stays."""
+        kept = relevant.numbers(None)
+        self._decoded = {seq: self._decoded[seq] for seq in kept if seq in self._decoded}
 
     def _kept_rows(self, relevant: Relevant, numbers: list[int]) -> Iterator[Row]:
         """Kept rows by their numbers. Raises InvariantError if one is missing or not what it was."""

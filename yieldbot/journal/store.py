@@ -106,6 +106,7 @@ class Journal(Queries):
     def close(self) -> None:
         """Release the file; idempotent."""
         if self._relevant is not None:
+            self._drop_old_records(self._relevant)
             verified.keep_fold(self.path, self._relevant, self._decoded)
             self._relevant = None
         self._way.close()

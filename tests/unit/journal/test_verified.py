@@ -4,15 +4,19 @@ its start, by `history --verify`, at each opening that may lead to a signature, 
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from tests.kit.journal.store import CHAIN, MARKET
 from yieldbot.errors import InvariantError
-from yieldbot.journal import rows, store, verified
+from yieldbot.journal import queries, rows, store, verified
 from yieldbot.journal.access_entries import AccessNoted
+from yieldbot.journal.journal_entries import AlarmRaised
 from yieldbot.journal.store import Journal
+from yieldbot.model.risk import Act
 
 
 def noted(number: int) -> AccessNoted:
@@ -113,3 +117,23 @@ def test_a_changed_past_is_noticed(path: Path, monkeypatch: pytest.MonkeyPatch, 
             monkeypatch.setattr(verified, "_verified", {})
     with pytest.raises(InvariantError, match="row 7 was changed"):
         Journal.open(path, appended=after != "a signing command")
+
+
+@pytest.mark.parametrize("stays_open", [False, True])
+def test_a_process_that_stays_keeps_no_decoded_rows_that_count_no_longer(
+    path: Path, monkeypatch: pytest.MonkeyPatch, stays_open: bool
+) -> None:
+    """Each row of an alarm makes the one before count no longer."""
+    monkeypatch.setattr(queries, "MOST_OLD_RECORDS", 2)
+    raised = AlarmRaised(chain=CHAIN, market_id=MARKET, code="PEG", act=Act.STOP, saw="x", since=1, time=1)
+    journal = Journal.open(path, appended=True)
+    for time in range(8):
+        journal.append(replace(raised, time=time))
+        (newest,) = [one.entry for one in journal.records() if isinstance(one.entry, AlarmRaised)]
+        assert newest == replace(raised, time=time)
+        assert len(journal._decoded) <= 5
+        if not stays_open:
+            journal.close()
+            journal = Journal.open(path, appended=True)
+    journal.close()
+    assert [record.entry for record in verified._folds[path][2].values()] == [newest]
