@@ -105,13 +105,16 @@ def _wallet(request: InitRequest, context: Context, way: str, folder: Path, fami
 
 
 def _write_env(file: Path, name: str, url: str) -> Path:
-    """Set one variable in .env and keep the others; the file is created with mode 0600."""
-    kept = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    """Set one variable in .env and keep the others, and how lines end; the file is created with mode 0600."""
+    text = file.read_bytes().decode() if file.is_file() else ""
+    kept, line_end = text.splitlines(), "\r\n" if "\r\n" in text else "\n"
     lines = [line for line in kept if not re.match(rf"\s*(export\s+)?{re.escape(name)}\s*=", line)]
     part = file.with_name(".env.part")
     part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as out:
-        out.write("\n".join([*lines, f"{name}={url}"]) + "\n")
+    with os.fdopen(
+        os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8", newline=""
+    ) as out:
+        out.write(line_end.join([*lines, f"{name}={url}", ""]))
     part.replace(file)
     return file
 
@@ -120,8 +123,8 @@ def _own_chain(source: Path, folder: Path, name: str) -> Path:
     """Copy the chain's file into chains/ beside yieldbot.toml, with another variable for the RPC URL."""
     own = folder / "chains" / source.name
     own.parent.mkdir(exist_ok=True)
-    text = re.sub(r"(?m)^rpc_env\s*=.*$", f'rpc_env = "{name}"', source.read_text(encoding="utf-8"), count=1)
-    own.write_text(text, encoding="utf-8")
+    line = re.compile(rb"(?m)^rpc_env[ \t]*=[^\r\n]*")
+    own.write_bytes(line.sub(f'rpc_env = "{name}"'.encode(), source.read_bytes(), count=1))
     return own
 
 

@@ -57,12 +57,16 @@ def draft(config: Path, chain: str, pins: Sequence[Pin], environ: Mapping[str, s
     own = config.expanduser().absolute().parent / "chains" / f"{chain}.toml"
     target = source if source.resolve().parent != folder("chains").resolve() or source == own else own
     before = text_of(source)
-    text = before if before.endswith("\n") or not before else before + "\n"
+    line_end = "\r\n" if "\r\n" in before else "\n"
+    text = before if before.endswith("\n") or not before else before + line_end
     wanted = tomllib.loads(text)
     for pin in pins:
         text = _added(text, wanted, pin)
     if tomllib.loads(text) != wanted:
-        raise ConfigError(f"{source}: its tables are written in a way that nothing can be added to: add it by hand")
+        lines = "; ".join(_by_hand(pin) for pin in pins)
+        raise ConfigError(
+            f"{source}: its tables are written in a way that nothing can be added to: add by hand: {lines}"
+        )
     load_chain(target, wanted, environ)
     return Draft(source, target, before, text)
 
@@ -76,7 +80,9 @@ def write(made: Draft) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
-        with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "w", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "w", encoding="utf-8", newline=""
+        ) as file:
             file.write(made.after)
             file.flush()
             os.fsync(file.fileno())
@@ -95,11 +101,11 @@ def _added(text: str, tables: dict[str, Any], pin: Pin) -> str:
     if place is None:
         return _new_table(text, rows, pin)
     lines, row = text.split("\n"), pin.row
-    start, end = _span(lines, place)
+    start, end = _span(lines, place, _by_hand(pin))
     if row.listed_in is not None and row.value.lower() not in [str(one).lower() for one in rows[place][row.listed_in]]:
         lines = _with_value(lines, start, end, row.listed_in, row.value, pin.comment)
         rows[place][row.listed_in].append(row.value)
-        start, end = _span(lines, place)
+        start, end = _span(lines, place, _by_hand(pin))
     if pin.symbol not in rows[place]["assets"]:
         lines = _with_value(lines, start, end, "assets", pin.symbol, "")
         rows[place]["assets"].append(pin.symbol)
@@ -125,14 +131,24 @@ def _new_table(text: str, rows: list[Any], pin: Pin) -> str:
     table["assets"] = [pin.symbol]
     lines += [f"assets = {_toml([pin.symbol])}", ""]
     rows.append(copy.deepcopy(table))
-    return text + "\n".join(lines)
+    return text + ("\r\n" if "\r\n" in text else "\n").join(lines)
 
 
-def _span(lines: Sequence[str], place: int) -> tuple[int, int]:
-    """First line of a [[protocols]] table and the line behind its last one. Raises ConfigError if it is not found."""
+def _by_hand(pin: Pin) -> str:
+    """What a person would add for a market."""
+    row = pin.row
+    where = "" if row.listed_in is None else f"{row.listed_in} = [{_toml(row.value)}], "
+    return f"{where}assets = [{_toml(pin.symbol)}] in the table of {row.protocol}"
+
+
+def _span(lines: Sequence[str], place: int, line: str) -> tuple[int, int]:
+    """First line of a [[protocols]] table and the line behind its last one. Raises ConfigError, with
+    the ``line`` to add, if it is not found."""
     starts = [at for at, line in enumerate(lines) if _HEADER.match(line.strip())]
     if place >= len(starts):
-        raise ConfigError("[[protocols]] tables are written in a way that nothing can be added to: add it by hand")
+        raise ConfigError(
+            f"[[protocols]] tables are written in a way that nothing can be added to: add by hand: {line}"
+        )
     begin = starts[place]
     end = next((at for at in range(begin + 1, len(lines)) if _opens(lines[at])), len(lines))
     return begin, end
@@ -144,32 +160,48 @@ def _opens(line: str) -> bool:
 
 
 def _with_value(lines: Sequence[str], start: int, end: int, key: str, value: str, comment: str) -> list[str]:
-    """The lines with a value added at the end of a key's array."""
+    """The lines with a value added at the end of a key's array; brackets and commas in comments and strings are none of
+    it. The line that is added ends as the others do."""
     head = next((at for at in range(start, end) if re.match(rf"^\s*{re.escape(key)}\s*=\s*\[", lines[at])), None)
-    if head is None:
+    found = None if head is None else _array(lines, head, lines[head].index("[") + 1, end)
+    if head is None or found is None:
         raise ConfigError(
-            f"{key} of a [[protocols]] table is written in a way that nothing can be added to: add it by hand"
+            f"{key} of a [[protocols]] table is written in a way that nothing can be added to: add {_toml(value)} "
+            "to it by hand"
         )
-    changed = list(lines)
-    one = re.match(r"^(.*\[)(.*)(\]\s*(?:#.*)?)$", changed[head])
-    if one is not None:
-        inner = one[2].strip().rstrip(",")
-        changed[head] = f"{one[1]}{inner + ', ' if inner else ''}{_toml(value)}{one[3]}"
+    (last, at), (close, bracket) = found
+    changed, empty = list(lines), lines[last][at] == "["
+    if close == head or lines[close][:bracket].strip():  # the bracket stands behind the last element
+        before = lines[close][:bracket].rstrip().rstrip(",")
+        changed[close] = f"{before}{'' if empty else ', '}{_toml(value)}{lines[close][bracket:]}"
         return changed
-    close = next((at for at in range(head + 1, end) if re.match(r"^\s*\]", changed[at])), None)
-    if close is None:
-        raise ConfigError(
-            f"{key} of a [[protocols]] table is written in a way that nothing can be added to: add it by hand"
-        )
-    last = next((at for at in range(close - 1, head, -1) if re.match(r'^\s*"', changed[at])), None)
-    indent = "  "
-    if last is not None:
-        element = re.match(r'^(\s*)("[^"]*")(\s*)(,?)(.*)$', changed[last])
-        if element is not None:
-            indent = element[1]
-            changed[last] = f"{element[1]}{element[2]},{element[3]}{element[5]}" if not element[4] else changed[last]
-    changed.insert(close, f"{indent}{_toml(value)},{_comment(comment)}")
+    if not empty and lines[last][at] != ",":
+        changed[last] = f"{lines[last][: at + 1]},{lines[last][at + 1 :]}"
+    indent = "  " if last == head else lines[last][: len(lines[last]) - len(lines[last].lstrip())]
+    changed.insert(close, f"{indent}{_toml(value)},{_comment(comment)}{_carriage(lines[head])}")
     return changed
+
+
+def _array(lines: Sequence[str], line: int, column: int, end: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """(line, column) of the last sign inside of an array that begins before ``column``, and of the bracket that closes
+    it; comments and white space are no signs. None if it does not end before line ``end``."""
+    last, depth = (line, column - 1), 1
+    for at in range(line, end):
+        signs = re.finditer(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|#.*|\S', lines[at][column if at == line else 0 :])
+        shift = column if at == line else 0
+        for sign in signs:
+            if sign[0].startswith("#"):
+                break
+            depth += {"[": 1, "]": -1}.get(sign[0], 0)
+            if not depth:
+                return last, (at, shift + sign.start())
+            last = (at, shift + sign.end() - 1)
+    return None
+
+
+def _carriage(line: str) -> str:
+    """What a line has before its line feed: files of Windows have a carriage return there."""
+    return "\r" if line.endswith("\r") else ""
 
 
 def _comment(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from yieldbot.app.init import _write_env
 from yieldbot.config.pinning import Draft, Pin, draft, write
 from yieldbot.errors import ConfigError
 from yieldbot.model.discovery import PinnedRow
@@ -68,6 +69,29 @@ def test_a_list_on_one_line_and_one_without_a_last_comma(tmp_path: Path) -> None
     assert f'    "{NEW[:-1]}c", # no comma\n    "{NEW}",\n]' in made.after
     empty = "\n".join([*lines[:start], "markets = []", *lines[end + 1 :]])
     assert f'markets = ["{NEW}"]' in added(empty, Pin(blue(), "USDC", ""), tmp_path=tmp_path).after
+    first = NEW[:-1]
+    odd = ["markets = [ # ours ]", f'  "{first}c", # [old] ],', f"  '{first}d' # ] no comma", "  # ], the end", "]"]
+    made = added("\n".join([*lines[:start], *odd, *lines[end + 1 :]]), Pin(blue(), "USDC", ""), tmp_path=tmp_path)
+    assert f"  '{first}d', # ] no comma\n  # ], the end\n  \"{NEW}\",\n]" in made.after, "comments hold no brackets"
+    odd = ["markets = [", f'  "{first}c",', f'  "{first}d", ] # ]']
+    made = added("\n".join([*lines[:start], *odd, *lines[end + 1 :]]), Pin(blue(), "USDC", ""), tmp_path=tmp_path)
+    assert f'  "{first}d", "{NEW}"] # ]' in made.after
+
+
+def test_a_file_of_windows_keeps_its_line_ends(tmp_path: Path) -> None:
+    config = home(tmp_path, "")
+    (tmp_path / "chains" / "base.toml").write_bytes(shipped().replace("\n", "\r\n").encode())
+    drip = PinnedRow(
+        protocol="erc4626", name="Drip", same={"flavour": "generic"}, listed_in="vaults", value=VAULT, own_table=True
+    )
+    made = draft(config, "base", [Pin(blue(), "USDC", "x"), Pin(drip, "USDC", "")], {})
+    write(made)
+    written = made.target.read_bytes()
+    assert written.count(b"\n") == written.count(b"\r\n") == shipped().count("\n") + 10
+    env = tmp_path / ".env"
+    env.write_bytes(b"A=1\r\nB=2\r\n")
+    _write_env(env, "A", "http://x")
+    assert env.read_bytes() == b"B=2\r\nA=http://x\r\n"
 
 
 def test_a_new_table_where_none_fits_and_one_of_its_own_where_that_is_wanted(tmp_path: Path) -> None:
@@ -112,7 +136,7 @@ def test_a_file_in_a_form_that_cannot_be_added_to_is_refused(tmp_path: Path) -> 
     table += f'markets = ["{NEW[:-1]}c"], assets = ["USDC"]}}]\n'
     head, _, _ = shipped().partition("[native]")
     rest = shipped()[len(head) :].partition("[[protocols]]")[0]
-    with pytest.raises(ConfigError, match="by hand"):
+    with pytest.raises(ConfigError, match="by hand: markets = "):
         added(head + table + rest, Pin(blue(), "USDC", ""), tmp_path=tmp_path)
 
 
