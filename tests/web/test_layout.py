@@ -123,6 +123,8 @@ def test_further_rows_come_while_a_person_scrolls_and_the_page_hears_of_changes(
     )
     markets = served.service.newest("markets")
     served.service._newest["markets"] = replace(markets, unread=("a chain",))
+    chrome.get(signed_in)
+    until(chrome, "document.querySelector('#content').textContent.includes('Only what could be read: 1 not read')")
     chrome.get(f"{signed_in}/markets")
     until(chrome, "document.querySelector('#live').classList.contains('on')")
     chrome.execute_script(

@@ -18,7 +18,7 @@ from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import TransientError
-from yieldbot.history.holdings import recorded_names
+from yieldbot.history.holdings import recorded_holdings, recorded_names
 from yieldbot.model import families
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.dataclass import dataclass
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_PARTS = 40
 """The most log queries that ``positions`` makes of one chain; ``export`` makes as many as it needs."""
+NOT_READ = "not known: it is no longer among the configured markets, and the last run saw money of ours there"
 NO_QUOTES: Quotes = {}
 STRANGE = (EntryKind.IN, EntryKind.OUT, EntryKind.SWAP, EntryKind.OTHER)
 
@@ -115,9 +116,11 @@ def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tupl
         now = quote_now(snapshot.asset_usd)
         if unit != BASE:
             priced, now = in_native(priced, token), per_native(now, token, snapshot)
-        strange = _strange(own, snapshot) | accounting.open(account)
+        booked = list(dict.fromkeys(e.market_id for e in own if e.market_id and _of(job, e)))
+        gone = _gone(accounting.records, account, job, set(booked), snapshot)
+        strange = gone | _strange(own, snapshot) | accounting.open(account)
         rows = []
-        for market_id in dict.fromkeys(e.market_id for e in own if e.market_id and _of(job, e)):
+        for market_id in booked:
             state = snapshot.states.get(market_id)
             held = _as_booked(job, state.held if state else Amount(job.asset, 0))
             if state is None and any(bad.market.id == market_id for bad in snapshot.quarantined):
@@ -125,9 +128,19 @@ def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tupl
             result = strange.get(market_id) or pnl(own, account, market_id, held, now, priced)
             if result is not None:
                 name = state.market.name if state else names.get(market_id, market_id)
-                rows.append(Earned(market_id, name, result, not held, unit))
+                rows.append(Earned(market_id, name, result, not held and market_id not in gone, unit))
         found.append(tuple(rows))
     return found
+
+
+def _gone(
+    records: Sequence[Record], account: Account, job: Job, booked: set[MarketId], snapshot: Snapshot
+) -> dict[MarketId, str]:
+    """Markets with entries that were not read although the last run saw money of ours there: what is in them now is not
+    known."""
+    lost = booked - set(snapshot.states) - {one.market.id for one in snapshot.glanced}
+    held = recorded_holdings(records, *account, job.asset) if lost else {}
+    return {market_id: NOT_READ for market_id in lost if market_id in held}
 
 
 def agreed(held: Sequence[MeasuredPosition], gains: Sequence[Earned]) -> tuple[MeasuredPosition, ...]:

@@ -28,7 +28,18 @@ class AssetTotals(Part):
     """One asset over all jobs, in whole tokens as decimal text unless a field says otherwise."""
 
     asset: str = Field(description="the asset's symbol")
-    wealth: str | None = Field(description="`invested` and `idle` together; null: a wallet could not be read")
+    wealth: str | None = Field(
+        description="`invested` and `idle` together, of what could be read (see `unread_jobs` and `unread`); null: a "
+        "wallet could not be read"
+    )
+    unread_jobs: int = Field(
+        default=0, description="how many jobs with this asset are in no figure, since their chain could not be read"
+    )
+    unread: str | None = Field(
+        default=None,
+        description="what the journal last recorded in markets that could not be read, or that are not configured any "
+        "more; in no other figure; null: there is none",
+    )
     invested: str = Field(description="what withdrawing everything from markets would pay")
     withdrawable: str = Field(description="the part of it that can be withdrawn now")
     idle: str | None = Field(description="in the wallets; null: one could not be read")
@@ -57,18 +68,31 @@ class AssetTotals(Part):
 
 
 def totals(jobs: Sequence[HeldByJob], horizon_seconds: float, policy: Policy) -> tuple[AssetTotals, ...]:
-    """A row for each asset, in the order of the jobs; jobs whose chain could not be served count nowhere."""
+    """A row for each asset, in the order of the jobs; jobs whose chain could not be served are counted apart."""
     served = [one for one in jobs if one.snapshot is not None]
+    lost = [{token.symbol for token in one.job.assets} for one in jobs if one.snapshot is None]
     symbols = dict.fromkeys(one.job.asset.symbol for one in served)
     with localcontext() as context:
         context.prec = 100
         return tuple(
-            _of([one for one in served if one.job.asset.symbol == symbol], horizon_seconds, policy)
+            _of(
+                [one for one in served if one.job.asset.symbol == symbol],
+                horizon_seconds,
+                policy,
+                sum(symbol in each for each in lost),
+            )
             for symbol in symbols
         )
 
 
-def _of(jobs: Sequence[HeldByJob], horizon_seconds: float, policy: Policy) -> AssetTotals:
+def _of(jobs: Sequence[HeldByJob], horizon_seconds: float, policy: Policy, lost: int) -> AssetTotals:
+    """One asset's row. lost: how many of its jobs could not be read at all."""
+    away = {
+        (one.job.chain.chain, one.job.wallet.address, gone.market_id): gone.held.decimal
+        for one in jobs
+        for gone in one.unread
+        if gone.held is not None and gone.held.token.symbol == one.job.asset.symbol
+    }
     held = [row for one in jobs for row in one.positions]
     idle = _idle(jobs)
     invested = sum((row.state.held.decimal for row in held), Decimal(0))
@@ -81,6 +105,8 @@ def _of(jobs: Sequence[HeldByJob], horizon_seconds: float, policy: Policy) -> As
     return AssetTotals(
         asset=jobs[0].job.asset.symbol,
         wealth=None if idle is None else f"{invested + idle:f}",
+        unread_jobs=lost,
+        unread=f"{sum(away.values(), Decimal(0)):f}" if away else None,
         invested=f"{invested:f}",
         withdrawable=f"{sum((row.state.withdrawable.decimal for row in held), Decimal(0)):f}",
         idle=None if idle is None else f"{idle:f}",

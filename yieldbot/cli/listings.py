@@ -191,7 +191,7 @@ def _sum(one: AssetTotals, several: bool, symbol: str) -> list[str]:
     """The cells of an asset's row below its positions."""
     off = None if one.apy_realised is None or one.apy_predicted is None else one.apy_realised - one.apy_predicted
     return [
-        f"All{symbol}",
+        f"All{symbol}{' that was read' if _without(one) else ''}",
         *([""] if several else []),
         f"{float(one.invested):z,.2f}",
         f"{float(one.withdrawable):z,.2f}",
@@ -208,13 +208,23 @@ def _whole(one: AssetTotals) -> str:
     """Wealth, earnings, costs and what is left of them, in one line."""
     parts = []
     if one.wealth is not None:
-        parts.append(f"Wealth: {float(one.wealth):z,.2f} {one.asset}")
+        parts.append(f"Wealth: {float(one.wealth):z,.2f} {one.asset}{_without(one)}")
     if one.net is not None and one.profit is not None and one.gas is not None:
         gained, net = float(one.profit), float(one.net)
         parts.append(f"earned {gained:z,.4f} {one.base}, gas {float(one.gas):z,.4f}, net {net:+z,.4f} {one.base}")
     if one.unknown:
         parts.append(f"what {one.unknown} of these positions earned is not known")
     return "; ".join(parts)
+
+
+def _without(one: AssetTotals) -> str:
+    """What an asset's sums leave out, as a phrase; empty: nothing."""
+    parts = []
+    if one.unread_jobs:
+        parts.append(f"what {counted(one.unread_jobs, 'job')} on chains that could not be read may hold")
+    if one.unread is not None:
+        parts.append(f"{float(one.unread):z,.2f} {one.asset} last recorded in markets that could not be read")
+    return f" (NOT COUNTED: {' and '.join(parts)})" if parts else ""
 
 
 def _on_their_way(jobs: Sequence[tuple[Job, Snapshot]]) -> list[str]:

@@ -11,13 +11,19 @@ from tests.kit.market_builder import BLOCK, CHAIN, USDC, market, snapshot
 from tests.kit.policies import loose
 from tests.unit.risk.test_protections import JOB
 from yieldbot.app.positions import HeldByJob
-from yieldbot.app.profit import Earned
+from yieldbot.app.profit import Accounting, Earned, earned
 from yieldbot.app.totals import totals
+from yieldbot.books.entries import Entry, EntryKind
 from yieldbot.books.pnl import Pnl
-from yieldbot.history.holdings import MeasuredPosition
+from yieldbot.cli.listings import _whole
+from yieldbot.history.holdings import MeasuredPosition, UnreadHolding
+from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed
+from yieldbot.journal.observations import RecordedHolding
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Apy, Token
-from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.ids import Address, ChainId, MarketId
+from yieldbot.model.tx import Delta
 
 DAY = 86_400
 ETHER = Token(CHAIN, Address("0x0000000000000000000000000000000000000000"), "ETH", 18)
@@ -79,4 +85,28 @@ def test_an_asset_of_several_chains_and_wallets_is_one_row_and_no_wallet_counts_
     elsewhere = replace(one, job=replace(JOB, chain=replace(JOB.chain, chain=there)))
     (found,) = totals([one, one, elsewhere, HeldByJob(job=JOB, skipped="no node")], 30.0 * DAY, loose())
     assert found.idle is not None and float(found.idle) == 1_000, "two accounts, one of which two jobs use"
+    assert found.unread_jobs == 1 and found.unread is None
+    assert "10,000.00 USDC (NOT COUNTED: what 1 job on chains that could not be read may hold)" in _whole(found)
+    lost = UnreadHolding(MarketId("b"), "b", "gone", Amount(USDC, 2_000 * USDC.one))
+    (found,) = totals([replace(one, unread=(lost,)), replace(one, unread=(lost,))], 30.0 * DAY, loose())
+    assert found.unread == "2000.000000" and "2,000.00 USDC last recorded in markets that could not be read" in _whole(found)
     assert totals([HeldByJob(job=JOB, skipped="no node")], 30.0 * DAY, loose()) == ()
+
+
+@pytest.mark.parametrize("seen", [5_000, 0])
+def test_a_market_that_is_no_longer_read_is_left_only_if_the_last_run_saw_nothing_there(seen: int) -> None:
+    account, gone = (CHAIN, JOB.wallet.address), MarketId("gone")
+    went_in = Entry(
+        account=account,
+        kind=EntryKind.DEPOSIT,
+        at=BLOCK.timestamp - DAY,
+        height=1,
+        market_id=gone,
+        asset=USDC,
+        changes=(Delta(USDC, -5_000),),
+    )
+    row = RecordedHolding(held_raw=seen, apr=0.04, horizon_seconds=1.0, name="Gone")
+    looked = Observed(CHAIN, JOB.wallet.address, BLOCK, asset=USDC.address, holdings={gone: row})
+    accounting = Accounting((Record(1, BLOCK.timestamp, looked),), {account: (went_in,)}, {})
+    ((found,),) = earned(accounting, [(JOB, snapshot(0))])
+    assert found.left is (not seen) and isinstance(found.found, str if seen else Pnl)
