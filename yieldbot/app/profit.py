@@ -117,7 +117,7 @@ def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tupl
         if unit != BASE:
             priced, now = in_native(priced, token), per_native(now, token, snapshot)
         booked = list(dict.fromkeys(e.market_id for e in own if e.market_id and _of(job, e)))
-        gone = _gone(accounting.records, account, job, set(booked), snapshot)
+        gone = _gone(accounting.books.looks, account, job, set(booked), snapshot)
         strange = gone | _strange(own, snapshot) | accounting.open(account)
         rows = []
         for market_id in booked:
@@ -134,12 +134,12 @@ def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tupl
 
 
 def _gone(
-    records: Sequence[Record], account: Account, job: Job, booked: set[MarketId], snapshot: Snapshot
+    looks: Sequence[Record], account: Account, job: Job, booked: set[MarketId], snapshot: Snapshot
 ) -> dict[MarketId, str]:
     """Markets with entries that were not read although the last run saw money of ours there: what is in them now is not
     known."""
     lost = booked - set(snapshot.states) - {one.market.id for one in snapshot.glanced}
-    held = recorded_holdings(records, *account, job.asset) if lost else {}
+    held = recorded_holdings(looks, *account, job.asset) if lost else {}
     return {market_id: NOT_READ for market_id in lost if market_id in held}
 
 

@@ -14,6 +14,7 @@ from yieldbot.app.positions import HeldByJob
 from yieldbot.app.profit import Accounting, Earned, earned
 from yieldbot.app.totals import totals
 from yieldbot.books.entries import Entry, EntryKind
+from yieldbot.books.kept import KeptBooks
 from yieldbot.books.pnl import Pnl
 from yieldbot.cli.listings import _whole
 from yieldbot.history.holdings import MeasuredPosition, UnreadHolding
@@ -89,7 +90,9 @@ def test_an_asset_of_several_chains_and_wallets_is_one_row_and_no_wallet_counts_
     assert "10,000.00 USDC (NOT COUNTED: what 1 job on chains that could not be read may hold)" in _whole(found)
     lost = UnreadHolding(MarketId("b"), "b", "gone", Amount(USDC, 2_000 * USDC.one))
     (found,) = totals([replace(one, unread=(lost,)), replace(one, unread=(lost,))], 30.0 * DAY, loose())
-    assert found.unread == "2000.000000" and "2,000.00 USDC last recorded in markets that could not be read" in _whole(found)
+    assert found.unread == "2000.000000" and "2,000.00 USDC last recorded in markets that could not be read" in _whole(
+        found
+    )
     assert totals([HeldByJob(job=JOB, skipped="no node")], 30.0 * DAY, loose()) == ()
 
 
@@ -107,6 +110,7 @@ def test_a_market_that_is_no_longer_read_is_left_only_if_the_last_run_saw_nothin
     )
     row = RecordedHolding(held_raw=seen, apr=0.04, horizon_seconds=1.0, name="Gone")
     looked = Observed(CHAIN, JOB.wallet.address, BLOCK, asset=USDC.address, holdings={gone: row})
-    accounting = Accounting((Record(1, BLOCK.timestamp, looked),), {account: (went_in,)}, {})
+    books = KeptBooks(placed=((PLACE, went_in),), looks=(Record(1, BLOCK.timestamp, looked),))
+    accounting = Accounting(books, {})
     ((found,),) = earned(accounting, [(JOB, snapshot(0))])
     assert found.left is (not seen) and isinstance(found.found, str if seen else Pnl)
