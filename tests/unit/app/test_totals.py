@@ -110,7 +110,7 @@ def test_a_market_that_is_no_longer_read_is_left_only_if_the_last_run_saw_nothin
     )
     row = RecordedHolding(held_raw=seen, apr=0.04, horizon_seconds=1.0, name="Gone")
     looked = Observed(CHAIN, JOB.wallet.address, BLOCK, asset=USDC.address, holdings={gone: row})
-    books = KeptBooks(placed=((PLACE, went_in),), looks=(Record(1, BLOCK.timestamp, looked),))
+    books = KeptBooks(placed=(((BLOCK.timestamp - DAY, 1, 1), went_in),), looks=(Record(1, BLOCK.timestamp, looked),))
     accounting = Accounting(books, {})
     ((found,),) = earned(accounting, [(JOB, snapshot(0))])
     assert found.left is (not seen) and isinstance(found.found, str if seen else Pnl)
