@@ -53,6 +53,8 @@ def test_a_month_on_solana_to_the_unit(sandbox: SvmSandbox) -> None:
     say(sandbox, "run", "--approve", "auto")
     sandbox.warp(30)
     (job,) = say(sandbox, "--json", "positions").document["jobs"]
+    shown = say(sandbox, "positions").out
+    assert "USD; rent, which comes back when an account is closed, is no cost here" in " ".join(shown.split())
     for position in job["positions"]:
         held, put_in, earned = (int(told["raw"]) for told in (position["held"], *pnl_of(position)))
         assert earned == held - put_in > 0 and position["pnl"]["total"] is not None

@@ -183,7 +183,8 @@ def positions(
         for one in row.state.alarms
     ]
     lines += [*_on_their_way(jobs), *_rewards(jobs, policy)]
-    whole = [Text(line, style="bold") for one in totals if (line := _whole(one))]
+    rent = any(job.chain.family.holds_rent for job, _ in jobs)
+    whole = [Text(line, style="bold") for one in totals if (line := _whole(one, rent))]
     return Group(made, Text(_in_wallets(jobs)), *whole, *(Text(line) for line in lines))
 
 
@@ -204,14 +205,16 @@ def _sum(one: AssetTotals, several: bool, symbol: str) -> list[str]:
     ]
 
 
-def _whole(one: AssetTotals) -> str:
-    """Wealth, earnings, costs and what is left of them, in one line."""
+def _whole(one: AssetTotals, rent: bool) -> str:
+    """Wealth, earnings, costs and what is left of them, in one line. rent: whether some of our accounts hold rent."""
     parts = []
     if one.wealth is not None:
         parts.append(f"Wealth: {float(one.wealth):z,.2f} {one.asset}{_without(one)}")
     if one.net is not None and one.profit is not None and one.gas is not None:
         gained, net = float(one.profit), float(one.net)
         parts.append(f"earned {gained:z,.4f} {one.base}, gas {float(one.gas):z,.4f}, net {net:+z,.4f} {one.base}")
+        if rent:
+            parts.append("rent, which comes back when an account is closed, is no cost here")
     if one.unknown:
         parts.append(f"what {one.unknown} of these positions earned is not known")
     return "; ".join(parts)

@@ -35,6 +35,8 @@ class Family:
     """Unit of computation: ``gas`` or ``compute units``."""
     paid: str
     """Name of a plan's on-chain cost: ``gas`` or ``fees and rent``."""
+    holds_rent: bool
+    """Whether an account that is opened holds rent, which comes back when it is closed."""
     native: Address
     """Address that stands for the native token."""
     native_decimals: int
@@ -94,6 +96,7 @@ EVM = Family(
     height="block",
     gas="gas",
     paid="gas",
+    holds_rent=False,
     native=EVM_NATIVE,
     native_decimals=18,
     nobody=Address("0x8Cc3dc171DeCf9F74C4Ae2eC4701732AdFc69c5c"),
@@ -117,6 +120,7 @@ SOLANA = Family(
     height="slot",
     gas="compute units",
     paid="fees and rent",
+    holds_rent=True,
     native=SVM_NATIVE,
     native_decimals=9,
     nobody=Address("AUVJEBgsprpaEBboRBZyKWoQWoTs85V4ZsKeKhyVLRQh"),
