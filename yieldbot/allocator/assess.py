@@ -22,9 +22,10 @@ def assess(
     holding in base units of its asset, and vetoes. A vetoed market gets no new money; money that is there may leave.
 
     max_exposure is the policy's fraction of our wealth (or of ``wealth``, a what-if). With ``min_liquidity_multiple`` m
-    it is at most 1/m of the cash that the market had before our deposit; our own deposit does not count as cash of an
-    opaque vault, and unknown cash counts as 0. base: the unit that several assets are held for. An asset whose price
-    cannot be trusted, or that is depegged, gets no new money.
+    it is at most 1/m of the cash that the market had before our deposit, what our other wallets hold there or would put
+    in before us included; our own deposit does not count as cash of an opaque vault, and unknown cash counts as 0.
+    base: the unit that several assets are held for. An asset whose price cannot be trusted, or that is depegged, gets
+    no new money.
     """
     wealths = wealths_of(snapshot, wealth)
     reasons = {token: price_veto(snapshot, token, policy, base) for token in wealths}
@@ -104,13 +105,15 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
         return Assessment(market.id, 0.0, None, ())
     share = of_table(policy.max_share_markets, market, policy.max_share_market)
     by_share = limit_raw = int(share * wealth_raw)
+    others_raw = state.others_held + state.others_coming
     if state.opaque and state.exit.cash is not None and policy.min_liquidity_multiple > 0.0:
-        limit_raw = min(limit_raw, int(state.exit.cash.raw / policy.min_liquidity_multiple))
+        limit_raw = min(limit_raw, max(0, int(state.exit.cash.raw / policy.min_liquidity_multiple) - others_raw))
     elif policy.min_liquidity_multiple > 1.0 and not state.opaque:
         # Our own deposit is cash too until somebody borrows it, so m - 1 times our holding must be there in addition:
         # L - held + x >= m x. What we hold already is in L; counted as others' cash it would let the holding creep up.
-        beside_raw = max(0, state.liquidity.raw - state.held.raw)
-        limit_raw = min(limit_raw, int(beside_raw / (policy.min_liquidity_multiple - 1.0)))
+        # So it is with our other wallets, whose exit needs the same cash.
+        beside_raw = max(0, state.liquidity.raw - state.held.raw - state.others_held)
+        limit_raw = min(limit_raw, max(0, int(beside_raw / (policy.min_liquidity_multiple - 1.0)) - others_raw))
     all_vetoes = (*vetoes, *_vetoes(state, policy))
     bound = SHARE_BOUND if limit_raw == by_share else "policy.min_liquidity_multiple"
     return Assessment(market.id, haircut_bps(state, policy), Amount(market.asset, limit_raw), all_vetoes, bound)

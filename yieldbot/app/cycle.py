@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,10 @@ from yieldbot.app import alarms, telemetry
 from yieldbot.app.graded import risks_of
 from yieldbot.app.interrupted import settle
 from yieldbot.app.judged import judged
-from yieldbot.app.left_out import failing, not_all, of_its_market, stuck
+from yieldbot.app.left_out import failing, is_trial, not_all, of_its_market, stuck
 from yieldbot.app.looks import refresh
 from yieldbot.app.memory import FOLDER, keep
+from yieldbot.app.other_wallets import job_of, turns_of
 from yieldbot.app.reading import read_enough
 from yieldbot.app.step_times import rehearsing
 from yieldbot.app.unsettled import none_open, stopped
@@ -31,8 +33,9 @@ from yieldbot.decision.aside import set_aside, without_pools
 from yieldbot.decision.decide import Decision, decide, decide_exits
 from yieldbot.decision.holds import still_holds
 from yieldbot.decision.orders import only, with_orders
+from yieldbot.decision.pending import with_others
 from yieldbot.decision.why_held import explained
-from yieldbot.errors import ConfigError, InvariantError, TransientError
+from yieldbot.errors import InvariantError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.rehearsed import Rehearsed
 from yieldbot.execution.world import Wiring, records_of
@@ -45,9 +48,10 @@ from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanSta
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
-from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
+from yieldbot.model.pending import ALONE, Beside
+from yieldbot.model.plan import Declined, Hold, Leg, NoWayOut, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.model.settings import Job, SafeOwner, Settings
+from yieldbot.model.settings import Job, SafeOwner
 from yieldbot.model.tx import Confirmed, Outcome
 from yieldbot.risk.limits import loss_of
 
@@ -71,6 +75,8 @@ class Report:
     """The markets on which the plan was decided."""
     unread: tuple[forecast.UnreadHolding, ...] = ()
     """Markets that could not be read, with what the journal last knew of our holding there."""
+    beside: Beside = ALONE
+    """What the decision counted of our other wallets."""
     decision: Decision | None = None
     """The plan or hold, and the assessments behind it."""
     reported: bool = False
@@ -148,16 +154,26 @@ async def _observed(
     if look:
         await refresh(live, job, snapshot, settings.data_dir, world.say, settings.follow)
     known = settings.data_dir, settings.policy, world.say, records
-    return judged(snapshot, *known, lambda entries: alarms.note(world, job, records, entries))
+    found = judged(snapshot, *known, lambda entries: alarms.note(world, job, records, entries))
+    return with_others(found, Beside(held=world.others.held(job)))
 
 
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None, by: Decide) -> Report:
     settled = await settle(world, job, live) if world.settles else none_open(world, job)
     world.say(f"observing {job.chain.name}")
-    policy = world.settings.policy
+    policy, beside = world.settings.policy, ALONE
+
+    async def observed(full: Collection[MarketId]) -> Snapshot:
+        nonlocal beside, by
+        seen = await _observed(world, job, live, full, look=not ordering)
+        if plain:
+            beside = await world.others.before(job, seen)
+            by = partial(decide, beside=beside)
+        return seen
+
+    plain = by is decide and ordering is None
     snapshot = await read_enough(
-        lambda full: _observed(world, job, live, full, look=not ordering),
-        lambda seen: decide(seen, policy, job, world.now(), records=records_of(world, job)),
+        observed, lambda seen: decide(seen, policy, job, world.now(), records=records_of(world, job), beside=beside)
     )
     for line in unmatched_names(policy, world.settings.jobs, [(job, snapshot)]):
         world.say(line)
@@ -171,14 +187,17 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
         records, by = records_of(world, job), decide_exits
         snapshot = only(with_orders(snapshot, records), wanted)
     decision = by(snapshot, policy, job, world.now(), unread=unread, records=records)
-    report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
+    report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, beside=beside, decision=decision)
     if isinstance(decision.outcome, Hold):
+        world.others.decided(job, snapshot, None)
         _record(world, job, snapshot)
-        if by is not decide:
+        if not plain:
             return report
-        reason = explained(decision, snapshot, policy, job, world.now(), records)
+        reason = explained(decision, with_others(snapshot, beside), policy, job, world.now(), records)
         return replace(report, decision=reason, declined=stopped(world, job, snapshot))
-    if (waits := waits_already(world, job, snapshot, decision.outcome)) is not None:
+    waits = waits_already(world, job, snapshot, decision.outcome)
+    world.others.decided(job, snapshot, waits or decision.outcome)
+    if waits is not None:
         again = replace(report, decision=replace(decision, outcome=waits), reported=reported_before(world, waits))
         if (kept := await _propose(world, live, job, snapshot, waits, again)).rehearsal is not None:
             return kept
@@ -284,7 +303,8 @@ async def approve_queued(world: Wiring, plan_id: str) -> Report:
     """
     plan = recorded.queued_plan(world.journal, plan_id, world.now())
     job = job_of(world.settings, plan)
-    return await _served(world, job, lambda live: _resume(world, job, live, plan))
+    beside = replace(world, others=turns_of(world, [job]))
+    return await _served(beside, job, lambda live: _resume(beside, job, live, plan))
 
 
 async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
@@ -365,15 +385,6 @@ async def _carry_out(
     return replace(report, declined=declined, after=after)
 
 
-def is_trial(plan: Plan, index: int) -> bool:
-    """Whether a leg withdraws what an earlier leg of the same plan deposited as a trial (``policy.try_first``)."""
-    leg = plan.legs[index]
-    before = plan.legs[:index]
-    return leg.kind is LegKind.WITHDRAW and any(
-        one.kind is LegKind.DEPOSIT and one.market_id == leg.market_id for one in before
-    )
-
-
 def _unread(records: Sequence[Record], found: Snapshot, job: Job, policy: Policy) -> tuple[forecast.UnreadHolding, ...]:
     """Markets of the job's assets that the snapshot lacks, with our last known holdings there."""
     parts = [forecast.unread(records, found.of_asset(token), token, policy) for token in job.assets]
@@ -384,12 +395,3 @@ def _record(world: Wiring, job: Job, snapshot: Snapshot, before: Snapshot | None
     """Journal what each position is expected to earn, by asset. before: the snapshot before a plan was carried out."""
     for token in job.assets:
         recorded.record(world.journal, snapshot.of_asset(token), world.settings.policy, token, before)
-
-
-def job_of(settings: Settings, plan: Plan) -> Job:
-    for job in settings.jobs:
-        if (job.wallet.address, job.chain.chain, job.asset) == (plan.owner, plan.block.chain, plan.asset):
-            return job
-    raise ConfigError(
-        f"{settings.source}: no job for wallet {plan.owner} on {plan.block.chain}; the plan cannot be run"
-    )

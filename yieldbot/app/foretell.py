@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from yieldbot.app.memory import FOLDER
@@ -13,9 +14,12 @@ from yieldbot.history.files import spanned_days
 from yieldbot.history.recorded import mean_held, moved_beside
 from yieldbot.history.store import Store
 from yieldbot.journal.fold import Record
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.policy import Policy
 from yieldbot.model.text import one_line
+from yieldbot.model.units import DAY_SECONDS
 
 LEAST_DAYS = 3
 """Calendar days that memory must span before its forecasts are used, so that two days have passed since its first
@@ -50,28 +54,33 @@ def with_forecasts(
     except Exception as failure:  # a fault of memory must not stop a run
         say(f"{folder}: nothing is forecast ({one_line(str(failure), 300)})")
         return snapshot
-    days = seen_days(policy)
-    ours = {token: mean_held(records, snapshot, token, days) for token in snapshot.assets}
-    beside = {token: moved_beside(records, snapshot, token, days) for token in snapshot.assets}
+
+    @cache
+    def money(token: Token, days: float) -> tuple[Mapping[MarketId, float] | None, Mapping[MarketId, float]]:
+        return mean_held(records, snapshot, token, days), moved_beside(records, snapshot, token, days)
+
     states = {}
     for key, state in snapshot.states.items():
-        said, known = here.get(state.market.id), ours.get(state.market.asset)
+        said = here.get(state.market.id)
         if state.market.id in refuted or state.prices is not None:  # what a purchase fixes needs no forecast
             said = None
-        if said is not None and known is not None:
-            said = replace(said, ours=min(float(state.held), known.get(state.market.id, 0.0)))
-        if said is not None and (more := beside.get(state.market.asset, {}).get(state.market.id)):
-            said = replace(said, beside=more)
+        if said is not None:
+            ours, beside = money(state.market.asset, seen_days(policy, snapshot.block.timestamp, said.since))
+            if ours is not None:
+                said = replace(said, ours=min(float(state.held), ours.get(state.market.id, 0.0)))
+            said = replace(said, beside=beside.get(state.market.id, 0.0))
         states[key] = replace(state, forecast=said)
     known_rates = {market: said.mean for market, said in here.items()}
     glanced = tuple(replace(one, outlook=known_rates.get(one.market.id)) for one in snapshot.glanced)
     return replace(snapshot, states=states, glanced=glanced, contradicted=lines)
 
 
-def seen_days(policy: Policy) -> float:
+def seen_days(policy: Policy, now: int, since: int | None) -> float:
     """Days before now in which the rates were paid that a forecast is made from, as if each counted alike: twice the
-    mean age of what an exponential mean weighs (its half-life / ln 2), and no more than decisions look ahead."""
+    mean age of what an exponential mean weighs (its half-life / ln 2), no more than decisions look ahead, and no more
+    than memory knows the market (``since``, unix seconds): what it never saw is in no forecast."""
     kind, _, half_life = policy.forecaster.rpartition("-")
-    if kind not in ("paid", "mean"):
-        return policy.mean_days
-    return min(policy.mean_days, 2.0 * float(half_life.removesuffix("d")) / math.log(2.0))
+    whole = policy.mean_days
+    if kind in ("paid", "mean"):
+        whole = min(whole, 2.0 * float(half_life.removesuffix("d")) / math.log(2.0))
+    return whole if since is None else min(whole, max(0.0, (now - since) / DAY_SECONDS))

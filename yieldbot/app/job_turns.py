@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.app import telemetry
 from yieldbot.app.cycle import run_job
 from yieldbot.app.loop_faults import line_of
+from yieldbot.app.other_wallets import turns_of
 from yieldbot.app.run_log import OF_CODE
 from yieldbot.errors import InvariantError, RunInProgress, TransientError, YieldbotError
 from yieldbot.execution.slots import accounts_at_once
@@ -58,18 +59,26 @@ async def every(
     _faults_in_one_line(deadline.world.say)
     room = asyncio.Semaphore(accounts_at_once())
     several = sum(map(len, groups)) > 1
+    turns = turns_of(deadline.world, [job for jobs in groups for _, job in jobs])
+    ours = replace(deadline.world, others=turns)
 
     async def in_turn(jobs: Sequence[Placed]) -> None:
-        async with room:
-            await each(jobs)
+        try:
+            for index, job in jobs:
+                await turns.may_begin(job)
+                async with room:
+                    turns.begin(job)
+                    await one(index, job)
+                turns.end(job)
+        finally:
+            for _, job in jobs:
+                turns.end(job)
 
-    async def each(jobs: Sequence[Placed]) -> None:
+    async def one(index: int, job: Job) -> None:
         nonlocal broken
-        for index, job in jobs:
-            if broken:
-                return
+        if not broken:
             began = time.monotonic()
-            world = _heard(deadline.world, job) if several else deadline.world
+            world = _heard(ours, job) if several else ours
             try:
                 report = await deadline.within(job, partial(work or run_job, world, job))
             except (YieldbotError, MemoryError) as ended_by:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from yieldbot.execution.rehearsed import Rehearsed
-from yieldbot.model.plan import OF_MARKET, Declined, Leg, LegFails, Plan
+from yieldbot.model.plan import OF_MARKET, Declined, Leg, LegFails, LegKind, Plan
 from yieldbot.model.text import counted
 from yieldbot.model.tx import Reverted
 
@@ -48,3 +48,12 @@ def stuck(result: LegResult) -> str | None:
             return outcome.reason
     declined = result.declined
     return declined.reason if declined is not None and declined.code in ("WOULD_REVERT", "DELTA_NOT_PLANNED") else None
+
+
+def is_trial(plan: Plan, index: int) -> bool:
+    """Whether a leg withdraws what an earlier leg of the same plan deposited as a trial (``policy.try_first``)."""
+    leg = plan.legs[index]
+    before = plan.legs[:index]
+    return leg.kind is LegKind.WITHDRAW and any(
+        one.kind is LegKind.DEPOSIT and one.market_id == leg.market_id for one in before
+    )

@@ -19,12 +19,14 @@ from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
 from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision import decide as decision
+from yieldbot.decision.pending import with_others
 from yieldbot.decision.why_held import explained
 from yieldbot.errors import TransientError
 from yieldbot.execution.slots import accounts_at_once
 from yieldbot.history import holdings, recorded
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import Kind
+from yieldbot.model.pending import ALONE
 from yieldbot.model.text import counted
 from yieldbot.rpc.together import together
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from yieldbot.model.amounts import Amount
     from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Snapshot
+    from yieldbot.model.pending import Beside
     from yieldbot.model.policy import Policy
     from yieldbot.model.settings import Job
 
@@ -132,13 +135,15 @@ def decide(
     wealth: Amount | None = None,
     what_if: WhatIf | None = None,
     unread: Sequence[UnreadHolding] = (),
+    beside: Beside = ALONE,
 ) -> Decision:
-    """The decision on a snapshot now, with the limits over time from the journal's entries."""
+    """The decision on a snapshot now, with the limits over time from the journal's entries. beside: our other wallets'
+    money."""
     policy, now = context.settings.policy, int(time.time())
     chosen = what_if.policy(policy) if what_if else policy
     records = journalled(context, job)
-    found = decision.decide(snapshot, chosen, job, now, wealth, unread, records)
-    return found if wealth is not None else explained(found, snapshot, chosen, job, now, records)
+    found = decision.decide(snapshot, chosen, job, now, wealth, unread, records, beside=beside)
+    return found if wealth is not None else explained(found, with_others(snapshot, beside), chosen, job, now, records)
 
 
 def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[UnreadHolding, ...]]:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from yieldbot.allocator.across import across
 from yieldbot.app import overview
 from yieldbot.app.alarm_documents import MarketAlarm
+from yieldbot.app.other_wallets import Turns, journal_of
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan_documents import ForecastUsed, JobPlan, MarketWayOut, PlanDocument
 from yieldbot.app.plan_parts import AcrossChains, PlansTogether, Quarantined, plan_or_hold
 from yieldbot.app.together import Together, together
 from yieldbot.app.whatif import WhatIf
 from yieldbot.app.wiring import JobFilter
+from yieldbot.decision.pending import with_others
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.plan import Plan
 
@@ -49,6 +51,8 @@ class PlannedJob:
     """Why the chain could not be served; None: it was."""
     unread: tuple[UnreadHolding, ...] = ()
     """Markets that could not be read."""
+    counted: Snapshot | None = None
+    """The snapshot as the decision saw it: with what it counts of other wallets."""
     outcome: Plan | Hold | None = None
     """The plan or hold; None: its chain could not be served."""
 
@@ -80,12 +84,18 @@ def plan(request: PlanRequest, context: Context) -> PlanAnswer:
     unread = overview.unread_of(context, observed)
     rows: list[JobPlan | JobHead] = []
     jobs: list[PlannedJob] = []
+    pairs: list[tuple[Snapshot, Plan]] = []
+    turns = Turns([job for job, _ in observed], context.settings.jobs, *journal_of(context))
     for (job, snapshot), lost in zip(observed, unread, strict=True):
         if isinstance(snapshot, str):
             rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
             jobs.append(PlannedJob(job=job, skipped=snapshot))
             continue
-        found = overview.decide(context, job, snapshot, what_if.amount(job), what_if, lost).outcome
+        beside = turns.beside(job, snapshot)
+        found = overview.decide(context, job, snapshot, what_if.amount(job), what_if, lost, beside).outcome
+        turns.decided(job, snapshot, found if isinstance(found, Plan) else None)
+        seen = with_others(snapshot, beside)
+        pairs += [(seen, found)] if isinstance(found, Plan) else []
         forecasts = ForecastUsed.of(snapshot)
         rows.append(
             JobPlan(
@@ -99,9 +109,8 @@ def plan(request: PlanRequest, context: Context) -> PlanAnswer:
                 alarms=MarketAlarm.every(snapshot),
             )
         )
-        jobs.append(PlannedJob(job=job, snapshot=snapshot, unread=lost, outcome=found))
+        jobs.append(PlannedJob(job=job, snapshot=snapshot, unread=lost, counted=seen, outcome=found))
     between = () if what_if.wealth is not None else _across(jobs, what_if, context)
-    pairs = [(one.snapshot, one.outcome) for one in jobs if one.snapshot and isinstance(one.outcome, Plan)]
     all_in = together(pairs, what_if.policy(context.settings.policy))
     return PlanAnswer(
         document=PlanDocument(

@@ -162,6 +162,7 @@ class Hold(Part):
     action: Literal["hold"] = Field(default="hold", description="what is to be done")
     reason: str = Field(description="why nothing is, in words")
     allocation: Allocation | None = Field(description="the best allocation; null: none was computed")
+    counts: tuple[str, ...] = Field(default=(), description="as of a plan")
 
 
 class Plan(Part):
@@ -181,6 +182,11 @@ class Plan(Part):
         description="of a plan that leaves markets because of danger or an order: what was seen, a line a market; its "
         "gain and grade are 0",
     )
+    counts: tuple[str, ...] = Field(
+        default=(),
+        description="what plans of your other wallets, made before it and not carried out yet, would move, a line a "
+        "market: its figures are those after them",
+    )
 
 
 PlanOrHold = Annotated[Plan | Hold, Field(discriminator="action")]
@@ -190,7 +196,8 @@ PlanOrHold = Annotated[Plan | Hold, Field(discriminator="action")]
 def plan_or_hold(found: model.Plan | model.Hold) -> PlanOrHold:
     """The part for a plan or a hold."""
     if isinstance(found, model.Hold):
-        return Hold(reason=found.reason, allocation=Allocation.of(found.allocation) if found.allocation else None)
+        best = Allocation.of(found.allocation) if found.allocation else None
+        return Hold(reason=found.reason, allocation=best, counts=found.counts)
     return Plan(
         id=found.id,
         expires_at=found.expires_at,
@@ -212,6 +219,7 @@ def plan_or_hold(found: model.Plan | model.Hold) -> PlanOrHold:
         legs=tuple(Leg.of(step) for step in found.legs),
         allocation=Allocation.of(found.allocation),
         why=found.why,
+        counts=found.counts,
     )
 
 
@@ -247,7 +255,7 @@ class AcrossChains(Part):
 
 
 class PlansTogether(Part):
-    """A market into which several wallets' plans put money. Each plan's figures count its own deposit only."""
+    """A market into which several wallets' plans put money. Each plan's figures count the plans before it."""
 
     chain_id: str = Field(description="the chain, as CAIP-2 identifier")
     market_id: str = Field(description="the market's identifier")

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal
 from yieldbot.allocator.across import across
 from yieldbot.app import alike, job_reports, notice_memory, telemetry
 from yieldbot.app.alerts import measure
-from yieldbot.app.cycle import approve_queued, job_of
+from yieldbot.app.cycle import approve_queued
 from yieldbot.app.deadline import Deadline, run_within
 from yieldbot.app.job_turns import by_account, every, record_telemetry
 from yieldbot.app.notice_runs import of_answer
-from yieldbot.app.plan_parts import AcrossChains
+from yieldbot.app.other_wallets import job_of
+from yieldbot.app.plan_parts import AcrossChains, PlansTogether
 from yieldbot.app.run_documents import (
     ApproveDocument,
     DryRunDocument,
@@ -25,6 +26,7 @@ from yieldbot.app.run_documents import (
 from yieldbot.app.run_log import RunLog
 from yieldbot.app.safe_proposals import deliver
 from yieldbot.app.thinking import consent
+from yieldbot.app.together import waiting_together
 from yieldbot.app.wiring import JobFilter, Keyless, jobs_of, world_of
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.cycle import Report
     from yieldbot.app.job_turns import Ended
+    from yieldbot.app.together import Together
     from yieldbot.execution.approvals import Approval, Approver, Proposal
     from yieldbot.execution.world import SignerOf, Wiring
     from yieldbot.model.ids import ChainId
@@ -87,6 +90,8 @@ class RunAnswer:
     """What bridging would gain, for each asset that is held on several chains."""
     chains: dict[ChainId, str]
     """Names of the jobs' chains."""
+    together: tuple[Together, ...] = ()
+    """Markets that pay less once the plans of several wallets that wait are all carried out."""
 
 
 def dry_run(request: DryRunRequest, context: Context, *, settles: bool = True) -> RunAnswer:
@@ -280,12 +285,15 @@ def answer(document: type[RunDocument], context: Context, ended: Sequence[Ended]
     rows = tuple(
         job_reports.failure(*one) if isinstance(one, tuple) else job_reports.report(one, policy) for one in ended
     )
-    between = _across(context, found)
+    between, all_in = _across(context, found), waiting_together(found, policy)
     code = job_reports.worst([row.exit_code for row in rows])
     return RunAnswer(
-        document=document(exit_code=code, jobs=rows, across_chains=AcrossChains.of(between)),
+        document=document(
+            exit_code=code, jobs=rows, across_chains=AcrossChains.of(between), together=PlansTogether.of(all_in)
+        ),
         reports=found,
         across=between,
+        together=all_in,
         chains={one.job.chain.chain: one.job.chain.name for one in found},
     )
 

@@ -20,7 +20,7 @@ from yieldbot.app.parts import (
     RevertedTransaction,
     Transaction,
 )
-from yieldbot.app.plan_parts import AcrossChains, Leg, PlanOrHold, Quarantined
+from yieldbot.app.plan_parts import AcrossChains, Leg, PlanOrHold, PlansTogether, Quarantined
 
 
 class LeftOut(Part):
@@ -204,6 +204,9 @@ class RunDocument(Document):
     jobs: tuple[JobReport | JobFailure, ...] = Field(description="one for each job, in the order of the configuration")
     across_chains: tuple[AcrossChains, ...] = Field(
         description="what bridging would gain, for each asset that jobs on several chains hold"
+    )
+    together: tuple[PlansTogether, ...] = Field(
+        default=(), description="markets that pay less once the plans of several wallets that wait are all carried out"
     )
 
 

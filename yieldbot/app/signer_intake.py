@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from yieldbot import __version__
-from yieldbot.app.cycle import job_of
 from yieldbot.app.halt import HaltRequest, halt
+from yieldbot.app.other_wallets import job_of
 from yieldbot.app.signer_requests import (
     CANNOT_NOW,
     MOST_ROWS,

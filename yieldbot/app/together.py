@@ -1,5 +1,4 @@
-"""What markets would pay once the plans of several wallets are all carried out, each of which counts its own deposit
-only."""
+"""What markets would pay once the plans of several wallets are all carried out. Each of them counts those before it."""
 
 from __future__ import annotations
 
@@ -7,14 +6,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from yieldbot.app.yields import apy_after
+from yieldbot.decision.pending import with_others
 from yieldbot.model.amounts import Amount
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.market import Kind
+from yieldbot.model.plan import Plan
 
 if TYPE_CHECKING:
+    from yieldbot.app.cycle import Report
     from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.plan import Plan
     from yieldbot.model.policy import Policy
 
 LEAST_FALL = 1e-4
@@ -42,7 +43,8 @@ class Together:
 
 
 def together(planned: Iterable[tuple[Snapshot, Plan]], policy: Policy) -> tuple[Together, ...]:
-    """The markets that would pay less after all plans than after each alone, those with the most money first."""
+    """The markets that would pay less after all plans than one of these says, those with the most money first. planned:
+    each plan with the snapshot that it was decided on, what it counts of other wallets included."""
     going: dict[tuple[str, MarketId], list[tuple[Snapshot, Amount, Amount]]] = {}
     for snapshot, plan in planned:
         for market_id, target in plan.allocation.targets.items():
@@ -65,3 +67,20 @@ def together(planned: Iterable[tuple[Snapshot, Plan]], policy: Policy) -> tuple[
             amount = Amount(state.market.asset, raw)
             found.append(Together(chain, market_id, state.market.name, len(entering), amount, alone, paid))
     return tuple(sorted(found, key=lambda one: -float(one.amount)))
+
+
+WAITS = ("QUEUED", "DRY_RUN", "APPROVALS_MISSING")
+"""Codes with which a rehearsed plan ends that can be carried out as it is."""
+
+
+def waiting_together(reports: Iterable[Report], policy: Policy) -> tuple[Together, ...]:
+    """``together`` of the plans that a run leaves to persons; none of those that were carried out or refused."""
+    return together(
+        (
+            (with_others(one.snapshot, one.beside), one.decision.outcome)
+            for one in reports
+            if one.snapshot is not None and one.decision is not None and isinstance(one.decision.outcome, Plan)
+            if one.proposed is not None or (one.declined is not None and one.declined.code in WAITS)
+        ),
+        policy,
+    )

@@ -288,5 +288,5 @@ def _in_one_market(one: Together) -> str:
     what = f"{money(one.amount)} {one.amount.token.symbol} into {one.name}"
     return (
         f"Together: {one.plans} plans put {what}: with all of it in, it would pay {percent(one.together)} APY, "
-        f"not {percent(one.alone)}; each plan above counts its own deposit only."
+        f"not {percent(one.alone)}; each plan counts those before it."
     )

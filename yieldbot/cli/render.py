@@ -122,13 +122,14 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         lines: list[RenderableType] = [Text(f"Hold. {head(job, snapshot)}: {found.reason}", style="bold")]
         if found.allocation:
             lines.append(certificate(found.allocation, symbol, snapshot))
-        return Group(*lines)
+        return Group(*lines, *(Text(f"counts {line}") for line in found.counts))
     legs = counted(len(found.legs), "leg")
     if not found.moves:
         cost, what = f"{found.cost:z,.4f} {symbol} of {_costs(job)}", _without_moves(found)
         return Group(
             Text(f"Plan {found.id}. {head(job, snapshot)}", style="bold"),
             *(Text(f"because {line}") for line in found.why),
+            *(Text(f"counts {line}") for line in found.counts),
             Text(f"{what} for {cost}; {legs}; {valid_until(found.expires_at, snapshot.block.timestamp)}"),
             *([] if found.why else [certificate(found.allocation, symbol, snapshot)]),
         )
@@ -161,6 +162,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         made,
         *(Text(f"swaps {s.given} for {s.gets}, at least {s.least}") for s in found.allocation.swaps),
         *(Text(line) for line in _ways_out(snapshot, found)),
+        *(Text(f"counts {line}") for line in found.counts),
         Text(f"{whole}{legs}; {valid_until(found.expires_at, snapshot.block.timestamp)}"),
         certificate(found.allocation, symbol, snapshot),
     )

@@ -161,12 +161,15 @@ def _show(done: RunAnswer, context: Screen, summary: bool = False, person: Perso
     a person was shown before they answered is not printed again."""
     if summary or context.quiet:
         text = [Text(line) for line in lines(done.document, quiet=context.quiet)]
-        context.show(done.document.as_json(), *(partial(Text.copy, line) for line in text))
+        all_in = [] if context.quiet or not done.together else [lambda: listings.in_one_market(done.together)]
+        context.show(done.document.as_json(), *(partial(Text.copy, line) for line in text), *all_in)
         return done.document.exit_code
     seen = person.seen if person is not None else frozenset[str]()
     parts: list[Any] = [partial(_group, report, seen) for report in done.reports if report.skipped is None]
     lost = [(report.job, report.skipped) for report in done.reports if report.skipped is not None]
     parts += [partial(Group, *skipped(lost))] if lost else []
+    if done.together:
+        parts.append(lambda: listings.in_one_market(done.together))
     if done.across:
         parts.append(lambda: listings.bridging(done.across, done.chains))
     context.show(done.document.as_json(), *parts)
@@ -216,6 +219,8 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
         cost = f"costs {move.cost:z,.4f} {symbol}"
         context.say(f"  {source} -> {target}: {move.amount}; {move.reason}; {cost}, {back}")
     proof, paid = plan.allocation.certificate, chain.family.paid
+    for line in plan.counts:
+        context.say(f"  counts {line}")
     for line in plan.why:
         context.say(f"  {'leave' if plan.takes_out else 'swap'} {line}")
     gain = f"{plan.gain_per_year:z,.2f} {symbol} a year more" if plan.moves else "rewards"

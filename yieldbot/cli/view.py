@@ -211,7 +211,7 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
     policy = what_if.policy(context.settings.policy) if what_if else context.settings.policy
     parts: list[Any] = [what_if.summary] if what_if else []
     made = [one for one in found.jobs if one.snapshot is not None]
-    decided = [(one.job, one.snapshot, one.outcome) for one in made if one.snapshot and one.outcome]
+    decided = [(one.job, one.counted or one.snapshot, one.outcome) for one in made if one.snapshot and one.outcome]
     explained = cache(lambda: iter(why_table.explained(decided, policy)))
     for one in made:
         if one.snapshot is None:

@@ -21,6 +21,7 @@ from yieldbot.decision.aside import only_again, without_again
 from yieldbot.decision.gas_learned import with_learnt_gas
 from yieldbot.decision.not_again import not_again
 from yieldbot.decision.orders import proceeds
+from yieldbot.decision.pending import saying_what_counts, with_others
 from yieldbot.decision.turns import collected_first, goes_first
 from yieldbot.history.holdings import UnreadHolding, unseen_money
 from yieldbot.journal.fold import Record
@@ -29,6 +30,7 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
+from yieldbot.model.pending import ALONE, Beside
 from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
@@ -150,6 +152,7 @@ def decide(
     records: Sequence[Record] = (),
     *,
     swaps: bool = True,
+    beside: Beside = ALONE,
 ) -> Decision:
     """Guard, assess, allocate and plan (``Inputs`` documents the arguments), with the gas of legs taken from our own
     receipts.
@@ -158,7 +161,7 @@ def decide(
     protections only keep new money out. Otherwise the outcome is Hold, whatever the allocation, while some of our money
     cannot be read (limits would be fractions of a wrong wealth) or a protection forbids acting. A withdrawal that
     reverted on the chain is tried again in a plan of its own, when nothing else is due. swaps: whether what came out of
-    exits is swapped if an order says so.
+    exits is swapped if an order says so. beside: our other wallets' money, which all but such exits count.
     """
     snapshot = with_learnt_gas(snapshot, records)
     given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
@@ -167,11 +170,12 @@ def decide(
     may_swap = swaps and wealth is None and not unseen_money(unread)
     if may_swap and (plan := swaps_due(given).plan) is not None and not stop_reason(policy, records, snapshot, now):
         return Decision(assess(snapshot, policy, None, job.base), plan.allocation, plan)
-    found = _limited(replace(given, snapshot=without_again(snapshot)))
-    if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
-        return found
-    again = _limited(replace(given, snapshot=only_again(snapshot)))
-    return again if isinstance(again.outcome, Plan) else found
+    seen = with_others(snapshot, beside)
+    found = _limited(replace(given, snapshot=without_again(seen)))
+    if not isinstance(found.outcome, Plan) and any(state.again for state in snapshot.states.values()):
+        again = _limited(replace(given, snapshot=only_again(seen)))
+        found = again if isinstance(again.outcome, Plan) else found
+    return replace(found, outcome=saying_what_counts(found.outcome, seen, beside))
 
 
 def decide_exits(

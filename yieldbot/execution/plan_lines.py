@@ -21,11 +21,12 @@ LONGEST = 400
 
 def plan_lines(plan: Plan) -> tuple[str, ...]:
     """One line for each leg, in order: what it does, where, and each amount with its token's address and in base units,
-    which no name or number of decimals can misstate. Then lines with the plan's own claims: its gain, its cost and its
-    reason."""
+    which no name or number of decimals can misstate. Then lines with the plan's own claims: its gain, its cost, its
+    reason and what it counts."""
     legs = [f"{number}. {_leg(leg)}" for number, leg in enumerate(plan.legs, start=1)]
     legs.append(f"for a stated gain of {plan.gain_per_year!r} a year and a cost of {plan.cost!r} {_symbol(plan.asset)}")
-    return tuple(one_line(line, LONGEST) for line in (*legs, *(f"because: {why}" for why in plan.why)))
+    reasons = [f"because: {why}" for why in plan.why] + [f"counts: {line}" for line in plan.counts]
+    return tuple(one_line(line, LONGEST) for line in (*legs, *reasons))
 
 
 def _leg(leg: Leg) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approver
@@ -10,6 +10,10 @@ from yieldbot.journal.fold import Record
 from yieldbot.journal.queries import LOOKED_SECONDS
 from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Snapshot
+from yieldbot.model.pending import ALONE, Beside
+from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job, Settings, Wallet
 from yieldbot.model.units import DAY_SECONDS
@@ -24,6 +28,32 @@ class SignerOf(Protocol):
 
 async def no_key(wallet: Wallet) -> None:
     """Opens nothing."""
+
+
+class OtherWallets(Protocol):
+    """Our other wallets, beside the job that is decided on."""
+
+    async def before(self, job: Job, snapshot: Snapshot) -> Beside:
+        """What the job's decision counts of them, once the jobs before it have been decided."""
+
+    def held(self, job: Job) -> Mapping[MarketId, int]:
+        """Base units that they hold in each market, as far as is known."""
+
+    def decided(self, job: Job, snapshot: Snapshot, plan: Plan | None) -> None:
+        """Note what was decided for the job."""
+
+
+class NoOthers:
+    """There are no other wallets, or none counts."""
+
+    async def before(self, job: Job, snapshot: Snapshot) -> Beside:
+        return ALONE
+
+    def held(self, job: Job) -> Mapping[MarketId, int]:
+        return {}
+
+    def decided(self, job: Job, snapshot: Snapshot, plan: Plan | None) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +74,8 @@ class Wiring:
     """Prints a line of progress."""
     settles: bool = True
     """Whether this process settles open transactions; False: the signer does, and until then nothing is planned."""
+    others: OtherWallets = NoOthers()
+    """Our other wallets on the same chains."""
     open_key: Callable[[Wallet], Awaitable[None]] = no_key
     """Called before a plan is rehearsed. It may open the wallet's signer, so that a wrong passphrase ends the job
     (ConfigError) before anything is approved."""

@@ -42,6 +42,11 @@ def rate_forecasts(said: Outlook, row: int, days: float) -> tuple[RateForecast |
     row = row % len(said.series.panel.times)
     nearest = int(np.abs(np.log(np.asarray(HORIZONS)) - np.log(max(days, 1e-9))).argmin())
     sides = said.bias[row, :, nearest]
+    panel = said.series.panel
+    paid = np.isfinite(panel.realised[: row + 1])
+    known = paid | np.isfinite(panel.quoted[: row + 1])
+    rows = np.argmax(known, axis=0)
+    first = panel.times[rows] - np.where(paid[rows, np.arange(len(rows))], panel.step_seconds, 0)
     return tuple(
         RateForecast(
             mean=float(mean[i]),
@@ -50,6 +55,7 @@ def rate_forecasts(said: Outlook, row: int, days: float) -> tuple[RateForecast |
             days=days,
             by=said.name,
             reason=why(said.series, row, i, float(mean[i]), round(days), int(sides[i])),
+            since=int(first[i]),
         )
         if np.isfinite(mean[i]) and np.isfinite(low[i]) and np.isfinite(high[i])
         else None

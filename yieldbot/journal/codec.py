@@ -255,6 +255,7 @@ def plan_to_doc(plan: Plan) -> Doc:
         "expires_at": plan.expires_at,
         "sold": None if plan.sold is None else amount_to_doc(plan.sold),
         "why": list(plan.why),
+        "counts": list(plan.counts),
     }
 
 
@@ -272,13 +273,16 @@ def plan_from_doc(doc: Any) -> Plan:
         grade=part(doc, "grade", int),
         expires_at=part(doc, "expires_at", int),
         sold=None if doc.get("sold") is None else amount_from_doc(part(doc, "sold", Mapping)),  # not in older rows
-        why=_lines(part(doc, "why", list)) if "why" in doc else (),
+        why=_lines(doc, "why"),
+        counts=_lines(doc, "counts"),
     )
 
 
-def _lines(found: list[Any]) -> tuple[str, ...]:
+def _lines(doc: Any, name: str) -> tuple[str, ...]:
+    """The lines of a member; none where an older row lacks it."""
+    found: list[Any] = part(doc, name, list) if name in doc else []
     if not all(isinstance(line, str) for line in found):
-        raise ValueError("'why' holds something that is no text")
+        raise ValueError(f"'{name}' holds something that is no text")
     return tuple(found)
 
 

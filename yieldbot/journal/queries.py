@@ -33,7 +33,7 @@ from yieldbot.journal.looks import read as read_looks
 from yieldbot.journal.relevant import Relevant, account_of
 from yieldbot.journal.rows import COLUMNS, GENESIS, Row
 from yieldbot.journal.run_entries import RunEnded
-from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.json_text import loads
 from yieldbot.model.tx import Expired
 
@@ -182,6 +182,12 @@ class Queries:
         relevant = self.relevant()
         stored = self._folded(fold_plans, self._kept_records(relevant, relevant.plans))
         return tuple(plan for plan in stored.values() if plan.status in NOT_ENDED)
+
+    def last_held(self, chain: ChainId) -> dict[Address, dict[MarketId, int]]:
+        """Base units that each account of a chain held in each market when it was last observed, within half a percent
+        of interest."""
+        found = self.relevant().last_held(chain)
+        return {Address(owner): {MarketId(key): raw for key, raw in held.items()} for owner, held in found.items()}
 
     def places_of_plans(self, ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """(chain, owner) of each of these plans that was written, by its id."""

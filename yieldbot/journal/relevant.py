@@ -160,6 +160,15 @@ class Relevant:
             found.difference_update(*anchor)
         return found
 
+    def last_held(self, chain: str) -> dict[str, dict[str, int]]:
+        """Base units that each account of a chain held in each market when it was last observed."""
+        found: dict[str, dict[str, int]] = {}
+        for name, look in self._state["looks"].items():
+            of_chain, owner, _ = name.split("|")
+            if of_chain == chain and look["seen"] is not None:
+                found.setdefault(owner, {}).update({key: one[0] for key, one in look["seen"]["held"].items()})
+        return found
+
     def short_of(self, seq: int) -> str | None:
         """The beginning of a kept row's hash; None: the row is not kept."""
         return next((kept[seq] for kept in self.kept.values() if seq in kept), None)

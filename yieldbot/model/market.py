@@ -112,6 +112,8 @@ class RateForecast:
     """Whose forecast it is (``policy.forecaster``)."""
     reason: str = ""
     """Why it differs from the quoted rate, in words; empty if it does not."""
+    since: int | None = None
+    """Unix seconds from which on memory knows the market's rates; None: not said."""
     ours: float | None = None
     """How much of our holding (whole tokens) the forecast already counts as being in the market; None: all that we hold
     now. Money that has just arrived is not in the rates that the forecast was made from, and lowers what is paid from
@@ -266,6 +268,10 @@ class MarketState:
     """Alarms that stand now (risk/)."""
     grade: Grade | None = field(default=None, compare=False)
     """The market's safety grade, which is a judgement and not a reading; None: it was not graded."""
+    others_held: int = 0
+    """Base units that our other wallets hold there; their cash must be left too."""
+    others_coming: int = 0
+    """Base units more that plans of theirs would put in before ours (decision/pending.py)."""
     backing: Backing | None = field(default=None, compare=False)
     """What backs its money in the end, by the last look; None: no look has read it."""
 

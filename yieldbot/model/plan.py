@@ -194,6 +194,9 @@ class Plan:
     why: tuple[str, ...] = ()
     """For a plan that leaves markets because of an alarm or an order: what was observed, one line a market. Empty for
     plans that are made for gain."""
+    counts: tuple[str, ...] = ()
+    """What plans of our other wallets, made before it and not carried out yet, would move: it is decided as if they had
+    been, a line a market. Empty if there are none."""
 
     @property
     def takes_out(self) -> bool:
@@ -238,6 +241,7 @@ def plan_id(plan: Plan) -> str:
     content += [repr(float(number)) for number in numbers]
     content += [f"sold {_exactly(plan.sold)}"] if plan.sold is not None else []
     content += [f"why {line}" for line in plan.why]
+    content += [f"counts {line}" for line in plan.counts]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:ID_DIGITS]
 
 
@@ -267,6 +271,8 @@ class Hold:
     """The allocation that was found; None if none was computed."""
     late: bool = False
     """Whether moves were found that pay, but too late for the policy."""
+    counts: tuple[str, ...] = ()
+    """As ``Plan.counts``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tests.kit.risk.protections import JOB, NOW
 from yieldbot.app import cycle
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.results import LegResult
+from yieldbot.execution.world import NoOthers
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import PlanWritten
 from yieldbot.journal.store import Journal
@@ -118,6 +119,7 @@ class WorldDouble:
     lines: list[str] = field(default_factory=list)
     opened: list[Any] = field(default_factory=list)
     settles: bool = True
+    others: Any = field(default_factory=NoOthers)
 
     def now(self) -> int:
         return NOW

@@ -85,10 +85,17 @@ def test_a_forecast_knows_how_much_of_ours_was_there(tmp_path: Path) -> None:
     assert told is not None and told.ours == pytest.approx(350)
     unknown = with_forecasts(view, folder, loose(), pytest.fail).of(SPIKED.market.id).forecast
     assert unknown is not None and unknown.ours is None
+    young = remembered(tmp_path / "young", 4)  # the first of its four readings says what the day before it paid
+    told = with_forecasts(view, young, loose(), pytest.fail, notes).of(SPIKED.market.id).forecast
+    assert told is not None and told.ours == pytest.approx(700 * 3.5 / 4, rel=0.01), (
+        "what it never saw is no part of it"
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "ahead", "days"), [("paid-3d", 7.0, 7.0), ("mean-1d", 30.0, 2.885), ("spike", 30.0, 30.0)]
 )
 def test_a_forecast_has_seen_the_days_that_it_weighs(name: str, ahead: float, days: float) -> None:
-    assert foretell.seen_days(loose(forecaster=name, horizon_days=ahead)) == pytest.approx(days, rel=1e-3)
+    policy = loose(forecaster=name, horizon_days=ahead)
+    assert foretell.seen_days(policy, NOW, None) == pytest.approx(days, rel=1e-3)
+    assert foretell.seen_days(policy, NOW, NOW - 2 * DAY) == 2.0

@@ -132,7 +132,7 @@ def test_a_dry_run_asks_nobody_and_opens_no_key(context: Context, live: SessionD
     done = dry_run(DryRunRequest(), context)
     assert done.document.exit_code == 0 and ("execute", 0) not in live.did and "open the key" not in live.did
     document = done.document.as_json()
-    assert list(document) == ["schema", "exit_code", "jobs", "across_chains"]
+    assert list(document) == ["schema", "exit_code", "jobs", "across_chains", "together"]
     assert document["schema"] == "yieldbot/dry-run/v1" and document["across_chains"] == []
     (job,) = document["jobs"]
     assert job["declined"] == {"code": "DRY_RUN", "reason": "nothing is signed in a dry run"} and job["exit_code"] == 0
