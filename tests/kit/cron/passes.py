@@ -25,6 +25,8 @@ WARM = 60
 MOST_TIME_RATIO = 1.5
 MOST_GROWTH_KB = 40_000
 MOST_FILES = 3
+INTERRUPTED = 130
+"""Exit code of a run that Ctrl-C ended, which ends the passes too: what they add up to is still reported."""
 USUAL = (3000, 1, 2, 2)
 """Passes, the seed, wallets, and chains on which each of them has a job."""
 
@@ -73,6 +75,8 @@ def passed(place: Place, count: int, seed: int) -> tuple[dict[str, Any], list[st
         watch.decided(rows, between)
         seq = rows[-1].seq if rows else seq
         ended = place.run("run", "--approve", "queue", "--quiet")
+        if ended.code == INTERRUPTED:
+            break
         if between.beside is not None:
             watch.counts[f"beside: {between.beside.args[6]}: {between.beside.wait(300)}"] += 1  # type: ignore[index]
         rows = after(place.journal, seq)
@@ -88,7 +92,7 @@ def passed(place: Place, count: int, seed: int) -> tuple[dict[str, Any], list[st
             print(f"{number + 1} passes, {days:.1f} days, {minutes:.1f} min, {used[-1]}", file=sys.stderr, flush=True)
     faults = watch.faults + _growth(used) + _at_the_end(place, happenings.given)
     report = {
-        "passes": count,
+        "passes": len(used),
         "days": round((CLOCK.now() - first) / 86_400, 1),
         "minutes": round((time.monotonic() - began) / 60, 1),
         "plans": len(watch.plans),
