@@ -37,7 +37,7 @@ def test_a_holding_that_cannot_be_read_is_never_silently_left_out(held: tuple[Sa
             plan = ended.document["jobs"][0]["plan"]
             assert plan["action"] == "hold" and "no plan is made from part of the wealth" in plan["reason"]
     shown = yieldbot("positions", cwd=sandbox.directory, environment={"COLUMNS": "200"})
-    assert shown.code == 1 and "NOT READ: Drip Vault" in shown.out
+    assert shown.code == 1 and "NOT READ: Drip Vault" in shown.out and "where main on sandbox held" in shown.out
     check = run("check")
     assert check.code == 1 and any("Drip Vault" in row["what"] and not row["ok"] for row in check.document["checks"])
 

@@ -14,6 +14,7 @@ from yieldbot.app.market_documents import JobMarkets
 from yieldbot.app.markets import ListedMarkets as ListedMarkets
 from yieldbot.app.results import value
 from yieldbot.cli.market_table import Shown, table, to_csv
+from yieldbot.cli.profit_table import wheres
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apr
@@ -31,20 +32,6 @@ if TYPE_CHECKING:
     from yieldbot.app.totals import AssetTotals
 
 
-def _wheres(jobs: Sequence[Job]) -> list[str]:
-    """Labels that tell the jobs of one table apart: the chain, and wallet and asset where they differ."""
-    wallets = len({job.wallet.name for job in jobs}) > len({job.chain.name for job in jobs})
-    assets = len({job.asset.symbol for job in jobs}) > 1
-    return [
-        " ".join(
-            part
-            for part, needed in ((job.chain.name, True), (job.asset.symbol, assets), (job.wallet.name, wallets))
-            if needed
-        )
-        for job in jobs
-    ]
-
-
 def _title(what: str, jobs: Sequence[tuple[Job, Snapshot]], *, timed: bool = False) -> str:
     """A table's title: one job in full, or the chains of several with their blocks."""
     if len(jobs) == 1:
@@ -58,7 +45,7 @@ def _in_wallets(jobs: Sequence[tuple[Job, Snapshot]]) -> str:
     """The line about idle money."""
     several = len(jobs) > 1
     parts = []
-    for where, (job, snapshot) in zip(_wheres([job for job, _ in jobs]), jobs, strict=True):
+    for where, (job, snapshot) in zip(wheres([job for job, _ in jobs]), jobs, strict=True):
         idle = sum((s.held for s in snapshot.idle), Amount(job.asset, 0))
         parts.append(f"{money(idle)} {job.asset.symbol}" + (f" on {where}" if several else ""))
     return f"In the wallet{'s' if several else ''}: " + ", ".join(parts)
@@ -73,8 +60,8 @@ def markets(
     if document.risk_free is not None:
         risk_free = document.risk_free
         note += f" Risk-free: {risk_free.apy * 100:z.3f} %, {risk_free.name} ({when(risk_free.at)})."
-    wheres = _wheres([one.job for one in found])
-    lines: list[RenderableType] = [table(_title("Markets", jobs), document, found, wheres, shown), Text(note)]
+    places = wheres([one.job for one in found])
+    lines: list[RenderableType] = [table(_title("Markets", jobs), document, found, places, shown), Text(note)]
     shown_ids = {one.id for job in document.jobs if isinstance(job, JobMarkets) for one in job.glanced}
     for one in found:
         lines += unread([one])
@@ -127,7 +114,7 @@ def _glanced(one: ListedMarkets, horizon_seconds: float, shown_ids: Collection[s
 
 def markets_csv(found: Sequence[ListedMarkets], document: YieldsDocument, shown: Shown) -> str:
     """The same as CSV."""
-    return to_csv(document, found, _wheres([one.job for one in found]), shown)
+    return to_csv(document, found, wheres([one.job for one in found]), shown)
 
 
 Held = tuple[Job, Snapshot, "Sequence[MeasuredPosition]"]
@@ -155,7 +142,7 @@ def positions(
         ">APY now",
         empty="Nothing is in a market yet: `yieldbot plan` shows what would go where.",
     )
-    for (job, snapshot, held), where in zip(found, _wheres([job for job, _ in jobs]), strict=True):
+    for (job, snapshot, held), where in zip(found, wheres([job for job, _ in jobs]), strict=True):
         names, symbol = names_of(snapshot), job.asset.symbol if mixed else ""
         for row in held:
             state = row.state

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 
+def wheres(jobs: Sequence[Job]) -> list[str]:
+    """Labels that tell the jobs of one table apart: the chain, and wallet and asset where they differ."""
+    wallets = len({(job.chain.name, job.wallet.name) for job in jobs}) > len({job.chain.name for job in jobs})
+    assets = len({job.asset.symbol for job in jobs}) > 1
+    return [
+        " ".join(
+            part
+            for part, needed in ((job.chain.name, True), (job.asset.symbol, assets), (job.wallet.name, wallets))
+            if needed
+        )
+        for job in jobs
+    ]
+
+
 def table(found: Sequence[tuple[Job, Sequence[Earned]]], totals: Sequence[AssetTotals] = ()) -> RenderableType:
     """A row for each market of each job, and the sum of each asset."""
     several = len(found) > 1
@@ -37,9 +51,9 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]], totals: Sequence[AssetT
         ">Gas (not included)",
         f">Gas {unit}",
     )
-    for job, rows in found:
+    for (job, rows), place in zip(found, wheres([job for job, _ in found]), strict=True):
         for row in rows:
-            where = [job.chain.name] if several else []
+            where = [place] if several else []
             name = f"{row.name} (left)" if row.left else row.name
             if isinstance(row.found, str):
                 sheet.add_row(name, *where, *["-"] * 8)

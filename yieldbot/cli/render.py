@@ -173,10 +173,10 @@ def _costs(job: Job) -> str:
     return paid if job.base is None or paid != "gas" else "gas and swaps"
 
 
-def unread(found: Sequence[UnreadHolding]) -> list[RenderableType]:
-    """A line for each market that could not be read, in red where we hold something there."""
+def unread(found: Sequence[UnreadHolding], who: str = "we") -> list[RenderableType]:
+    """A line for each market that could not be read, in red where we hold something there. who: holds it."""
     return [
-        Text(f"NOT READ: {one.name}, where we held {one.held}: {one.reason}", style="bold red")
+        Text(f"NOT READ: {one.name}, where {who} held {one.held}: {one.reason}", style="bold red")
         if one.held
         else Text(f"not read: {one.name}: {one.reason}", style="yellow")
         for one in found

@@ -191,7 +191,7 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
     ]
     parts += _skipped([(one.job, one.skipped) for one in found.jobs if one.skipped is not None])
     for one in found.jobs:
-        parts += _unread(one.unread) if one.skipped is None else []
+        parts += _unread(one.unread, f"{one.job.wallet.name} on {one.job.chain.name}") if one.skipped is None else []
     lost = {one.job.chain.name for one in found.jobs if one.skipped is not None}  # why is said above
     for pool in found.liquidity:
         if pool.view and (pool.view.positions or pool.view.unread):
@@ -242,9 +242,9 @@ def _no_way_out(snapshot: Snapshot) -> list[Any]:
     return [lambda: "\n".join(lines)] if lines else []
 
 
-def _unread(lost: Sequence[UnreadHolding]) -> list[Any]:
-    """Markets that could not be read; nothing where all could."""
-    return [lambda: Group(*render.unread(lost))] if lost else []
+def _unread(lost: Sequence[UnreadHolding], who: str = "we") -> list[Any]:
+    """Markets that could not be read, where ``who`` held money; nothing where all could."""
+    return [lambda: Group(*render.unread(lost, who))] if lost else []
 
 
 def _skipped(rows: Sequence[tuple[Job, str]]) -> list[Any]:

@@ -18,6 +18,7 @@ from yieldbot.app.markets import ListedMarkets, job_markets
 from yieldbot.app.risk_free import risk_free
 from yieldbot.cli.listings import markets as markets_text
 from yieldbot.cli.market_table import COLUMNS, Shown, chosen, table, to_csv
+from yieldbot.cli.profit_table import wheres
 from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.history.reading import MarketKey, Reading
@@ -166,6 +167,13 @@ def test_columns_can_be_chosen(listed: ListedMarkets) -> None:
         chosen("yield")
     with pytest.raises(ConfigError, match="--columns: name one"):
         chosen(" , ")
+
+
+def test_two_wallets_on_two_chains_are_told_apart(a_job: Job) -> None:
+    chains = [a_job.chain, replace(a_job.chain, name="there")]
+    wallets = [a_job.wallet, replace(a_job.wallet, name="other")]
+    jobs = [replace(a_job, chain=chain, wallet=wallet) for chain in chains for wallet in wallets]
+    assert len(set(wheres(jobs))) == len(jobs) and wheres(jobs[:1]) == [a_job.chain.name]
 
 
 def test_rows_say_where_they_are_if_the_list_is_of_several_places(listed: ListedMarkets, a_job: Job) -> None:
