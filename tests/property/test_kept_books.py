@@ -92,6 +92,7 @@ def test_a_journal_cut_anywhere_gives_the_same_figures(tmp_path: Path, monkeypat
                 used["kept"] += used["whole"] == before
                 used["with entries"] += used["whole"] == before and len(from_text(text)[0].placed) > 2
                 assert figures(found) == figures(gathered(journal.records())), seed
+                kept_books.verify(journal)
     assert used["with entries"] > 15 and used["left out"] > 50 and used["whole"] > 5, used
 
 

@@ -98,6 +98,12 @@ class Queries:
         found = [number for number in relevant.numbers(None) if number > seq or number in also]
         return self._kept_records(relevant, found)
 
+    def records_by_account(self) -> Iterator[Iterator[Record]]:
+        """The entries of ``records``, those of one account after those of another; few are in memory at once."""
+        relevant = self.relevant()
+        for kept in relevant.kept.values():
+            yield map(self._record, self._kept_rows(relevant, sorted(kept)))
+
     def _kept_records(self, relevant: Relevant, numbers: list[int]) -> tuple[Record, ...]:
         """Kept rows as records; each is decoded once."""
         missing = [seq for seq in numbers if seq not in self._decoded]
