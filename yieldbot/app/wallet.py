@@ -174,10 +174,15 @@ def address(request: AddressRequest) -> KmsAddressDocument | LedgerAddressDocume
     return LedgerAddressDocument(kind="ledger", address=EthereumApp(ledger()).address(path), path=path)
 
 
-def toml_of(found: WrittenWallet | WalletAddressDocument) -> str:
-    """The wallet's table for yieldbot.toml."""
+def toml_of(found: WrittenWallet | WalletAddressDocument, given: NewPassphrase | None = None) -> str:
+    """The wallet's table for yieldbot.toml. given: where a new keystore's passphrase came from."""
     if isinstance(found, WrittenWallet):
-        return f'[[wallets]]\nname = "{found.name}"\naddress = "{found.address}"\nkeystore = "{found.keystore}"'
+        source = given or NewPassphrase()
+        keys = {"name": found.name, "address": found.address, "keystore": found.keystore}
+        keys |= {"passphrase_file": str(source.file.resolve())} if source.file else {}
+        keys |= {"passphrase_env": source.variable} if source.variable else {}
+        lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()]
+        return "\n".join(["[[wallets]]", *lines])
     lines = ["[[wallets]]", 'name = "main"', f'address = "{found.address}"', f'kind = "{found.kind}"']
     keys = found.model_dump(exclude={"kind", "address", "of_schema"}, exclude_none=True)
     return "\n".join([*lines, *(f"{key} = {json.dumps(value)}" for key, value in keys.items())])

@@ -90,7 +90,7 @@ def new(args: argparse.Namespace, context: Screen) -> int:
     request = use.NewWalletRequest(
         name=args.name, keystore=args.keystore, family=family_named(args.chain), passphrase=passphrase_flags(args)
     )
-    return _written(use.new(request, context), context)
+    return _written(use.new(request, context), request.passphrase, context)
 
 
 def import_(args: argparse.Namespace, context: Screen) -> int:
@@ -104,7 +104,7 @@ def import_(args: argparse.Namespace, context: Screen) -> int:
         path=args.path,
         passphrase=passphrase_flags(args),
     )
-    return _written(use.import_(request, context), context)
+    return _written(use.import_(request, context), request.passphrase, context)
 
 
 def list_(args: argparse.Namespace, context: Screen) -> int:
@@ -125,8 +125,8 @@ def passphrase_flags(args: argparse.Namespace) -> NewPassphrase:
     return NewPassphrase(file=args.passphrase_file, variable=args.passphrase_env)
 
 
-def _written(found: WrittenWallet, context: Screen) -> int:
-    text = f"{found.address}\nencrypted in {found.keystore}; in yieldbot.toml:\n\n{use.toml_of(found)}"
+def _written(found: WrittenWallet, given: NewPassphrase, context: Screen) -> int:
+    text = f"{found.address}\nencrypted in {found.keystore}; in yieldbot.toml:\n\n{use.toml_of(found, given)}"
     context.show(found.as_json(), lambda: text)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,3 +94,15 @@ def test_the_table_of_a_key_in_kms_has_what_is_known_of_it() -> None:
     found = KmsAddressDocument(kind="kms", address=ADDRESS, key_id="alias/bot", region=None, endpoint_url=None)
     said = f'[[wallets]]\nname = "main"\naddress = "{ADDRESS}"\nkind = "kms"\nkey_id = "alias/bot"'
     assert wallet.toml_of(found) == said
+
+
+def test_the_table_of_a_new_wallet_says_where_its_passphrase_came_from(context: Context, tmp_path: Path) -> None:
+    words = tmp_path / "words ü🔑"
+    words.write_text(PASSPHRASE)
+    words.chmod(0o600)
+    given = NewPassphrase(file=words)
+    made = wallet.import_(wallet.ImportWalletRequest(name="a", piped=lambda: KEY, passphrase=given), context)
+    (table,) = tomllib.loads(wallet.toml_of(made, given))["wallets"]
+    assert table["passphrase_file"] == str(words) and table["keystore"] == made.keystore
+    assert "passphrase" not in wallet.toml_of(made)
+    assert 'passphrase_env = "W"' in wallet.toml_of(made, NewPassphrase(variable="W"))
