@@ -55,7 +55,8 @@ def reject(request: RejectRequest, context: Context) -> RejectDocument:
         reason = one_line(request.reason, 500) or (stored.reason if again else "")
         until = int(time.time()) + request.not_again_seconds if request.not_again_seconds else 0
         journal.append(PlanMarked(request.plan_id, PlanStatus.REJECTED, request.by, reason, until, gain))
-    return RejectDocument(plan_id=request.plan_id, not_before=until or None, until_gain=gain or None)
+    reached = 0 < gain <= stored.plan.gain_per_year
+    return RejectDocument(plan_id=request.plan_id, not_before=until or None, until_gain=gain or None, reached=reached)
 
 
 def gain_of(text: str, plan: Plan) -> float:

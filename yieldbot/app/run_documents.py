@@ -236,3 +236,6 @@ class RejectDocument(Document):
         default=None,
         description="the gain from which on they are proposed again, in tokens a year; null: no gain was named",
     )
+    reached: bool = Field(
+        default=False, description="whether the plan gains `until_gain` already, so that the next run may propose them"
+    )

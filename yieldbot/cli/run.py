@@ -136,6 +136,10 @@ def reject(args: argparse.Namespace, context: Screen) -> int:
     ends = [] if done.not_before is None else [when(done.not_before)]
     ends += [] if done.until_gain is None else [f"they gain {done.until_gain:z,.2f} a year"]
     later = f"; the same steps are not proposed again until {' or '.join(ends)}" if ends else ""
+    if done.reached:  # whichever comes first has come
+        later = (
+            "; it gains as much as you named already, so that the next run may propose it again: name more, or --for"
+        )
     later = later or ("; the same steps may be proposed again" if seconds == 0 else "")
     context.show(done.as_json(), lambda: f"plan {done.plan_id} is {done.status}{later}")
     return 0

@@ -186,7 +186,7 @@ def test_a_plan_waits_is_asked_about_once_more_and_is_refused(context: Context, 
     assert ("execute", 0) not in live.did and stored(context) == [PlanStatus.QUEUED]
 
     done = reject(RejectRequest(plan_id=plan_id, reason="not\nnow"), context)
-    nothing = {"not_before": None, "until_gain": None}
+    nothing = {"not_before": None, "until_gain": None, "reached": False}
     assert done.as_json() == {"schema": "yieldbot/reject/v1", "plan_id": plan_id, "status": "rejected", **nothing}
     with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
         (plan,) = journal.plans()
@@ -201,13 +201,13 @@ def test_a_plan_waits_is_asked_about_once_more_and_is_refused(context: Context, 
     seen = live.views[-1]
     gains = held["reason"]
     said = reject(RejectRequest(plan_id=plan_id, until_gain="+50%"), context)
-    assert said.not_before is None and said.until_gain is not None
+    assert said.not_before is None and said.until_gain is not None and not said.reached
     held = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0]["plan"]
     assert f"until it gains {said.until_gain:,.2f} " in held["reason"] and held["reason"] != gains
     reject(RejectRequest(plan_id=plan_id, not_again_seconds=0), context)
     with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
         assert journal.plans()[0].reason == "not now", "the reason stays"
-    reject(RejectRequest(plan_id=plan_id, until_gain=f"{said.until_gain / 1.6}"), context)
+    assert reject(RejectRequest(plan_id=plan_id, until_gain=f"{said.until_gain / 1.6}"), context).reached
     again = run(RunRequest(), context, show=person.show, ask=person.ask).document.as_json()["jobs"][0]
     assert again["declined"]["code"] == "QUEUED" and live.views[-1] is seen, "it gains more than what was named now"
     with pytest.raises(ConfigError, match="no plan nothing in the journal"):
