@@ -42,17 +42,16 @@ def after(file: Path, seq: int) -> list[Row]:
 
 class Repeats:
     """Finds rows that say what the last one of their job says, on the same day, though nothing else of the account
-    happened in between, nor right behind them. One such row is allowed: what was only counted is written before what
-    differs from the last row."""
+    happened in between, nor right behind them. What was only counted is written before the row that differs from the
+    last one, in the same pass: such rows are passed over."""
 
     def __init__(self) -> None:
         self._last: dict[str, Row] = {}
-        self._again: dict[str, bool] = {}
-        """Whether the last row of a job repeated the one before."""
         self._events: dict[tuple[str, str], int] = {}
         """The number of each account's newest row that tells of something."""
 
     def among(self, rows: Sequence[Row]) -> Iterator[str]:
+        """rows: those of one pass."""
         for at, row in enumerate(rows):
             job, said = _said(row)
             if job is None or said is None:
@@ -60,11 +59,10 @@ class Repeats:
                 if job is not None:
                     self._last.pop(job, None)
                 continue
+            if any(_said(later)[0] == job for later in rows[at + 1 :]):
+                continue
             before, self._last[job] = self._last.get(job), row
-            again = self._again.get(job, False)
-            same = before is not None and _day(row) == _day(before) and _same(_said(before)[1], said)
-            self._again[job] = same
-            if before is None or not same or not again:
+            if before is None or _day(row) != _day(before) or not _same(_said(before)[1], said):
                 continue
             behind = any(one.account == row.account and not _same(_said(one)[1], said) for one in rows[at + 1 :])
             if not behind and self._events.get(row.account, 0) < before.seq:
