@@ -198,7 +198,9 @@ class Watch:
             refusal = now // DAY_SECONDS, re.sub(r"[0-9][0-9.,:]*", "0", re.sub(r"\b[0-9a-f]{16}\b", "", why))
             self._refusals[key] = refusal
             done = job.settled or job.transactions or job.stuck or job.still_in or job.quarantined
-            if refusal == before and not done:
+            move = job.plan is not None and job.plan.action == "move"
+            leaves = move and all(leg.kind == "withdraw" for leg in job.plan.legs)  # is named in each pass
+            if refusal == before and not done and not leaves:
                 self.counts["a refusal or a chain that is down, named today already"] += 1
                 return None
             return why if job.skipped is None else "skipped"
