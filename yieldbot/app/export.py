@@ -184,7 +184,8 @@ class _Noticed:
         if row.value is None and row.what is not RowKind.SHARES:
             self._bare += 1
             self._bare_symbols.add(row.token.symbol)
-        if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None:
+        gone = row.what in GAINS and (row.raw or 0) < 0
+        if (gone or row.what is RowKind.OPENING) and row.cost is None:
             self._costless[row.entry.account, row.token] = None
         self._trades += tables.is_trade(row)
         self._pools |= row.what is RowKind.LIQUIDITY

@@ -15,6 +15,7 @@ from yieldbot.app.paper_documents import PaperComparison, PaperGap, PaperShare, 
 from yieldbot.app.paper_parts import ledger_part
 from yieldbot.app.paper_sides import Gap, Side, paper_side, real_side
 from yieldbot.errors import ConfigError
+from yieldbot.history import market_names
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
@@ -91,7 +92,9 @@ def _shown(name: str, request: PaperShowRequest, context: Context) -> PaperCompa
         sides["reality"] = real
     else:
         missing.append(_no_reality(steps))
-    names = {str(key): called for step in steps for key, called in step.names.items()}
+    remembered = market_names.names(folder_of(context, request.history))
+    names = {market: called for (_, market), called in remembered.items()}  # of markets that the backtest alone was in
+    names |= {str(key): called for step in steps for key, called in step.names.items()}
     others: tuple[Other, ...] = ("backtest", "reality")
     return PaperComparison(
         name=name,

@@ -34,7 +34,10 @@ def register(listed: CommandList) -> None:
 def list_(args: argparse.Namespace, context: Screen) -> int:
     found = use.list_(context)
     rows = ["\n".join(_lines(row)) for row in found.proposals]
-    context.show(found.as_json(), lambda: "\n".join(rows) or "nothing was proposed")
+    context.show(
+        found.as_json(),
+        lambda: "\n".join(rows) or "nothing was proposed: the assistant proposes when it is asked (`yieldbot ask`)",
+    )
     return 0
 
 

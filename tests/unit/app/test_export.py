@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tests.kit.config.files import written
+from tests.kit.wiring import CHAIN, OWNER, USDC
 from yieldbot.app.context import Context
-from yieldbot.app.export import ExportRequest, export
+from yieldbot.app.export import ExportRequest, _Noticed, export
+from yieldbot.books.ledger import RowKind
 from yieldbot.errors import ConfigError
 
 OFFLINE = ExportRequest(offline=True)
@@ -40,3 +44,27 @@ def test_an_account_without_a_past_has_a_head_and_no_rows(tmp_path: Path) -> Non
 def test_what_is_no_span_or_no_file_is_refused(request_: ExportRequest, said: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=said):
         export(request_, Context(written(tmp_path)))
+
+
+def test_a_token_that_was_there_at_the_beginning_without_a_cost_gets_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("yieldbot.app.export.Sums", lambda: SimpleNamespace(add=lambda row: None))
+    account, names = (CHAIN, OWNER), SimpleNamespace(wallet=lambda account: "main", chains={CHAIN: "base"})
+    gathered: Any = SimpleNamespace(accounts=(account,), entries=(), names=names)
+    entry = SimpleNamespace(account=account, market_id=None)
+
+    def noted(cost: int | None) -> str:
+        noticed = _Noticed()
+        row = {
+            "what": RowKind.OPENING,
+            "value": 5,
+            "raw": 5,
+            "cost": cost,
+            "token": USDC,
+            "entry": entry,
+            "market": None,
+        }
+        monkeypatch.setattr("yieldbot.app.export.tables.is_trade", lambda row: False)
+        noticed.add(cast("Any", SimpleNamespace(**row)))
+        return "\n".join(noticed.missing(gathered))
+
+    assert "main,base,USDC,," in noted(None) and noted(5) == ""
