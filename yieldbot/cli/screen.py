@@ -34,6 +34,8 @@ class Screen(Context):
         self.json = json
         self.quiet = False
         """Whether progress is not printed."""
+        self.repeats = False
+        """Whether several documents are printed, one after another."""
         self.command = ""
         self.secret = secret if sys.stdin.isatty() else None
 
@@ -43,6 +45,7 @@ class Screen(Context):
     def take(self, args: argparse.Namespace) -> None:
         """Apply the parsed global flags."""
         self.json, self.verbose, self.config = args.json, args.verbose, args.config
+        self.repeats = getattr(args, "watch", None) is not None
         self.command, self.quiet = args.command, getattr(args, "quiet", False)
         self.whole = getattr(args, "whole", True)
 
@@ -122,7 +125,8 @@ class Screen(Context):
         import json
 
         plain = not (sys.stdout.encoding or "").lower().startswith("utf")  # escape what the terminal cannot encode
-        print(escaped(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=plain)))
+        indent = None if self.repeats else 2  # JSON Lines: one document a line
+        print(escaped(json.dumps(document, indent=indent, allow_nan=False, ensure_ascii=plain)), flush=self.repeats)
 
     def _keep(self, text: str) -> Path | None:
         try:

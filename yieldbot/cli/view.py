@@ -69,7 +69,12 @@ def market_flags(parser: argparse.ArgumentParser) -> None:
     add("--top", type=int, metavar="N", help="only the first N markets")
     add("--columns", metavar="NAMES", help="columns to show, as apy,safety,exit; an unknown one lists all")
     add("--csv", action="store_true", help="write comma-separated values to standard output")
-    add("--watch", type=float, metavar="SECONDS", help="show it again every so many seconds, until Ctrl-C")
+    add(
+        "--watch",
+        type=float,
+        metavar="SECONDS",
+        help="show it again every so many seconds, until Ctrl-C (--json: one document a line)",
+    )
 
 
 def what_if_flags(parser: argparse.ArgumentParser) -> None:
