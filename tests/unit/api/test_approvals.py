@@ -99,7 +99,7 @@ def test_one_inbox_for_terminal_rest_and_chat(waiting: Served, context: Quiet) -
     (inbox,) = found.as_json()["plans"]
     assert inbox == inbox | wanted
     with Printable(width=400, file=io.StringIO()) as console:
-        console.print(_rendered(found, waiting=True))
+        console.print(_rendered(found, waiting=True, settings=context.settings))
     assert isinstance(console.file, io.StringIO)
     terminal = console.file.getvalue()
     for words in (
