@@ -155,7 +155,7 @@ def test_a_step_happens_once_a_block_and_one_at_a_time(home: Home) -> None:
     at(sandbox, newest(sandbox) + DAY)
     assert [one["name"] for one in home.json("paper")["wallets"]] == ["bold", "paper"]
     shown = home.run("paper", "--name", "bold")
-    assert shown.code == 0 and "nothing was done" in shown.out and "Paper wallet bold: 5000 USDC" in shown.out
+    assert shown.code == 0 and "nothing was done" in shown.out and "Paper wallet bold: 5,000 USDC" in shown.out
 
 
 def test_bad_words_and_damage_are_one_line(home: Home) -> None:
