@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Leg, Plan
 
@@ -13,16 +15,19 @@ GAIN_SHARE = 0.1
 """How much the gain a year may differ, as a fraction."""
 COST_SHARE = 0.25
 """How much more the plan may cost, as a fraction."""
+NUMBER = re.compile(r"[0-9][0-9.,]*")
 TIME_LEFT = 0.25
 """The fraction of ``plan_ttl_seconds`` that a plan must still be valid for, so that a person has time to approve it."""
 
 
 def says_the_same(waits: Plan, new: Plan, now: int, ttl_seconds: int) -> bool:
     """Whether nothing material differs: the same account, steps and order; no amount that differs by more than
-    AMOUNT_PERCENT; about the same gain; a cost that is not much higher; and enough time left. Exits for danger or by
-    order never count, so that they always take what there is now. now: unix seconds; ttl_seconds: how long a new plan
-    is valid."""
-    if waits.why or new.why or waits.expires_at - now < TIME_LEFT * ttl_seconds:
+    AMOUNT_PERCENT; about the same gain; a cost that is not much higher; and enough time left. An exit for danger or
+    by order must have the same reasons but for their numbers; a sale of what came out never counts, so that its price
+    is always today's. now: unix seconds; ttl_seconds: how long a new plan is valid."""
+    if waits.expires_at - now < TIME_LEFT * ttl_seconds:
+        return False
+    if (waits.why or new.why) and not (waits.is_exit and new.is_exit and _reasons(waits) == _reasons(new)):
         return False
     if (waits.block.chain, waits.owner, _steps(waits)) != (new.block.chain, new.owner, _steps(new)):
         return False
@@ -31,6 +36,11 @@ def says_the_same(waits: Plan, new: Plan, now: int, ttl_seconds: int) -> bool:
         return False
     gain = abs(new.gain_per_year - waits.gain_per_year) <= GAIN_SHARE * abs(waits.gain_per_year)
     return gain and new.cost <= waits.cost * (1 + COST_SHARE)
+
+
+def _reasons(plan: Plan) -> list[str]:
+    """Why it leaves, without numbers: how much was seen changes with each reading."""
+    return [NUMBER.sub("#", reason) for reason in plan.why]
 
 
 def _steps(plan: Plan) -> list[tuple[object, ...]]:

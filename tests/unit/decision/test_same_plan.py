@@ -10,7 +10,7 @@ from tests.kit.journal.store import plan
 from yieldbot.decision.same_plan import says_the_same
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.plan import Plan
+from yieldbot.model.plan import LegKind, Plan
 
 TTL = 3600
 WAITS = replace(plan("first"), gain_per_year=100.0, cost=1.0)
@@ -48,6 +48,14 @@ def test_interest_and_what_two_markets_share_are_not_material() -> None:
 )
 def test_another_step_gain_or_cost_is_material(other: Plan, same: bool) -> None:
     assert says_the_same(WAITS, other, NOW, TTL) is same
+
+
+def test_an_exit_waits_on_while_its_reasons_are_the_same_but_for_numbers() -> None:
+    leaves = replace(WAITS, legs=(replace(LEG, kind=LegKind.WITHDRAW),), moves=(), why=("a: CASH: 1,000.5 left",))
+    assert leaves.is_exit
+    for why, same in (("a: CASH: 2,000 left", True), ("a: PEG: 2,000 left", False)):
+        assert says_the_same(leaves, replace(leaves, why=(why,)), NOW, TTL) is same
+    assert not says_the_same(replace(leaves, why=()), leaves, NOW, TTL), "an order that came since is its own reason"
 
 
 def test_a_plan_that_soon_expires_makes_room() -> None:
