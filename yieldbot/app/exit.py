@@ -85,7 +85,7 @@ def leave(
     Every later cycle goes on with what stays in. If a person says no to the plan, or nothing, an order made by this
     call is lifted again. Raises ConfigError if no market of the jobs has the name, and RunInProgress if another run is.
     """
-    how = Consent(request.approve, context, show, ask)
+    how = Consent(request.approve, context, show, ask, waits=False)
     return _left(request, context, how.approver, None, asks=how.asks, opens=how.opens)
 
 

@@ -26,6 +26,7 @@ from yieldbot.app.run_documents import (
     Stuck,
 )
 from yieldbot.app.still_in import still_in
+from yieldbot.app.thinking import MEANWHILE, NO_ANSWER
 from yieldbot.app.yields import apy_after
 from yieldbot.errors import SafetyError, YieldbotError
 
@@ -41,7 +42,14 @@ if TYPE_CHECKING:
 DONE, FAILED, WAITING, REFUSED, OPEN, BUSY = 0, 1, 3, 4, 5, 6
 
 _WORST_FIRST = (FAILED, 2, BUSY, OPEN, REFUSED, WAITING, DONE)
-_A_PERSON_SAID_NO = ("DRY_RUN", "HUMAN_REJECTED")
+_OF_REFUSAL = {
+    **dict.fromkeys(("DRY_RUN", "HUMAN_REJECTED"), DONE),
+    **dict.fromkeys(("QUEUED", "WAITS_FOR_OWNERS", "APPROVALS_MISSING"), WAITING),
+    NO_ANSWER: FAILED,
+    MEANWHILE: BUSY,
+}
+"""What no safety rule refused, by its code: a person said no, the plan waits, nobody answered and nothing waits,
+another command changed what was shown."""
 _REHEARSAL: TypeAdapter[PlanRehearsal] = TypeAdapter(PlanRehearsal)
 _OF_LEG: TypeAdapter[LegTransaction] = TypeAdapter(LegTransaction)
 
@@ -52,9 +60,12 @@ def exit_code(report: Report) -> int:
         return FAILED
     if report.proposed is not None:
         return WAITING  # for the Safe's other owners
-    if report.declined is None or report.declined.code in _A_PERSON_SAID_NO:
-        return DONE
-    return WAITING if report.declined.code in ("QUEUED", "WAITS_FOR_OWNERS", "APPROVALS_MISSING") else REFUSED
+    return DONE if report.declined is None else code_of(report.declined)
+
+
+def code_of(refusal: model.Declined) -> int:
+    """The exit code of what was not carried out: 4 only if a safety rule refused."""
+    return _OF_REFUSAL.get(refusal.code, REFUSED)
 
 
 def worst(codes: Sequence[int]) -> int:

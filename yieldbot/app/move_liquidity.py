@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.app.deadline import Deadline, run_within
-from yieldbot.app.job_reports import DONE, FAILED, REFUSED
+from yieldbot.app.job_reports import DONE, FAILED, REFUSED, code_of
 from yieldbot.app.liquidity import accounts
 from yieldbot.app.liquidity_orders import intended_order
 from yieldbot.app.move_liquidity_documents import LiquidityDocument, LiquidityRehearsal, RehearsedCall
@@ -158,7 +158,7 @@ async def _act(
             return _document(request, job, intended, rehearsed, refused=dry, code=DONE)
         if (answer := ask()) is not True:
             refusal = answer or Declined("HUMAN_REJECTED", "you said no")
-            return _document(request, job, intended, rehearsed, refused=refusal, code=REFUSED)
+            return _document(request, job, intended, rehearsed, refused=refusal, code=code_of(refusal))
         ended = await execute_order(account, intended.prepared.steps, rehearsed, tokens, market_id(pool), order)
         refused = next((one for one in ended if isinstance(one, Declined)), None)
         return _document(request, job, intended, rehearsed, refused=refused, ended=ended, code=exit_code(ended))

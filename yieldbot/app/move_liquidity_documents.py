@@ -35,7 +35,10 @@ class LiquidityDocument(Document):
 
     SCHEMA: ClassVar[str] = "lp"
 
-    exit_code: int = Field(description="0: done; 1: a transaction did not succeed; 4: refused")
+    exit_code: int = Field(
+        description="0: done, or you said no; 1: a transaction did not succeed, or nobody answered in time; "
+        "4: a rule refused; 6: another command changed something while you thought"
+    )
     action: str = Field(description="add, remove, collect, compound or rerange (rebalance the range)")
     wallet: str = Field(description="the wallet's name")
     owner: str = Field(description="the account's address")

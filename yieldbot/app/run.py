@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -25,7 +25,7 @@ from yieldbot.app.run_documents import (
 )
 from yieldbot.app.run_log import RunLog
 from yieldbot.app.safe_proposals import deliver
-from yieldbot.app.thinking import consent
+from yieldbot.app.thinking import NO_ANSWER, consent
 from yieldbot.app.together import waiting_together
 from yieldbot.app.wiring import JobFilter, Keyless, jobs_of, world_of
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
@@ -106,7 +106,7 @@ def run(
     """One cycle of every job under the run lock. A job's error is part of the answer and does not stop other jobs.
 
     Only with ``approve="ask"``, ``show`` is called with each rehearsed plan, and then ``ask`` for a person's consent
-    (None: nobody answered in time), while other runs may have the lock.
+    (None: nobody answered in time, and the plan waits in the journal), while other runs may have the lock.
     Raises ConfigError, and RunInProgress if another run is.
     """
 
@@ -141,6 +141,8 @@ class Consent:
     """Shows a rehearsed plan to a person."""
     ask: Callable[[], bool | None]
     """Asks for consent; None: nobody answered in time."""
+    waits: bool = True
+    """Whether a plan that nobody answered waits in the journal, as one of ``queue`` does."""
 
     @property
     def asks(self) -> bool:
@@ -156,8 +158,12 @@ class Consent:
     def _approver(self, journal: Journal) -> Approver:
         async def shown(proposal: Proposal) -> bool | Declined:
             self.show(proposal)
-            remedy = "run it again, or let plans wait by --approve queue"
-            return consent(journal, self.context.lock, self.ask, remedy)
+            answer, plan = consent(journal, self.context.lock, self.ask), proposal.plan
+            unanswered = isinstance(answer, Declined) and answer.code == NO_ANSWER
+            if not (self.waits and unanswered and time.time() < plan.expires_at):
+                return answer
+            waits = await self._queue(journal).approve(proposal)
+            return replace(waits, reason=f"nobody answered in time: nothing is signed; {waits.reason}")
 
         match self.approve:
             case "ask":
@@ -166,7 +172,10 @@ class Consent:
             case "auto":
                 return Auto(journal, self.context.settings.policy)
             case "queue":
-                return Queue(journal, self.context.program, self.context.settings.notice_times.link)
+                return self._queue(journal)
+
+    def _queue(self, journal: Journal) -> Queue:
+        return Queue(journal, self.context.program, self.context.settings.notice_times.link)
 
     def opens(self, wallet: Wallet) -> bool:
         """Whether a wallet's key is opened before its plan is rehearsed. If a person is asked, the passphrase is only

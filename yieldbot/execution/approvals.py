@@ -181,7 +181,7 @@ class Queue:
     page: Callable[[str], str | None] = lambda plan_id: None
     """Gives the URL of the page where a plan is signed, by its id; None: there is none."""
 
-    async def approve(self, proposal: Proposal) -> Approval | Declined:
+    async def approve(self, proposal: Proposal) -> Declined:
         """See ``Approver``."""
         plan = proposal.plan
         waiting = self.journal.plans(PlanStatus.QUEUED)

@@ -199,7 +199,7 @@ def test_nothing_is_carried_out_that_was_not_rehearsed_shown_and_agreed_to(
         *("schema", "exit_code", "action", "wallet", "owner", "chain_id"),
         *("pool", "rehearsal", "warnings", "declined", "transactions"),
     ]
-    codes = {"dry run": (0, "DRY_RUN"), "no": (4, "HUMAN_REJECTED"), "no answer": (4, "NO_ANSWER"), "yes": (0, None)}
+    codes = {"dry run": (0, "DRY_RUN"), "no": (0, "HUMAN_REJECTED"), "no answer": (1, "NO_ANSWER"), "yes": (0, None)}
     code, why = codes.get(end, (4, NO.code))
     assert (done["exit_code"], done["declined"] and done["declined"]["code"]) == (code, why)
     assert len(done["transactions"]) == (end == "yes")

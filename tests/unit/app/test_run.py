@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.kit.app.cycle import DONE, IN_A, SEEN, SessionDouble
+from tests.kit.market_builder import OWNER
 from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from yieldbot.app import cycle, wiring
@@ -35,7 +36,7 @@ from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError, RunInProgress, SafetyError, TransientError
 from yieldbot.execution.approvals import Proposal
 from yieldbot.execution.lock import run_lock
-from yieldbot.journal.journal_entries import PlanStatus
+from yieldbot.journal.journal_entries import AccountStopped, PlanStatus
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import ExitKind
@@ -232,6 +233,31 @@ def test_a_run_whose_lock_another_took_while_a_person_thought_begins_no_further_
     assert live.did.count("ask") == len(person.shown) == 1 and ("execute", 0) not in live.did
     assert done.document.exit_code == 6 and len(done.document.jobs) == 1
     other.__exit__(None, None, None)
+
+
+def test_a_plan_that_nobody_answered_waits_and_is_no_refusal(context: Context, live: SessionDouble) -> None:
+    done = run(RunRequest(approve="ask"), context, show=lambda _: None, ask=lambda: None)
+    (job,) = done.document.as_json()["jobs"]
+    assert done.document.exit_code == 3 and job["declined"]["code"] == "QUEUED"
+    assert job["declined"]["reason"].startswith("nobody answered in time: nothing is signed; plan ")
+    assert waiting_ids(context) == (job["plan"]["id"],) and ("execute", 0) not in live.did
+
+
+def test_an_exit_that_nobody_answered_failed_and_one_that_others_changed_is_as_a_run_in_progress(
+    context: Context, live: SessionDouble
+) -> None:
+    def meanwhile() -> bool:
+        with Journal.open(context.settings.data_dir / wiring.JOURNAL) as journal:
+            journal.append(AccountStopped(SEEN.block.chain, OWNER, "a loss"))
+        return True
+
+    for ask, code, why in ((lambda: None, 1, "NO_ANSWER"), (meanwhile, 6, "RUN_MEANWHILE")):
+        live.views = [IN_A]
+        request = ExitRequest(market=next(one.market.name for one in IN_A.markets if one.held), approve="ask")
+        said = leave(request, context, show=lambda _: None, ask=ask)
+        (job,) = said.document.as_json()["jobs"]
+        assert (said.document.exit_code, job["declined"]["code"]) == (code, why)
+        assert waiting_ids(context) == () and standing(JobFilter(), context).exits == ()
 
 
 def test_an_exit_that_a_person_refuses_is_not_said_to_stand(context: Context, live: SessionDouble) -> None:
