@@ -307,7 +307,7 @@ class _Answer:
             "gap_bps": (bound - objective) / problem.wealth * BPS if problem.wealth else 0.0,
             "hold": self.hold,
             "reason": self.reason,
-            "shadow_price": self._price(),
+            "shadow_price": self._one_more(x),
             "markets": rows,
             "assets": [{"id": name, "idle": posed.text(raw)} for name, raw in zip(ids, idle, strict=True)],
             "swaps": [
@@ -316,8 +316,8 @@ class _Answer:
             ],
         }
 
-    def _price(self) -> float:
-        return self.best.price + self.posed.document.idle_rate
+    def _one_more(self, x: Sequence[float]) -> float:
+        return self.solved(x).one_more(self.posed.limits) + self.posed.document.idle_rate
 
     def _income(self, x: Sequence[float], idle: Sequence[int]) -> float:
         """Income a year in the first asset, that of idle money included, before haircuts and costs."""

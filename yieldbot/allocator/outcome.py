@@ -81,7 +81,7 @@ class Answer:
             income_per_year=sum(incomes) + growth,
             cost=self._cost(x, swaps),
             certificate=certificate,
-            shadow_price=self.price,
+            shadow_price=self._one_more(solved),
             reasons=tuple(self._reason(i, state, solved) for i, state in enumerate(self.snapshot.markets)),
             swaps=swaps,
         )
@@ -139,20 +139,33 @@ class Answer:
 
     def _reason(self, index: int, state: MarketState, solved: Solved) -> MarketReason:
         problem, h, x = self.problem, self.problem.horizon_seconds, solved.x
-        market, assessment = problem.markets[index], self.assessments[state.market.id]
-        refusal = assessment.vetoes[0] if assessment.vetoes else self.closed.get(market.asset)
-        limits: list[tuple[str, float]] = []
-        if state.capacity is not None:
-            limits.append(("the market's cap", float(state.held) + float(state.capacity)))
-        if assessment.max_exposure is not None:
-            limits.append((assessment.bound, float(assessment.max_exposure)))
+        market = problem.markets[index]
         return MarketReason(
             market_id=state.market.id,
             apr_quoted=state.quoted.value,
             apr_after=market.curve.apr(x[index], h),
             marginal_apr=marginal_apr(problem, index, x[index]),
-            binding=refusal or solved.binding(index, limits),
+            binding=self._refusal(index, state) or solved.binding(index, self._limits(state)),
         )
+
+    def _refusal(self, index: int, state: MarketState) -> str | None:
+        """Why no new money may enter the market."""
+        vetoes = self.assessments[state.market.id].vetoes
+        return vetoes[0] if vetoes else self.closed.get(self.problem.markets[index].asset)
+
+    def _limits(self, state: MarketState) -> list[tuple[str, float]]:
+        """(name, largest holding) of the limits on this market alone."""
+        assessment, limits = self.assessments[state.market.id], list[tuple[str, float]]()
+        if state.capacity is not None:
+            limits.append(("the market's cap", float(state.held) + float(state.capacity)))
+        if assessment.max_exposure is not None:
+            limits.append((assessment.bound, float(assessment.max_exposure)))
+        return limits
+
+    def _one_more(self, solved: Solved) -> float:
+        states = self.snapshot.markets
+        shut = {index for index, state in enumerate(states) if self._refusal(index, state)}
+        return solved.one_more([self._limits(state) for state in states], shut)
 
 
 def _giving_less(swaps: tuple[Exchanged, ...], token: Token, less: int) -> tuple[Exchanged, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field, replace
 from math import inf
 
@@ -38,7 +38,7 @@ class Solved:
     x: Sequence[float]
     """Its holdings."""
     price: float
-    """The shadow price: income a year of one more token of the first asset, as a fraction."""
+    """The multiplier of the first asset's budget: a rate between what the last token earns and what one more would."""
     open_by: float = 0.0
     """By how much its bound is above its objective, in the first asset a year."""
     names: Sequence[str] = ()
@@ -68,6 +68,21 @@ class Solved:
         if at <= 0.0 and marginal <= self.price:
             return LESS
         return self._unchanged(index)
+
+    def one_more(self, limits: Sequence[Sequence[tuple[str, float]]], shut: Collection[int] = ()) -> float:
+        """What one more token earns, a simple annual fraction: the highest marginal rate, less the haircut, of a market
+        that has money and room; 0 if there is none. It is not the multiplier (``price``), which is any slope between
+        those on both sides of the solution.
+
+        limits: of each market, as of ``binding``. shut: markets that no new money may enter.
+        """
+        near, best = 2 * self.problem.unit, 0.0
+        for index, at in enumerate(self.x[: len(self.problem.markets)]):
+            if at <= near or index in shut:
+                continue
+            if self._limit(index, limits[index]) is None and self._room(index)[0] > near:
+                best = max(best, marginal_apr(self.problem, index, at))
+        return best
 
     def _limit(self, index: int, limits: Sequence[tuple[str, float]]) -> str | None:
         """The name of the limit that the market's holding is at; None: it is at none."""

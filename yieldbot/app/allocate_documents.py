@@ -58,7 +58,10 @@ class AllocationDocument(Document):
     gap_bps: Number = Field(description="upper bound less objective, in bp of the wealth a year")
     hold: bool = Field(description="whether nothing is to be moved")
     reason: str = Field(description="why nothing is moved, or after how many days the move has earned its cost")
-    shadow_price: Number = Field(description="what one more token would earn at the margin, a simple annual fraction")
+    shadow_price: Number = Field(
+        description="what one more token would earn: the highest marginal rate, less the haircut, of a market that has "
+        "money and room for more, a simple annual fraction; without one, what idle money earns"
+    )
     markets: tuple[AllocatedMarket, ...] = Field(description="every market of the problem")
     assets: tuple[AllocatedAsset, ...] = Field(description="every asset of the problem")
     swaps: tuple[AllocatedSwap, ...] = Field(description="every swap of the problem")

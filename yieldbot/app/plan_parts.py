@@ -102,7 +102,8 @@ class Allocation(Part):
         "that it could pay"
     )
     shadow_price_apr: float | None = Field(
-        description="what one more token would earn at the margin, a simple annual fraction"
+        description="what one more token would earn: the highest marginal rate, less the haircut, of a market that has "
+        "money and room for more, a simple annual fraction; 0: there is none"
     )
     reasons: tuple[Reason, ...] = Field(description="why each market has its target")
     swaps: tuple[Swap, ...] = Field(description="swaps that the targets need")
@@ -263,6 +264,7 @@ class PlansTogether(Part):
     plans: int = Field(description="how many plans put money in")
     amount: Money = Field(description="what all plans together put in, less what they take out")
     apy_alone: float | None = Field(description="the highest APY that one of these plans says")
+    apy_alone_least: float | None = Field(description="the lowest APY that one of these plans says")
     apy_together: float | None = Field(description="the APY after all of them")
 
     @classmethod
@@ -275,6 +277,7 @@ class PlansTogether(Part):
                 plans=one.plans,
                 amount=Money.of(one.amount),
                 apy_alone=number(one.alone),
+                apy_alone_least=number(one.least),
                 apy_together=number(one.together),
             )
             for one in found

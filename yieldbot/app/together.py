@@ -38,6 +38,8 @@ class Together:
     """What all plans together put in, less what they take out."""
     alone: float
     """The highest APY that one of these plans says, as a fraction."""
+    least: float
+    """The lowest APY that one of these plans says."""
     together: float
     """The APY after all of them."""
 
@@ -59,13 +61,14 @@ def together(planned: Iterable[tuple[Snapshot, Plan]], policy: Policy) -> tuple[
         if len(entering) < 2 or raw <= 0:
             continue
         horizon = policy.horizon_seconds
-        alone = max(apy_after(seen.of(market_id), target, horizon, policy).value for seen, _, target in entering)
+        said = [apy_after(seen.of(market_id), target, horizon, policy).value for seen, _, target in entering]
         state = entering[0][0].of(market_id)
         all_in = Amount(state.market.asset, state.held.raw + raw)
         paid = apy_after(state, all_in, horizon, policy).value
-        if alone - paid >= LEAST_FALL:
+        if max(said) - paid >= LEAST_FALL:
             amount = Amount(state.market.asset, raw)
-            found.append(Together(chain, market_id, state.market.name, len(entering), amount, alone, paid))
+            name, alone = state.market.name, (max(said), min(said))
+            found.append(Together(chain, market_id, name, len(entering), amount, *alone, paid))
     return tuple(sorted(found, key=lambda one: -float(one.amount)))
 
 

@@ -43,7 +43,10 @@ class AssetTotals(Part):
     invested: str = Field(description="what withdrawing everything from markets would pay")
     withdrawable: str = Field(description="the part of it that can be withdrawn now")
     idle: str | None = Field(description="in the wallets; null: one could not be read")
-    earned: str = Field(description="what the positions that are held have earned, as far as that is known")
+    earned: str = Field(
+        description="what the positions that are held have earned, as far as that is known and they could be read (see "
+        "`unread_jobs` and `unread`)"
+    )
     unknown: int = Field(description="how many held positions' earnings are not in `earned`, since they are not known")
     apy_now: float | None = Field(
         description="what the money in markets earns from now on, weighted by amount; null: there is none"
@@ -60,8 +63,8 @@ class AssetTotals(Part):
         "position was ever entered"
     )
     profit: str | None = Field(
-        description="profit of all positions that are held, and of the last stay in those that were left, in `base`; "
-        "null: a price or an entry is missing"
+        description="profit of all positions that are held, and of the last stay in those that were left, in `base`, "
+        "without those that could not be read (see `unread_jobs` and `unread`); null: a price or an entry is missing"
     )
     gas: str | None = Field(description="fees of their transactions, in `base`; null: one is not known")
     net: str | None = Field(description="`profit` less `gas`; null: one of them is")

@@ -199,7 +199,9 @@ def _whole(one: AssetTotals, rent: bool) -> str:
         parts.append(f"Wealth: {float(one.wealth):z,.2f} {one.asset}{_without(one)}")
     if one.net is not None and one.profit is not None and one.gas is not None:
         gained, net = float(one.profit), float(one.net)
-        parts.append(f"earned {gained:z,.4f} {one.base}, gas {float(one.gas):z,.4f}, net {net:+z,.4f} {one.base}")
+        lacks = " (without what could not be read)" if _without(one) else ""
+        sums = f"earned {gained:z,.4f} {one.base}, gas {float(one.gas):z,.4f}, net {net:+z,.4f} {one.base}"
+        parts.append(f"{sums}{lacks}")
         if rent:
             parts.append("rent, which comes back when an account is closed, is no cost here")
     if one.unknown:
@@ -274,6 +276,6 @@ def in_one_market(found: Sequence[Together]) -> RenderableType:
 def _in_one_market(one: Together) -> str:
     what = f"{money(one.amount)} {one.amount.token.symbol} into {one.name}"
     return (
-        f"Together: {one.plans} plans put {what}: with all of it in, it would pay {percent(one.together)} APY, "
-        f"not {percent(one.alone)}; each plan counts those before it."
+        f"Together: {one.plans} plans put {what}: with all of it in, it would pay all of them {percent(one.together)} "
+        f"APY; the plans, each of which counts those before it, say {percent(one.least)} to {percent(one.alone)}."
     )

@@ -108,7 +108,8 @@ def _newer(one: Remembered, other: Remembered) -> Remembered:
 def contradictions(
     snapshot: Snapshot, forecasts: Mapping[str, RateForecast], memory: Iterable[Remembered]
 ) -> tuple[frozenset[str], tuple[str, ...]]:
-    """(markets whose forecasts must be dropped, one line for each contradiction). Pure. forecasts: by market."""
+    """(markets whose forecasts must be dropped, one line for each contradiction that matters: of a market that we
+    hold or that is open). Pure. forecasts: by market."""
     known: dict[str, list[Remembered]] = {}
     for row in memory:
         known.setdefault(row.market, []).append(row)
@@ -124,6 +125,9 @@ def contradictions(
         why = next((one for row in known.get(market_id, ()) if (one := _refuted(state, row))), None)
         if why is not None:
             refuted.add(market_id)
+        if not state.held and state.status is not Status.ACTIVE:
+            continue  # no money is there and none may go in: nothing depends on it
+        if why is not None:
             lines.append(f"{called[market_id]}: memory {why}: the chain counts, and nothing is forecast")
         elif (said := forecasts.get(market_id)) is not None and state.status is not Status.ACTIVE:
             expected = f"memory forecasts {_apy(said):z.2%} APY over {days_long(said.days)}"

@@ -93,7 +93,7 @@ class Allocation:
     certificate: Certificate
     """How close it is to the best allocation."""
     shadow_price: float
-    """Additional objective a year for one more whole token of the first asset, as a fraction."""
+    """The highest net marginal rate of a market that has money and room for more, a simple annual fraction; 0: none."""
     reasons: tuple[MarketReason, ...]
     """One for each market."""
     swaps: tuple[Exchanged, ...] = ()

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tests.kit.app.cycle import SessionDouble, wired
 from tests.kit.app.watched import printed, watched
-from tests.kit.market_builder import BLOCK, CHAIN, USDC, kinked, market, snapshot
+from tests.kit.market_builder import BLOCK, CHAIN, USDC, kinked, market, snapshot, usdc
 from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from tests.unit.app.test_overview import Quiet, context
@@ -112,7 +112,10 @@ def test_another_block_of_the_same_second_is_no_contradiction(tmp_path: Path) ->
 
 def test_a_market_that_is_frozen_gets_nothing_whatever_history_says(tmp_path: Path) -> None:
     for status in (Status.FROZEN, Status.PAUSED):
-        state, (line,) = told(remembered(tmp_path / status.value), seen(status=status))
+        memory = remembered(tmp_path / status.value)
+        assert told(memory, seen(status=status))[1] == (), "no money of ours is there and none may go in"
+        assert told(memory, seen(status=status, index=0.9)) == (seen(status=status, index=0.9).of(PAID.market.id), ())
+        state, (line,) = told(memory, seen(status=status, held=usdc(1_000)))
         assert state.forecast is not None and state.status is status
         assert "memory forecasts 34.87% APY over 7 days" in line and f"the chain says that it is {status.value}" in line
 

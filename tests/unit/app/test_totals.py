@@ -81,18 +81,21 @@ def test_what_is_not_known_is_said_and_not_counted_as_zero() -> None:
 
 
 def test_an_asset_of_several_chains_and_wallets_is_one_row_and_no_wallet_counts_twice() -> None:
-    one = by_job(held("a", 3_000, 0.04, 30, 10.5), idle=500)
+    gains = (gained("a", 10.5, Fraction(21, 2), Fraction(1, 10)),)
+    one = by_job(held("a", 3_000, 0.04, 30, 10.5), idle=500, earned=gains)
     there = ChainId("eip155:56")
     elsewhere = replace(one, job=replace(JOB, chain=replace(JOB.chain, chain=there)))
     (found,) = totals([one, one, elsewhere, HeldByJob(job=JOB, skipped="no node")], 30.0 * DAY, loose())
     assert found.idle is not None and float(found.idle) == 1_000, "two accounts, one of which two jobs use"
     assert found.unread_jobs == 1 and found.unread is None
-    assert "10,000.00 USDC (NOT COUNTED: what 1 job on chains that could not be read may hold)" in _whole(found)
+    assert "10,000.00 USDC (NOT COUNTED: what 1 job on chains that could not be read may hold)" in _whole(
+        found, rent=False
+    )
     lost = UnreadHolding(MarketId("b"), "b", "gone", Amount(USDC, 2_000 * USDC.one))
     (found,) = totals([replace(one, unread=(lost,)), replace(one, unread=(lost,))], 30.0 * DAY, loose())
-    assert found.unread == "2000.000000" and "2,000.00 USDC last recorded in markets that could not be read" in _whole(
-        found
-    )
+    said = _whole(found, rent=False)
+    assert found.unread == "2000.000000" and "2,000.00 USDC last recorded in markets that could not be read" in said
+    assert "USD (without what could not be read)" in said, "beside what was earned"
     assert totals([HeldByJob(job=JOB, skipped="no node")], 30.0 * DAY, loose()) == ()
 
 
