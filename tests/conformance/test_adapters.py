@@ -1,15 +1,23 @@
 """What every adapter must do, tried on real protocols. A new adapter is picked up by being in the package; its protocol
 must be deployed by the sandbox (yieldbot/sandbox/evm/protocols)."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.bench.accuracy import Accuracy
-from tests.kit.evm.conformance import PROTOCOLS, check_calls, claimed, markets_of
+from tests.kit.evm.conformance import PROTOCOLS, STRANGER, check_calls, claimed, markets_of
+from yieldbot.chains.readings import listed_markets, row_by_row
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.market import ExitKind, Kind, MarketState, Status
+from yieldbot.model.market import ExitKind, Kind, Market, MarketState, Status
+from yieldbot.model.reads import Flow
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
+NONSENSE = "0x0000000000000000000000000000000000bAd001"
+ONES = "7f" + 32 * "ff"
+EVERYTHING = f"0x{''.join(ONES + f'60{32 * place:02x}52' for place in range(8))}6101006000f3"
+"""Code that answers each call with 256 bytes of ones."""
 AMOUNT_RAW = 5_000 * 10**6
 DAY = 86_400
 DEEPER = {"aave_v4": 1, "morpho_vault_v2": 2, "silo": 1}
@@ -203,3 +211,37 @@ async def test_the_wallet_is_a_market(chain: Accuracy) -> None:
     state = await chain.state(market)
     assert market.kind is Kind.IDLE and state.held.raw == await balance_raw(chain) == state.withdrawable.raw
     assert idle.deposit(state, asset.amount(1), chain.owner) == idle.withdraw(state, None, chain.owner) == ()
+
+
+@pytest.mark.parametrize("bad", ["no code", "another interface", "nonsense"])
+async def test_a_wrong_address_loses_its_own_market_and_no_other(chain: Accuracy, bad: str) -> None:
+    """In every table that lists addresses: the wrong one is quarantined under the id that its market would have."""
+    node, job = chain.node, chain.job
+    await node.request("anvil_setCode", [NONSENSE, EVERYTHING])
+    wrong = {"no code": STRANGER, "another interface": str(job.asset.address), "nonsense": NONSENSE}[bad]
+    block, tables = await node.block(), {}
+    for table in job.chain.deployments:
+        keys = [key for key, value in table.params.items() if isinstance(value, list | tuple)]
+        for key in keys:
+            entry = wrong if len(table.params[key][0]) == len(wrong) else f"0x{'ab' * 32}"  # ids of Morpho's markets
+            longer = replace(table, params={**table.params, key: [entry, *table.params[key]]})
+            tables[table.name] = (table, longer, f"{table.protocol}/{job.chain.chain.split(':')[1]}/{entry.lower()}")
+
+    def discover(table: Deployment) -> Flow[tuple[Market, ...]]:
+        return chain.adapters[table.protocol].discover(table)
+
+    both = [one for usual, longer, _ in tables.values() for one in (usual, longer)]
+    found = list(zip(both, await node.run([discover(one) for one in both], block), strict=True))
+    for (_, usual), listed, (_, _, wanted) in zip(found[::2], found[1::2], tables.values(), strict=True):
+        assert isinstance(usual, tuple)
+        markets, quarantined = listed_markets(await row_by_row(node, [listed], discover, block), job)
+        lost = {one.market.id for one in quarantined} | {one.id for one in markets if "unfit" in one.params}
+        assert lost <= {wanted}, (wanted, quarantined)
+        ours = {one.id for one in usual if one.asset in job.assets}
+        assert {one.id for one in markets} - {wanted} == ours, wanted
+        refused = [one for one in markets if one.id == wanted]
+        for state in await node.run(
+            [chain.adapters[one.protocol].observe(one, chain.owner, block) for one in refused], block
+        ):
+            assert isinstance(state, MarketError), wanted
+    assert len({table.protocol for table, _, _ in tables.values()}) >= 12

@@ -11,6 +11,7 @@ import pytest
 
 from tests.kit.solana_bench import CHAIN, SLOT, Ledger
 from yieldbot.chains.leg_limits import shares_for
+from yieldbot.chains.readings import row_by_row
 from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.chains.solana.execution.build import (
     NO_BLOCKHASH,
@@ -23,8 +24,9 @@ from yieldbot.chains.solana.execution.build import (
 )
 from yieldbot.chains.solana.execution.clear import KnownNames, read
 from yieldbot.chains.solana.execution.roles import SIZES, has_roles, role_fault
+from yieldbot.chains.solana.node.answers import answer_of
 from yieldbot.errors import MarketError, ReadReverted
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
@@ -32,8 +34,9 @@ from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.model.plan import Leg, LegKind
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols import svm_adapters, svm_exchanges
-from yieldbot.protocols.solana.layout import ata
+from yieldbot.protocols.solana.layout import SYSVAR_CLOCK, ata
 from yieldbot.resources import folder
+from yieldbot.rpc.lockstep import run
 from yieldbot.sandbox.solana.images import token_account
 from yieldbot.sandbox.solana.market import SvmMarket
 from yieldbot.sandbox.solana.market import market as sandbox_market
@@ -176,3 +179,34 @@ def test_what_does_not_exist_is_quarantined(tried: tuple[Ledger, SvmMarket, Any,
             ledger.set({market.address: replace(image, data=data)})
             with pytest.raises((MarketError, ReadReverted)):
                 ledger.observe(adapter, market)
+
+
+async def test_a_wrong_address_loses_its_own_market_and_no_other(
+    tried: tuple[Ledger, SvmMarket, Any, list[Market]],
+) -> None:
+    """An address without an account, and one of another program, in a table that lists both after a good one."""
+    ledger, found, adapter, markets = tried
+    row = next(one for one in found.rows if one["protocol"] == adapter.protocol)
+    params = {key: value for key, value in row.items() if key not in ("protocol", "name", "assets")}
+    (key,) = (name for name, value in params.items() if isinstance(value, list | tuple))
+    assets = tuple(one for one in found.tokens if one.symbol in row["assets"])  # type: ignore[operator]
+    params[key] = [*params[key], STRANGER, ledger.me]  # type: ignore[misc]
+    table = Deployment(adapter.protocol, CHAIN, "Longer", params, assets)
+
+    class Node:
+        """Runs flows on the ledger's accounts."""
+
+        async def run(self, flows: Any, block: BlockRef) -> list[Any]:
+            async def answers(reads: Any) -> Any:
+                known = {one.address: ledger.get(one.address) for one in reads}
+                known[SYSVAR_CLOCK] = ledger.clock_image()
+                return [answer_of(one, known) for one in reads]
+
+            return await run(flows, answers)
+
+    rows = await row_by_row(Node(), [(table, MarketError("one of them"))], adapter.discover, ledger.block())
+    assert {market.id for _, each in rows if isinstance(each, tuple) for market in each} <= {m.id for m in markets}
+    assert [one.entry for one, each in rows if isinstance(each, MarketError)] == [STRANGER, ledger.me]
+    assert len(rows) == len(params[key])  # type: ignore[arg-type]
+    with pytest.raises(MarketError):
+        ledger.run(adapter.discover(table))

@@ -24,3 +24,5 @@ class Deployment:
     """The table's other keys, validated by the adapter's pydantic model."""
     assets: tuple[Token, ...]
     """Tokens of the chain that may be held."""
+    entry: str = ""
+    """The one address of the table's list, if this is the table with that address alone; empty: the whole table."""

@@ -15,6 +15,7 @@ from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.rollups import kind_fault, typical_fee
 from yieldbot.chains.evm.tips import fetch_tip
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding, Steps, why_not
+from yieldbot.chains.readings import row_by_row
 from yieldbot.errors import MarketError, YieldbotError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, evm_number
@@ -162,9 +163,12 @@ async def _markets(node: Node, chain: ChainSettings, deployment: Deployment, blo
     known = adapters()
     what = f"{chain.name} {deployment.name}"
     remedy = f"correct its table in chains/{chain.name}.toml, or remove it"
-    (markets,) = await node.run([known[deployment.protocol].discover(deployment)], block)
-    if isinstance(markets, MarketError):
-        return [Finding(what, str(markets), remedy, MISCONFIGURED)]
+    discover = known[deployment.protocol].discover
+    (listed,) = await node.run([discover(deployment)], block)
+    rows = await row_by_row(node, [(deployment, listed)], discover, block)
+    if lost := [(table, answer) for table, answer in rows if isinstance(answer, MarketError)]:
+        return [Finding(f"{what} {table.entry}".strip(), str(one), remedy, MISCONFIGURED) for table, one in lost]
+    markets = [market for _, answer in rows if not isinstance(answer, MarketError) for market in answer]
     missing = [m for m in markets if not await node.code(m.address, block)]
     if missing or not markets:
         result = f"no contract at {missing[0].address}" if missing else "it lists no market for its assets"

@@ -18,7 +18,7 @@ from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
 from yieldbot.chains.evm.tips import fetch_tip
 from yieldbot.chains.growths import growth_of, worths_of
 from yieldbot.chains.pools import FoundPools, Listings
-from yieldbot.chains.readings import listed_markets, states_of
+from yieldbot.chains.readings import listed_markets, row_by_row, states_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.backing import tokens_of
@@ -29,6 +29,7 @@ from yieldbot.model.exchange import Price
 from yieldbot.model.glance import Glance
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, Market, Quarantined, Snapshot
+from yieldbot.model.reads import Flow
 from yieldbot.model.requests import with_requests
 from yieldbot.model.settings import Job
 from yieldbot.protocols.evm.base import YieldAdapter
@@ -153,7 +154,11 @@ async def _discover(
     listed = add_listings(flows, job.chain, job.swap_ends) if job.swaps else Listings()
     of_pegs = add_lists(flows, job)
     ours = job.assets, job.wallet.address, block
-    lists = [(table, flows.add(listing(adapters[table.protocol], table, *ours))) for table in deployments]
+
+    def listed_by(table: Deployment) -> Flow[Listing]:
+        return listing(adapters[table.protocol], table, *ours)
+
+    lists = [(table, flows.add(listed_by(table))) for table in deployments]
     idle = [(token, flows.add(idle_tokens(token, job.wallet.address))) for token in job.assets]
     await flows.run(node, block)
     balance = lies.answer
@@ -170,7 +175,7 @@ async def _discover(
         raise TransientError(f"{job.chain.name}: the price feed of {', '.join(lacking)} cannot be read")
     valued = job.assets if job.sale is None else job.chain.tokens.values()
     usd = {token: usd_by_address[token.address] for token in valued if token.address in usd_by_address}
-    answers = [(table, handle.answer) for table, handle in lists]
+    answers = await row_by_row(node, ((table, handle.answer) for table, handle in lists), listed_by, block)
     glances = tuple(one for _, found in answers if isinstance(found, Listing) for one in found.glances)
     markets, quarantined = listed_markets(
         ((table, found if isinstance(found, MarketError) else found.markets) for table, found in answers), job

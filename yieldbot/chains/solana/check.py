@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding, Steps
+from yieldbot.chains.readings import row_by_row
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import add_listings, add_states
@@ -98,14 +99,20 @@ async def _feed(node: Node, chain: ChainSettings, what: str, feed: Address, bloc
     return Finding(what, f"${answer.usd:z,.4f}")
 
 
-async def _deployment(node: Node, chain: ChainSettings, deployment: Deployment, block: BlockRef) -> Finding:
+async def _deployment(node: Node, chain: ChainSettings, deployment: Deployment, block: BlockRef) -> list[Finding]:
     """Whether the deployment's markets can be listed."""
     what = f"{chain.name} {deployment.name}"
-    flow: Any = svm_adapters()[deployment.protocol].discover(deployment)
-    (answer,) = await node.run([flow], block)
-    if isinstance(answer, MarketError):
-        return Finding(what, str(answer), f"correct its row in chains/{chain.name}.toml", MISCONFIGURED)
-    return Finding(what, counted(len(answer), "market"))
+    discover: Any = svm_adapters()[deployment.protocol].discover
+    (listed,) = await node.run([discover(deployment)], block)
+    rows = await row_by_row(node, [(deployment, listed)], discover, block)
+    if lost := [(table, answer) for table, answer in rows if isinstance(answer, MarketError)]:
+        remedy = f"correct its row in chains/{chain.name}.toml"
+        return [Finding(f"{what} {table.entry}".strip(), str(one), remedy, MISCONFIGURED) for table, one in lost]
+    return [
+        Finding(
+            what, counted(len([one for _, answer in rows if isinstance(answer, tuple) for one in answer]), "market")
+        )
+    ]
 
 
 async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:

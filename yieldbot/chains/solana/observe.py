@@ -9,7 +9,7 @@ from typing import Any
 
 from yieldbot.chains.growths import growth_of, worths_of
 from yieldbot.chains.pools import FoundPools, Listings
-from yieldbot.chains.readings import listed_markets, states_of
+from yieldbot.chains.readings import listed_markets, row_by_row, states_of
 from yieldbot.chains.solana.growth import add_growths
 from yieldbot.chains.solana.node.client import Node, SlotSkew
 from yieldbot.chains.solana.node.quorum import Quorum
@@ -178,7 +178,11 @@ async def _discover(
     alone = job.base is None and job.asset.address in job.chain.pegged
     listed = add_oracles(flows, job.chain, job.asset) if alone else Listings()
     listed = add_listings(flows, job.chain) if job.base is not None else listed
-    lists = [(deployment, flows.add(adapters[deployment.protocol].discover(deployment))) for deployment in deployments]
+
+    def listed_by(table: Deployment) -> Flow[tuple[Market, ...]]:
+        return adapters[table.protocol].discover(table)
+
+    lists = [(deployment, flows.add(listed_by(deployment))) for deployment in deployments]
     await flows.run(node, block)
     lamports = lies.answer
     if isinstance(lamports, MarketError):
@@ -188,7 +192,8 @@ async def _discover(
     supplies = {token.address: one.answer.supply_raw for token, one in mints if isinstance(one.answer, Mint)}
     around = _around(job, lamports, {token: feed.answer for token, feed in feeds}, listed.found)
     around = replace(around, supplies=supplies)
-    markets, quarantined = listed_markets([(table, handle.answer) for table, handle in lists], job)
+    answers = await row_by_row(node, ((table, handle.answer) for table, handle in lists), listed_by, block)
+    markets, quarantined = listed_markets(answers, job)
     return markets, quarantined, around
 
 

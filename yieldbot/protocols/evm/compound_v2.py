@@ -6,6 +6,7 @@ not decoded here: balances, in the rehearsal and on the chain, show what did not
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -96,8 +97,8 @@ class CTokenParams(BaseModel):
     comptroller: str
     """Comptroller's address."""
     markets: list[str] = Field(min_length=1)
-    """cTokens, at most one for each asset. One that pays the native token (CEther, Moonwell's mWETH) is refused, since
-    it pays another token than was deposited."""
+    """cTokens, at most one for each asset. One that pays the native token (CEther, Moonwell's mWETH) is quarantined,
+    since it pays another token than was deposited."""
     blocks_per_year: int | None = Field(default=None, gt=0)
     """Blocks that the chain makes a year, for deployments that accrue by block, on chains whose contracts see the
     chain's own block numbers; None: it is measured."""
@@ -116,32 +117,31 @@ class CompoundV2:
         reads = Reads()
         rows = [(at, {name: reads.add(ctoken.read(at, name, optional=True)) for name in names}) for at in listed]
         yield from reads.made()
-        found: dict[Token, Market] = {}
+        found = list[Market]()
         for at, handles in rows:
             row = {name: handle.data for name, handle in handles.items()}
-            if len(row["underlying"]) < 32:
-                raise MarketError(f"{deployment.name}: {at} says no underlying asset, as cTokens of ERC-20 tokens do")
-            asset = ctoken.one("underlying", row["underlying"])
-            token = next((one for one in deployment.assets if one.address == asset), None)
-            if token is None:
-                raise MarketError(f"{deployment.name}: {at} lends {asset}, which chains/*.toml does not name")
-            if token in found:
-                raise MarketError(f"{deployment.name} lists two markets of {token.symbol}: write a table for each")
-            found[token] = self._market(deployment, at, token, comptroller, row)
-        if missing := [token.symbol for token in deployment.assets if token not in found]:
-            raise MarketError(f"{deployment.name} lists no market of {', '.join(missing)}")
-        return tuple(found[token] for token in deployment.assets)
+            market = self._market(deployment, at, comptroller, row)
+            fit = [one.asset for one in found if "unfit" not in one.params]
+            if "unfit" not in market.params and market.asset in fit:
+                also = f"{deployment.name} lists two markets of {market.asset.symbol}: write a table for each"
+                market = replace(market, params={"unfit": also})
+            found.append(market)
+        return tuple(found)
 
-    def _market(
-        self, deployment: Deployment, at: Address, token: Token, comptroller: Address, row: dict[str, bytes]
-    ) -> Market:
+    def _market(self, deployment: Deployment, at: Address, comptroller: Address, row: dict[str, bytes]) -> Market:
         """One cToken; a fault is kept as ``unfit``, and quarantines only this market when it is observed."""
         ctoken = abi("compound_v2")
+        asset = ctoken.one("underlying", row["underlying"]) if len(row["underlying"]) >= 32 else None
+        token = next((one for one in deployment.assets if one.address == asset), None)
         params: dict[str, Any] = {"comptroller": comptroller}
         clock = next((name for name, clock in CLOCKS.items() if len(row[clock.accrual]) >= 32), None)
         if clock == "blocks" and _optional("isTimeBased", row["isTimeBased"]):
             clock = "seconds_as_blocks"
-        if clock is None or any(len(row[name]) < 32 for name in HEAD):
+        if asset is None:
+            params["unfit"] = f"{at} says no underlying asset, as cTokens of ERC-20 tokens do"
+        elif token is None:
+            params["unfit"] = f"{at} lends {asset}, which is not among {deployment.name}'s assets in chains/*.toml"
+        elif clock is None or any(len(row[name]) < 32 for name in HEAD):
             params["unfit"] = f"{at} does not answer as a cToken does"
         elif ctoken.one("comptroller", row["comptroller"]) != comptroller:
             params["unfit"] = f"{at} is of another comptroller than {comptroller}"
@@ -158,7 +158,7 @@ class CompoundV2:
             kind=Kind.LENDING,
             chain=deployment.chain,
             name=deployment.name,
-            asset=token,
+            asset=token or deployment.assets[0],
             address=at,
             params=params,
         )
