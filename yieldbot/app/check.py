@@ -12,6 +12,7 @@ from yieldbot.app.check_leftovers import left_over
 from yieldbot.app.halt import stopped_accounts
 from yieldbot.app.removed_jobs import check_removed
 from yieldbot.app.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
+from yieldbot.app.wrong_clock import check_clock
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.chains.keystores import key_signer
 from yieldbot.chains.open import chain_of, tools
@@ -37,6 +38,7 @@ def check(context: Context) -> CheckDocument:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
     found += tools(settings.anvil)
     found += _stops(context)
+    found += asyncio.run(check_clock(context))
     found += no_way_out(context)
     found += check_removed(context)
     found += _env(context)

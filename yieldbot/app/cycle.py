@@ -301,7 +301,7 @@ async def approve_queued(world: Wiring, plan_id: str) -> Report:
 
     Raises ConfigError for an unknown id, SafetyError for a plan that has expired or no longer waits.
     """
-    plan = recorded.queued_plan(world.journal, plan_id, world.now())
+    plan = recorded.queued_plan(world.journal, plan_id, world.now(), world.settings.policy.plan_ttl_seconds)
     job = job_of(world.settings, plan)
     beside = replace(world, others=turns_of(world, [job]))
     return await _served(beside, job, lambda live: _resume(beside, job, live, plan))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from yieldbot.app.wrong_clock import end_too_long
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.model.text import counted
 
@@ -21,9 +22,12 @@ BY = "execution"
 
 
 async def settle(world: Wiring, job: Job, live: Session) -> tuple[Outcome, ...]:
-    """Settle the account's open transactions, then mark its interrupted plans; returns the outcomes."""
+    """Settle the account's open transactions, then mark its interrupted plans, and those that would wait for
+    longer than a plan may; returns the outcomes."""
     found = await live.settle()
-    mark_interrupted(world.journal, world.now(), (job.chain.chain, job.wallet.address))
+    account, policy = (job.chain.chain, job.wallet.address), world.settings.policy
+    mark_interrupted(world.journal, world.now(), account)
+    end_too_long(world.journal, world.now(), policy.plan_ttl_seconds, account)
     return found
 
 

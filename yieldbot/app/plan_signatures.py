@@ -19,6 +19,7 @@ from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.dataclass import dataclass
+from yieldbot.model.plan_life import waits_too_long
 
 if TYPE_CHECKING:
     from yieldbot.access.approvers import ToApprove
@@ -127,6 +128,9 @@ def _waiting(plan_id: str, context: Context) -> StoredPlan:
         stored = journal.plan(plan_id)
         if stored is not None and now >= stored.plan.expires_at:  # the next run marks it: this is only read
             raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")
-        queued_plan(journal, plan_id, now)
+        ttl = context.settings.policy.plan_ttl_seconds
+        if stored is not None and (why := waits_too_long(stored.plan, now, ttl)):
+            raise SafetyError("EXPIRED", f"plan {plan_id} counts as expired: {why}")
+        queued_plan(journal, plan_id, now, ttl)
     assert stored is not None
     return stored

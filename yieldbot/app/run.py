@@ -28,6 +28,7 @@ from yieldbot.app.safe_proposals import deliver
 from yieldbot.app.thinking import NO_ANSWER, consent
 from yieldbot.app.together import waiting_together
 from yieldbot.app.wiring import JobFilter, Keyless, jobs_of, world_of
+from yieldbot.app.wrong_clock import ahead, newest_entry
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import is_given
@@ -208,7 +209,8 @@ def approve(
 
     lock = run_lock(context.settings.data_dir, "approve")
     with lock as held, context.locked(held), world_of(context, approver, opens=lambda _: True) as world:
-        plan = queued_plan(world.journal, request.plan_id, world.now())
+        ttl = world.settings.policy.plan_ttl_seconds
+        plan = queued_plan(world.journal, request.plan_id, world.now(), ttl)
         telemetry.follows(world.journal.run_of(request.plan_id))
         deadline = Deadline(world, held)
         job = job_of(world.settings, plan)
@@ -276,9 +278,12 @@ def cycles(
     log = log or RunLog(context, "run")
     opened = world_of(context, approver, signer_of, opens=opens, settles=settles)
     with run_lock(context.settings.data_dir, log.command) as held, context.locked(held), opened as world:
-        deadline = Deadline(world, held)
+        deadline, newest = Deadline(world, held), newest_entry(world.journal)
         with deadline.armed():
             ended = asyncio.run(every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs), work, log))
+        blocks = (one.snapshot.block.timestamp for one in ended.values() if not isinstance(one, tuple) and one.snapshot)
+        if line := ahead(newest, world.now(), max(blocks, default=None)):
+            context.say(line)
     return [ended[index] for index in sorted(ended)]
 
 

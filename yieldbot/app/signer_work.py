@@ -22,6 +22,7 @@ from yieldbot.app.interrupted import settle as settle_account
 from yieldbot.app.plan_signatures import signed_plans
 from yieldbot.app.run import ApproveRequest, approve, cycles
 from yieldbot.app.wiring import JOURNAL
+from yieldbot.app.wrong_clock import end_too_long
 from yieldbot.chains.open import session
 from yieldbot.config.held import hold
 from yieldbot.errors import YieldbotError
@@ -95,6 +96,7 @@ def close(context: Context) -> None:
         ]
         if late:
             journal.append(*late)
+        end_too_long(journal, int(now), context.settings.policy.plan_ttl_seconds)
         mark_interrupted(journal, int(now))
 
 

@@ -237,5 +237,8 @@ class Chain(Protocol):
         say: called with lines of progress. Raises TransientError if the chain cannot be read, ConfigError if the store
         cannot be used."""
 
+    async def newest(self) -> BlockRef:
+        """The chain's newest block. Raises TransientError if it cannot be read."""
+
     async def check(self) -> list[Finding]:
         """Check that nodes, tokens, feeds, markets and exchanges are as the chain's file says."""

@@ -25,6 +25,7 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Plan
 from yieldbot.model.plan import plan_id as plan_id_of
+from yieldbot.model.plan_life import waits_too_long
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed
 
@@ -138,7 +139,7 @@ def positions(journal: Journal, snapshot: Snapshot) -> tuple[MeasuredPosition, .
     return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
 
 
-def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
+def queued_plan(journal: Journal, plan_id: str, now: int, ttl_seconds: int) -> Plan:
     """The waiting plan with this id. Raises ConfigError (unknown) or SafetyError (no longer waiting)."""
     stored = journal.plan(plan_id)
     if stored is None:
@@ -154,4 +155,7 @@ def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
     if now >= stored.plan.expires_at:
         journal.append(PlanMarked(plan_id, PlanStatus.EXPIRED, "clock"))
         raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")
+    if why := waits_too_long(stored.plan, now, ttl_seconds):
+        journal.append(PlanMarked(plan_id, PlanStatus.EXPIRED, "clock", why))
+        raise SafetyError("EXPIRED", f"plan {plan_id} counts as expired: {why}")
     return stored.plan

@@ -202,7 +202,7 @@ def test_who_rejects_may_say_not_again_for_a_time(waiting: Served, url: str) -> 
 
 def test_a_signature_of_another_plan_counts_nothing(waiting: Served, url: str) -> None:
     key = waiting.key("read", "approve")
-    other = queue(waiting, time.time() + 7200)
+    other = queue(waiting, time.time() + 2400)
     hers = {"approver": "anna"} | signature(waiting, ANNA, key, url)
     assert waiting.client.put(other, headers=key, json=hers).status_code == 422
 

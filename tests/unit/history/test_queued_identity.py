@@ -26,8 +26,8 @@ def test_an_edited_plan_is_refused_under_its_old_id(tmp_path: Path) -> None:
             journal.append(PlanWritten(stored, ()), PlanMarked(plan.id, PlanStatus.QUEUED, "queue"))
             journal.verify()
             if stored == plan:
-                assert queued_plan(journal, plan.id, NOW) == plan
+                assert queued_plan(journal, plan.id, NOW, 10**9) == plan
                 continue
             with pytest.raises(SafetyError, match="is not what was shown") as refused:
-                queued_plan(journal, plan.id, NOW)
+                queued_plan(journal, plan.id, NOW, 10**9)
             assert refused.value.code == "NOT_THE_PLAN"

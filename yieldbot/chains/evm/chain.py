@@ -89,6 +89,10 @@ class Chain:
     ) -> Discovered:
         return await discover(self.settings, store, near, now, say)
 
+    async def newest(self) -> BlockRef:
+        async with connect(self.settings) as node:
+            return await node.block()
+
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)
 

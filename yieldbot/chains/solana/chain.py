@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.world import Wiring
     from yieldbot.history.found_store import FoundStore
     from yieldbot.journal.fold import StoredTx
-    from yieldbot.model.amounts import Token
+    from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.ids import Address
     from yieldbot.model.settings import ChainSettings, Job, Wallet
     from yieldbot.model.tx import Outcome
@@ -88,6 +88,10 @@ class Chain:
         self, store: FoundStore, near: Collection[Token], now: int, say: Callable[[str], None]
     ) -> Discovered:
         return await discover(self.settings, store, near, now, say)
+
+    async def newest(self) -> BlockRef:
+        async with connect(self.settings) as nodes:
+            return await nodes.nodes[0].block()
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)
