@@ -83,9 +83,12 @@ class Position(Part):
         "null: it can"
     )
     leaving: Leaving | None = Field(description="the part of `held` that is leaving in two steps; null: nothing is")
-    since: int | None = Field(description="when we entered, in unix seconds; null: not recorded")
+    since: int | None = Field(
+        description="when the position was last changed, in unix seconds, from which on both APYs count; `pnl.since` "
+        "says when we entered; null: not recorded"
+    )
     earned: Money | None = Field(
-        description="earned since then, entry and exit fees deducted; equals `pnl.earned` where that is known; "
+        description="earned since we entered, fees deducted: `pnl.earned`; where that is not known, since `since`; "
         "null: the entry was not recorded"
     )
     apy_now: float | None = Field(

@@ -19,7 +19,7 @@ from yieldbot.math.curves import ConstantCurve, EnteredCurve
 from yieldbot.model.market import Exit, ExitKind, MarketState
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.units import SECONDS_PER_YEAR
-from yieldbot.protocols.evm.vaults import rates_of
+from yieldbot.protocols.evm.vaults import income_of, rates_of
 
 WEEK = Exit(kind=ExitKind.COOLDOWN, seconds=7 * 86_400)
 QUEUE = Exit(kind=ExitKind.REQUEST, seconds=None)
@@ -98,6 +98,19 @@ def test_one_step_is_no_rate() -> None:
     assert rates_of([(0, price), (day, stepped), (2 * day, price)], "a vault", 7200)[1] < 0
     with pytest.raises(MarketError, match="no history"):
         rates_of([(5, price), (5, price), (5, price)], "a vault", 7200)
+
+
+def test_money_that_came_meanwhile_dilutes_once() -> None:
+    """45,000 a year to a million, and to 1.6 millions from the middle or a quarter of the lookback on."""
+    day, one = 86_400, 10**12
+    diluted, whole = (round(one * 45_000 / total * 3.5 / 365) for total in (1_600_000, 1_000_000))
+    middle, end = one + whole, one + whole + diluted
+    halves = [(0, one, 1_000_000), (7 * day // 2, middle, 1_600_000), (7 * day, end, 1_600_000)]
+    assert income_of(halves) == pytest.approx(45_000, rel=1e-3)
+    early = [(0, one, 1_000_000), (7 * day // 2, one + (whole + diluted) // 2, 1_600_000), halves[2]]
+    assert 0.8 * 45_000 < income_of(early) < 45_000
+    assert income_of([*halves[:2], (7 * day, end, 500_000)]) <= 500_000 * 45_000 / 1_600_000, "what left earns nothing"
+    assert income_of([halves[0], (7 * day // 2, one, 1_000_000), halves[2]]) == 0.0, "a step is no income"
 
 
 def test_a_fee_is_paid_once_by_what_goes_in_beyond_what_is_held() -> None:

@@ -25,7 +25,7 @@ from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols.evm import two_step_exits as _exits
 from yieldbot.protocols.evm.abi import abi, checksum, label, short
 from yieldbot.protocols.evm.share_calls import ShareCalls
-from yieldbot.protocols.evm.vaults import FINE, LONGEST_SECONDS, SAMPLES, rates_of
+from yieldbot.protocols.evm.vaults import FINE, LONGEST_SECONDS, SAMPLES, income_of, rates_of
 from yieldbot.protocols.reads import ReadHandle, Reads
 
 HEAD = ("asset", "decimals", "symbol")
@@ -228,16 +228,20 @@ def _trailing(
     vault: Any = abi("erc4626")
     if not past or any(len(one.data) < 32 for row in past for one in row):
         return None
-    rows = [
-        (vault.one("getCurrentBlockTimestamp", time.data), vault.one("convertToAssets", then.data))
-        for then, _, time in past
+    rows: list[tuple[int, int, int]] = [
+        (
+            vault.one("getCurrentBlockTimestamp", time.data),
+            vault.one("convertToAssets", then.data),
+            vault.one("totalAssets", whole.data),
+        )
+        for then, whole, time in past
     ]
+    rows.append((now, price, total_raw))
     try:
-        _, rate = rates_of([*rows, (now, price)], market.name, int(market.params["lookback_blocks"]))
+        rates_of([row[:2] for row in rows], market.name, int(market.params["lookback_blocks"]))
     except MarketError:
         return None
-    least_raw: int = min(total_raw, vault.one("totalAssets", past[0][1].data))
-    return max(0.0, rate) * least_raw / market.asset.one
+    return max(0.0, income_of(rows)) / market.asset.one
 
 
 ADAPTER = Ethena()

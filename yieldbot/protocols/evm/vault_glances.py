@@ -19,7 +19,7 @@ from yieldbot.model.market import Market
 from yieldbot.model.reads import Flow
 from yieldbot.protocols.evm import two_step_exits as _exits
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.protocols.evm.vaults import FINE, lags_of, rates_of
+from yieldbot.protocols.evm.vaults import FINE, income_of, lags_of, rates_of
 from yieldbot.protocols.reads import GroupHandle, Reads
 
 
@@ -32,12 +32,12 @@ def generic_glances(markets: Sequence[Market], owner: Address, block: BlockRef) 
         probe, lags = FINE * 10 ** where["share_decimals"], lags_of(where["lookback_blocks"])
         stated = [
             vault.read(at, "totalAssets", optional=True),
-            vault.read(at, "totalAssets", lag_blocks=where["lookback_blocks"], optional=True),
             vault.read(at, "convertToAssets", probe, optional=True),
         ]
         for lag in lags:
-            stated.append(vault.read(at, "convertToAssets", probe, lag_blocks=lag, optional=True))
             stated.append(vault.read(MULTICALL3, "getCurrentBlockTimestamp", lag_blocks=lag, optional=True))
+            stated.append(vault.read(at, "convertToAssets", probe, lag_blocks=lag, optional=True))
+            stated.append(vault.read(at, "totalAssets", lag_blocks=lag, optional=True))
         ours = [
             erc20.read(where.get("share", at), "balanceOf", owner, optional=True),
             *_exits.request_reads(where, at, owner),
@@ -53,15 +53,15 @@ def _glance(market: Market, stated: Sequence[bytes], ours: Sequence[bytes], bloc
     """The glance that the answers show; None where one is missing or there is no history to take a rate from."""
     if not all(len(answer) >= 32 for answer in (*stated, ours[0])):
         return None
-    total_raw, earlier_raw, now, *past = (int.from_bytes(answer[:32], "big") for answer in stated)
+    total_raw, now, *past = (int.from_bytes(answer[:32], "big") for answer in stated)
     where, asset = market.params, market.asset
     try:
-        times = [*zip(past[1::2], past[::2], strict=True), (block.timestamp, now)]
-        _, rate = rates_of(times, market.name, where["lookback_blocks"])
+        rows = [*zip(past[::3], past[1::3], past[2::3], strict=True), (block.timestamp, now, total_raw)]
+        _, rate = rates_of([row[:2] for row in rows], market.name, where["lookback_blocks"])
     except MarketError:
         return None
     words = [int.from_bytes(answer[at : at + 32], "big") for answer in ours for at in range(0, len(answer), 32)]
-    income = min(total_raw, earlier_raw) / asset.one * max(0.0, rate)
+    income = max(0.0, income_of(rows)) / asset.one
     gas = leg_gas(kind_of(market.protocol, where))
     return Glance(
         market=market,

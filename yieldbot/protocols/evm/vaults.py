@@ -117,9 +117,8 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
     """An opaque vault: its yield is the change of its share price over the lookback, shared by all holders.
 
     The trailing income is assumed to be fixed, so a deposit of ours only dilutes it (DilutedCurve): the cautious model.
-    It is the income on the smaller of the totals then and now, since money that arrived meanwhile contributed little.
     The rate is the lowest of ``SAMPLES`` parts of the lookback, because a donation, or a report, raises only one of
-    them.
+    them; the income likewise (``income_of``).
 
     Cash is the vault's own balance of the asset and nothing else; without such a balance it is unknown. A position is
     worth what leaving pays (``previewRedeem``), never more than its shares convert to. ``max*`` that are 0 or have no
@@ -132,7 +131,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
     lags = lags_of(lag)
     reads = Reads()
     ours = reads.add(erc20.read(share_token, "balanceOf", owner))
-    total, earlier = (reads.add(vault.read(at, "totalAssets", lag_blocks=blocks)) for blocks in (0, lag))
+    total = reads.add(vault.read(at, "totalAssets"))
     price = reads.add(vault.read(at, "convertToAssets", probe))
     lies = reads.add(erc20.read(asset.address, "balanceOf", at))
     stated = [
@@ -149,8 +148,9 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
     ]
     past = [
         (
-            reads.add(vault.read(at, "convertToAssets", probe, lag_blocks=blocks)),
             reads.add(vault.read(MULTICALL3, "getCurrentBlockTimestamp", lag_blocks=blocks)),
+            reads.add(vault.read(at, "convertToAssets", probe, lag_blocks=blocks)),
+            reads.add(vault.read(at, "totalAssets", lag_blocks=blocks)),
         )
         for blocks in lags
     ]
@@ -158,14 +158,15 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
     entries = reads.group(_exits.entry_reads(where, at, owner))
     yield from reads.made()
     shares, total_raw = erc20.one("balanceOf", ours.data), vault.one("totalAssets", total.data)
-    earlier_raw, now = vault.one("totalAssets", earlier.data), vault.one("convertToAssets", price.data)
+    now = vault.one("convertToAssets", price.data)
     balance_raw = erc20.one("balanceOf", lies.data)
     limit, free, payable, many_pay, one_pays, one_is, taken, given, cooldown = (_number(one.data) for one in stated)
-    times = [
-        (vault.one("getCurrentBlockTimestamp", time.data), vault.one("convertToAssets", then.data))
-        for then, time in past
+    names = ("getCurrentBlockTimestamp", "convertToAssets", "totalAssets")
+    rows: list[tuple[int, int, int]] = [
+        *(tuple(vault.one(name, one.data) for name, one in zip(names, then, strict=True)) for then in past),
+        (block.timestamp, now, total_raw),
     ]
-    whole, rate = rates_of([*times, (block.timestamp, now)], market.name, lag)
+    whole, rate = rates_of([row[:2] for row in rows], market.name, lag)
     doubts: list[str] = []
     out = _fee(many_pay, now) if many_pay is not None else _fee(one_pays, one_is)
     into = _fee(taken, given)
@@ -209,7 +210,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
     by_request = bool(where.get("async_deposit")) and way.kind is ExitKind.REQUEST
     if where.get("async_deposit") and not by_request:
         doubts.append("deposits are requests (EIP-7540) and exits are not: no request is made, what is in can be left")
-    income = min(total_raw, earlier_raw) / asset.one * rate
+    income = income_of(rows) / asset.one
     others = max(0, total_raw - held_raw) / asset.one
     if exits.assets or come.pending:  # shares in cooldown earn nothing, nor does what waits to be deposited
         income, others = income * inside_raw / held_raw, max(0, total_raw - inside_raw) / asset.one
@@ -279,6 +280,22 @@ def rates_of(prices: Sequence[tuple[int, int]], name: str, lag: int) -> tuple[fl
     if end <= start or first <= 0 or not parts:
         raise MarketError(f"{name} has no history of {lag} blocks to take a rate from")
     return (last / first - 1) * SECONDS_PER_YEAR / (end - start), min(parts)
+
+
+def income_of(rows: Sequence[tuple[int, int, int]]) -> float:
+    """What all holders together earn, in base units a year, from (unix seconds, price, total), oldest first: the
+    least of the parts' incomes.
+
+    A part's is its rate on the least of what was in the vault at its beginning, at its end and now, since money that
+    arrived meanwhile contributed little. A rate that earlier money, our own too, has diluted is not counted on the
+    total before that money: it would dilute twice.
+    """
+    present = rows[-1][2]
+    return min(
+        (price / before - 1) * SECONDS_PER_YEAR / (then - start) * min(first, last, present)
+        for (start, before, first), (then, price, last) in pairwise(rows)
+        if then > start and before > 0
+    )
 
 
 def _way_out(where: Mapping[str, object], cooldown: int | None, cash: Amount | None) -> Exit:
