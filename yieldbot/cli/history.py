@@ -12,7 +12,9 @@ from yieldbot.cli.tables import TextTable
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
+    from yieldbot.app.history_documents import JournalEvent
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
     from yieldbot.model.settings import Settings
@@ -58,14 +60,15 @@ def _rendered(found: HistoryDocument, waiting: bool, settings: Settings) -> Any:
         case PlansDocument():
             return _plans(found, waiting, settings)
         case EventsDocument():
-            return _entries(found)
+            return _entries(found, {str(one.chain): name for name, one in settings.chains.items()})
 
 
-def _entries(found: EventsDocument) -> Any:
+def _entries(found: EventsDocument, names: Mapping[str, str]) -> Any:
+    """The journal's entries. names: of chains, by identifier."""
     made = TextTable("Journal", ">#", "When", "Entry", "Plan or transaction", "What")
     for event in found.events:
         short = short_hash(event.plan_id or event.tx_hash or "")
-        made.add_row(str(event.seq), when(event.at), event.kind, short, event.text)
+        made.add_row(str(event.seq), when(event.at), event.kind, short, _whose(event, names) + event.text)
     if not found.events:
         return "the journal has no entries yet: `yieldbot run` writes what it does"
     times, last = sum(one.times for one in found.unchanged), max((one.at for one in found.unchanged), default=0)
@@ -76,6 +79,14 @@ def _entries(found: EventsDocument) -> Any:
     from rich.text import Text
 
     return Group(made, Text(note))
+
+
+def _whose(event: JournalEvent, names: Mapping[str, str]) -> str:
+    """The job whose run has ended; empty for other entries, whose texts name what they are about."""
+    if event.kind != "run.ended":
+        return ""
+    chain = event.chain or ""
+    return f"{event.body['wallet']}: {', '.join(event.body['assets'])} on {names.get(chain, chain)}: "
 
 
 def _plans(found: PlansDocument, waiting: bool, settings: Settings) -> Any:

@@ -73,7 +73,7 @@ def risk(args: argparse.Namespace, context: Screen) -> int:
         raise ConfigError("--since, --history and --replay say of what --calibration or --signals is made: add one")
     request = use.RiskRequest(market=args.market, jobs=filter_of(args), min_safety=args.min_safety)
     found = use.risk(request, context)
-    context.show(found.document.as_json(), lambda: _shown(found.document, args.min_safety))
+    context.show(found.document.as_json(), lambda: _shown(found.document, args.min_safety, args.market))
     return found.exit_code
 
 
@@ -89,10 +89,12 @@ def _signals(args: argparse.Namespace, context: Screen) -> int:
     return 0
 
 
-def _shown(found: RiskDocument, least: int | None) -> Group:
+def _shown(found: RiskDocument, least: int | None, market: str = "") -> Group:
+    """The grades of each job. market: the one that was asked for: jobs without it are left out."""
     whole = exposure_line(found.exposures, "All our money")
     lost = [(one.chain, f"{one.wallet}: {one.asset}", one.skipped or "") for one in found.jobs if one.block is None]
-    shown = (part for job in found.jobs if isinstance(job, JobRisk) for part in _job(job, least))
+    jobs = [job for job in found.jobs if isinstance(job, JobRisk) and (job.markets or not market)]
+    shown = (part for job in jobs for part in _job(job, least))
     return Group(*shown, *skip_lines(lost), *([Text(whole)] if whole else []))
 
 
@@ -127,15 +129,17 @@ def _job(job: JobRisk, least: int | None) -> list[Any]:
     if any(UNSEEN in side.missing for one in job.markets for side in one.components):
         parts.append(Text(NOT_LOOKED))
     if len(job.markets) <= MOST_DETAILED:
-        parts += [part for one in job.markets for part in _detail(one)]
+        parts += [part for one in job.markets for part in _detail(one, job)]
     return parts
 
 
-def _detail(one: MarketRisk) -> list[Any]:
+def _detail(one: MarketRisk, job: JobRisk) -> list[Any]:
+    """What a market's grade is made of, with the chain's name where the grade has its identifier."""
     sheet = TextTable(f"{one.name}: what its safety is made of", "Side", ">Score", ">Weight", "Evidence", "Not known")
     for side in one.components:
         told = "; ".join(f"{found.what}: {found.value}" for found in side.evidence)
-        sheet.add_row(side.name, f"{side.score:z.0f}", f"{side.weight:z.0%}", told, ", ".join(side.missing))
+        texts = [text.replace(job.chain_id, job.chain) for text in (told, ", ".join(side.missing))]
+        sheet.add_row(side.name, f"{side.score:z.0f}", f"{side.weight:z.0%}", *texts)
     lines = [f"{one.name}: {line}" for line in one.limits]
     loss = f"Expected loss: {one.loss_bps:z.0f} bp a year ({one.loss_low_bps:z.0f} to {one.loss_high_bps:z.0f})."
     return [sheet, *(Text(line) for line in lines), Text(loss)]

@@ -4,6 +4,7 @@ named. Nothing is cut, and no word is broken that fits on a line."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rich import box
@@ -12,6 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.segment import Segment
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +23,10 @@ UNBOUNDED = 10_000
 INDENT = 2
 GAP = 2
 """Blanks before what belongs to a row, and between two columns."""
+GLUE = "\ue000"
+"""Stands for the blank between a number and its unit while lines are made: rich would break at a no-break space."""
+BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|bp|bps|h|d|s|min|days?|gwei|[A-Z]{3,6})(?![A-Za-z]))")
+"""The blank between a number and its unit."""
 
 
 class Printable(Console):
@@ -42,7 +48,17 @@ class TextTable(Table):
             right = column.startswith(">")
             self.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
 
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
+        """A row; no line ends between a number and its unit."""
+        glued = [BEFORE_UNIT.sub(GLUE, one) if isinstance(one, str) else one for one in cells]
+        super().add_row(*glued, style=style, end_section=end_section)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for part in self._parts(console, options):
+            for one in [part] if isinstance(part, Segment) else console.render(part, options):
+                yield one if one.control else Segment(one.text.replace(GLUE, " "), one.style)
+
+    def _parts(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self.rows:
             yield Text(str(self.title), style="bold")
             yield Text(self._empty)
