@@ -135,7 +135,7 @@ def positions(
         ">Held",
         ">Withdrawable",
         ">Earned",
-        ">Days",
+        ">Days since change",
         ">APY predicted",
         ">APY realised",
         ">Off by",
