@@ -7,6 +7,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -123,7 +124,17 @@ class Provider:
 
 def _bounded_session(timeout: Any) -> Any:
     """A session that reads at most MAX_ANSWER_BYTES of an answer (after decompression)."""
-    from aiohttp import ClientResponse, ClientSession, TCPConnector
+    from aiohttp import ClientSession, TCPConnector
+
+    connector = TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS)
+    return ClientSession(connector=connector, response_class=_bounded(), timeout=timeout)
+
+
+@cache
+def _bounded() -> Any:
+    """The class of such a session's answers. It is made once: a process that stays opens sessions all the time, and a
+    class is only freed by the garbage collector."""
+    from aiohttp import ClientResponse
 
     class Bounded(ClientResponse):
         async def read(self) -> bytes:
@@ -137,5 +148,4 @@ def _bounded_session(timeout: Any) -> Any:
                 await asyncio.sleep(0)  # let the timeout act even if the body arrives faster than it is read
             return b"".join(parts)
 
-    connector = TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS)
-    return ClientSession(connector=connector, response_class=Bounded, timeout=timeout)
+    return Bounded

@@ -75,3 +75,17 @@ def test_each_class_of_latency_has_its_own_bound() -> None:
         counting.note("base-1", "ok", seconds)
     ((_, _, classes, _),) = counting.taken()
     assert (classes[0], classes[1], classes[-2], classes[-1]) == (2, 1, 1, 1)
+
+
+def test_sessions_and_answers_share_one_class() -> None:
+    """A process that stays opens sessions all the time; a class for each is freed by the garbage collector alone."""
+    from yieldbot.chains.solana.node.transport import _bounded
+    from yieldbot.rpc.provider import Provider
+
+    async def kinds() -> set[type]:
+        both = [Provider(f"http://127.0.0.1:{port}", 1.0) for port in (9, 10)]
+        for one in both:
+            await one.disconnect()
+        return {one._session._response_class for one in both}
+
+    assert len(asyncio.run(kinds())) == 1 and type(_bounded(b"")) is type(_bounded(b""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -68,18 +69,27 @@ class Provider:
 
 
 def _bounded(stream: Any) -> Any:
+    return _bounded_class()(stream)
+
+
+@cache
+def _bounded_class() -> Any:
+    """It is made once, and not for each answer: a class is only freed by the garbage collector."""
     from httpx2 import AsyncByteStream
 
     class Bounded(AsyncByteStream):
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
         async def __aiter__(self) -> AsyncIterator[bytes]:
             size = 0
-            async for part in stream:
+            async for part in self._stream:
                 size += len(part)
                 if size > MAX_ANSWER_BYTES:
                     raise TooLong
                 yield part
 
         async def aclose(self) -> None:
-            await stream.aclose()
+            await self._stream.aclose()
 
-    return Bounded()
+    return Bounded
