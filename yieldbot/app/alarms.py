@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app.memory import FOLDER
 from yieldbot.execution.world import records_of
 from yieldbot.history.observed import NO_MARKETS, key_of
+from yieldbot.history.once import files_state, once
 from yieldbot.history.reading import MarketKey
 from yieldbot.history.store import Store
 from yieldbot.journal.fold import Record
@@ -136,10 +137,16 @@ def _remembered(
 
     store, now, chain = Store(folder), snapshot.block.timestamp, str(snapshot.block.chain)
     assets = policy.alarms.collaterals
-    here = thinned(store, chain, now, KEPT + 2 * DAY, {str(one.market.id) for one in states}, assets)
+
+    def shared(chain: str, seconds: int, markets: frozenset[str]) -> Recent:
+        state = files_state(folder, chain, now - seconds, now)
+        asked = store, chain, now, seconds, markets, assets
+        return once("recent", (folder, state, *asked[1:]), lambda: thinned(*asked), most=4)
+
+    here = shared(chain, KEPT + 2 * DAY, frozenset(str(one.market.id) for one in states))
     if chain == HOME or not chain.startswith("eip155:"):
         return here, None
-    return here, thinned(store, HOME, now, 2 * DAY, (), assets)
+    return here, shared(HOME, 2 * DAY, frozenset())
 
 
 def _looked_out(

@@ -155,9 +155,14 @@ def _past(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> dic
     if not spanned_days(folder, snapshot.block.chain):
         return {}
     try:
-        from yieldbot.history.market_statistics import summaries_today
+        from yieldbot.history.market_statistics import DAY, LOOK_BACK_DAYS, summaries_today
+        from yieldbot.history.once import files_state, once
 
-        found = summaries_today(Store(folder), snapshot.block.chain, snapshot.block.timestamp)
+        chain, moment = snapshot.block.chain, snapshot.block.timestamp
+        state = files_state(folder, chain, moment - (LOOK_BACK_DAYS + 1) * DAY, moment)
+        found = once(
+            "summaries", (folder, chain, moment, state), lambda: summaries_today(Store(folder), chain, moment), most=16
+        )
     except Exception as failure:  # a fault of grades must not stop a run
         say(f"{folder}: grades are made without history ({one_line(str(failure), 300)})")
         return {}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError
 from yieldbot.history import market_names, worths
+from yieldbot.history.files import span_of_day
 from yieldbot.history.observed import IndexReading, odd_rates, readings_of
+from yieldbot.history.reading import Reading
 from yieldbot.history.store import Appended, Store
 from yieldbot.model.text import one_line
 
@@ -45,15 +47,22 @@ def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None]
     kept = Appended()
     try:
         store = Store(folder, WAIT_SECONDS)
+        days: dict[tuple[str, str], list[Snapshot]] = {}
         for snapshot in snapshots:
-            worths.remember(folder, snapshot)
-            market_names.remember(folder, snapshot)
-            chain, moment = snapshot.block.chain, snapshot.block.timestamp
-            before = _last(store, chain, moment)
-            readings = readings_of(snapshot, source, before)
-            for line in islice((line for one in readings for line in odd_rates(one)), MOST_ODD):
-                say(line)
-            kept += store.append(readings)
+            days.setdefault((snapshot.block.chain, span_of_day(snapshot.block.timestamp)), []).append(snapshot)
+        for (chain, _), together in days.items():  # one file for all jobs on a chain
+            before, readings = _Before(store, together), list[Reading]()
+            try:
+                for snapshot in together:
+                    worths.remember(folder, snapshot)
+                    market_names.remember(folder, snapshot)
+                    new = readings_of(snapshot, source, before.of(snapshot.block.timestamp))
+                    for line in islice((line for one in new for line in odd_rates(one)), MOST_ODD):
+                        say(line)
+                    before.add(new)
+                    readings += new
+            finally:
+                kept += store.append(readings)
             if not kept.failure:
                 store.compact_if_due(chain, int(time.time()))
     except Exception as failure:  # a fault of memory must not stop a run
@@ -64,14 +73,35 @@ def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None]
     return kept
 
 
-def _last(store: Store, chain: str, moment: int) -> dict[str, IndexReading]:
-    """The newest index of each market before a moment, unless it is too old."""
-    found: dict[str, IndexReading] = {}
-    wanted = ("market", "time", "index")
-    for content, _ in store.tables(chain, moment - LOOK_BACK_SECONDS, moment - 1, wanted):
-        columns = (content[name].to_pylist() for name in wanted)
-        for market, at, index in zip(*columns, strict=True):
-            known = found.get(market)
-            if index is not None and (known is None or at > known.time):
-                found[market] = IndexReading(at, index)
-    return found
+class _Before:
+    """The indices of a chain's markets before the moments of some snapshots, read once for all of them."""
+
+    def __init__(self, store: Store, snapshots: Sequence[Snapshot]) -> None:
+        """snapshots: of one chain."""
+        moments = [one.block.timestamp for one in snapshots]
+        self._rows: dict[str, dict[int, float | None]] = {}
+        wanted = ("market", "time", "index")
+        chain, start = snapshots[0].block.chain, min(moments) - LOOK_BACK_SECONDS
+        for content, _ in store.tables(chain, start, max(moments), wanted):
+            columns = (content[name].to_pylist() for name in wanted)
+            for market, at, index in zip(*columns, strict=True):
+                rows = self._rows.setdefault(market, {})
+                if rows.get(at) is None:
+                    rows[at] = index
+
+    def add(self, readings: Iterable[Reading]) -> None:
+        """Readings that are new; where one of the same market and time is known, that one stays."""
+        for one in readings:
+            self._rows.setdefault(one.key.market, {}).setdefault(one.time, one.index)
+
+    def of(self, moment: int) -> dict[str, IndexReading]:
+        """The newest index of each market before a moment, unless it is too old."""
+        found: dict[str, IndexReading] = {}
+        for market, rows in self._rows.items():
+            times = [
+                at for at, index in rows.items() if index is not None and moment - LOOK_BACK_SECONDS <= at < moment
+            ]
+            if times:
+                at = max(times)
+                found[market] = IndexReading(at, float(rows[at] or 0.0))
+        return found

@@ -10,11 +10,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from yieldbot.history.arrow import as_numpy, coded
+from yieldbot.history.files import Stored
 from yieldbot.history.observed import key_of
-from yieldbot.history.store import Store
+from yieldbot.history.once import file_state, files_state, once
+from yieldbot.history.store import Asked, Store, read_stored
 from yieldbot.model.amounts import Apr
 from yieldbot.model.dataclass import dataclass
 from yieldbot.model.durations import days_long
@@ -23,7 +26,9 @@ from yieldbot.model.numbers import significant
 from yieldbot.model.units import DAY_SECONDS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow
+    from numpy.typing import NDArray
 
 LOOK_BACK_SECONDS = 30 * 86_400
 """Older readings are not compared."""
@@ -58,13 +63,56 @@ class Remembered:
 
 def remembered(store: Store, snapshot: Snapshot) -> tuple[Remembered, ...]:
     """Memory's readings of a snapshot's chain that the chain can contradict. Raises as ``Store.tables``."""
-    since = snapshot.block.timestamp - LOOK_BACK_SECONDS
+    block = snapshot.block
+    since = block.timestamp - LOOK_BACK_SECONDS
+    question = store.folder, block.chain, block.timestamp, block.height, files_state(store.folder, block.chain, since)
+    return once("remembered", question, lambda: _remembered(store, snapshot, since), most=16)
+
+
+def _remembered(store: Store, snapshot: Snapshot, since: int) -> tuple[Remembered, ...]:
     found: dict[tuple[str, str], Remembered] = {}
-    for content, _ in store.tables(snapshot.block.chain, since, None, _WANTED, coded=_WANTED[:3]):
+    reader = partial(_read, moment=snapshot.block.timestamp)
+    for content, _ in store.tables(snapshot.block.chain, since, None, _WANTED, coded=_WANTED[:3], reader=reader):
         for row in _last_readings(content, snapshot):
             name = row.market, row.asset_address
             found[name] = _newer(found[name], row) if name in found else row
     return tuple(found.values())
+
+
+def _read(file: Stored, asked: Asked, moment: int) -> pyarrow.Table:
+    """The rows of a file that ``_last_readings`` needs. Of a file that is all before the moment these are few, and the
+    same at each later moment: they are kept."""
+    last, newest = once("last rows", file_state(file.path), lambda: _last_rows(file), most=64)
+    if newest >= moment:
+        return read_stored(file, asked)
+    times = as_numpy(last["time"])
+    return last if asked.start is None else _rows(last, times >= asked.start)
+
+
+def _last_rows(file: Stored) -> tuple[pyarrow.Table, int]:
+    """(of each market and asset address the last row, and the last one with an index, in the order of the file; the
+    file's newest time)."""
+    import numpy as np
+
+    content = read_stored(file, Asked(wanted=_WANTED, coded=_WANTED[:3]))
+    time, index = as_numpy(content["time"]), as_numpy(content["index"])
+    cell = np.zeros(len(time), dtype=np.int64)
+    for name in _WANTED[:3]:
+        codes, words = coded(content[name])
+        cell = cell * (len(words) + 1) + codes + 1
+    order, chosen = np.lexsort((time, cell)), np.zeros(len(time), dtype=np.bool_)
+    for rows in (order, order[np.isfinite(index[order])]):
+        chosen[rows[np.append(np.diff(cell[rows]) != 0, True)[: len(rows)]]] = True
+    return _rows(content, chosen), int(time.max(initial=0))
+
+
+def _rows(content: pyarrow.Table, chosen: NDArray[np.bool_]) -> pyarrow.Table:
+    """Some rows of a table."""
+    import numpy as np
+    import pyarrow as pa
+
+    rows = np.flatnonzero(chosen).astype(np.int64)
+    return content.take(pa.Array.from_buffers(pa.int64(), rows.size, [None, pa.py_buffer(rows.tobytes())]))
 
 
 def _last_readings(content: pyarrow.Table, snapshot: Snapshot) -> Iterator[Remembered]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from yieldbot.history.once import file_state, once
 from yieldbot.history.reading import MarketKey
 from yieldbot.model.json_text import loads
 from yieldbot.model.market import Kind, Snapshot
@@ -29,15 +30,22 @@ Names = dict[tuple[str, str], str]
 def names(folder: Path) -> Names:
     """The remembered names; empty if the file cannot be read."""
     try:
-        with (folder / FILE).open("rb") as file:
-            found = loads(file.read(MOST_BYTES).decode())
-        return {
-            (str(chain), str(market)): one_line(str(name), LONGEST)
-            for chain, some in found.items()
-            for market, name in some.items()
-        }
+        state = file_state(folder / FILE)
+        return dict(once("names", state, lambda: _read(folder / FILE)))
     except (OSError, ValueError, AttributeError):
         return {}
+
+
+def _read(path: Path) -> Names:
+    """The names in a file. Raises OSError, and ValueError or AttributeError for a damaged one."""
+    with path.open("rb") as file:
+        # no more than the file has, since a buffer of the greatest size costs its allocation each time
+        found = loads(file.read(min(MOST_BYTES, os.fstat(file.fileno()).st_size)).decode())
+    return {
+        (str(chain), str(market)): one_line(str(name), LONGEST)
+        for chain, some in found.items()
+        for market, name in some.items()
+    }
 
 
 def remember(folder: Path, snapshot: Snapshot) -> None:

@@ -6,17 +6,23 @@ DuckDB would answer this in one query, but its library takes 50 MiB of each proc
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.history.arrow import as_numpy, coded
 from yieldbot.history.columns import KEY
+from yieldbot.history.files import Stored
 from yieldbot.history.grid import key_order
+from yieldbot.history.once import file_state, once
 from yieldbot.history.reading import Fault, MarketKey
-from yieldbot.history.store import Store
+from yieldbot.history.store import Asked, Store, read_stored
 from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     import pyarrow
+
+SMALL_BYTES = 32 * 1024
+"""What a smaller file says is not kept: it is read as fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +48,31 @@ def markets(store: Store, chain: str | None = None, faults: list[Fault] | None =
     """Every market that has readings, by chain, protocol, asset and name; each is named as in its newest reading. A
     file that cannot be read is skipped, and reported in ``faults``."""
     found: dict[tuple[str, str], Span] = {}
-    for content, _ in store.tables(chain, wanted=(*KEY, "time"), faults=faults, coded=KEY):
-        for span in _spans(content):
+    read: dict[Path, tuple[Span, ...]] = {}
+
+    def reader(file: Stored, asked: Asked) -> pyarrow.Table:
+        state = file_state(file.path)
+        if state[2] < SMALL_BYTES:
+            read[file.path], mark = _of_file(file, asked)
+        else:
+            read[file.path], mark = once("file spans", state, lambda: _of_file(file, asked), most=128)
+        return mark
+
+    for _, file in store.tables(chain, wanted=(*KEY, "time"), faults=faults, coded=KEY, reader=reader):
+        for span in read[file.path]:
             name = (span.key.chain, span.key.market)
             if chain is None or span.key.chain == chain:
                 found[name] = found[name] + span if name in found else span
     return tuple(sorted(found.values(), key=lambda one: key_order(one.key)))
+
+
+def _of_file(file: Stored, asked: Asked) -> tuple[tuple[Span, ...], pyarrow.Table]:
+    """(a file's markets, a table with one row if it has any)."""
+    import pyarrow as pa
+
+    content = read_stored(file, asked)
+    mark = pa.table({"row": pa.nulls(min(1, content.num_rows))})
+    return tuple(_spans(content)), mark
 
 
 def _spans(content: pyarrow.Table) -> Iterator[Span]:

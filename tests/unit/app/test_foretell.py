@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.kit.market_builder import BLOCK, CHAIN, kinked, market, snapshot, usdc
 from tests.kit.policies import loose
+from tests.kit.risk.protections import moved
 from tests.unit.history.test_mean_held import note
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
-from yieldbot.app import foretell
+from yieldbot.app import expected, foretell
 from yieldbot.app.foretell import with_forecasts
 from yieldbot.app.memory import FOLDER
 from yieldbot.history.files import spanned_days
+from yieldbot.history.once import forget
+from yieldbot.history.panel import Panel
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
+from yieldbot.model.market import RateForecast, Snapshot
 
 NOW = BLOCK.timestamp
 DAY = 86_400
 SPIKED = market("spiked", kinked(1e6, 8e5, low=0.20), borrowed=8e5)
+OTHER = "0x00000000000000000000000000000000000000A2"
 CALM = market("calm", kinked(1e6, 8e5, low=0.14), borrowed=8e5)
 SEEN = replace(snapshot(50_000, SPIKED, CALM), block=BLOCK)
 
@@ -99,3 +106,48 @@ def test_a_forecast_has_seen_the_days_that_it_weighs(name: str, ahead: float, da
     policy = loose(forecaster=name, horizon_days=ahead)
     assert foretell.seen_days(policy, NOW, None) == pytest.approx(days, rel=1e-3)
     assert foretell.seen_days(policy, NOW, NOW - 2 * DAY) == 2.0
+
+
+def test_wallets_of_one_chain_share_what_memory_says_until_it_has_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two wallets in one market: memory is read for the first alone, and the forecast of each still counts what the
+    other moved. A later block with the same memory needs no reading of forecasts either; a new reading does."""
+    folder = remembered(tmp_path, 10)
+    read: list[str] = []
+    notes = moved(1, SPIKED.market.id, 700, 0.0)
+    mover = notes[0].entry.owner  # type: ignore[union-attr]
+    mine, others = replace(SEEN, owner=mover), replace(SEEN, owner=OTHER)
+    first_tables, first_panel = Store.tables, expected.panel_of
+
+    def tables(self: Store, *asked: Any, **named: Any) -> Iterator[Any]:
+        read.append("tables")
+        return first_tables(self, *asked, **named)
+
+    def panel(*asked: Any) -> Panel:
+        read.append("panel")
+        return first_panel(*asked)
+
+    monkeypatch.setattr(Store, "tables", tables)
+    monkeypatch.setattr(expected, "panel_of", panel)
+
+    def forecast(seen: Snapshot) -> RateForecast:
+        said = with_forecasts(seen, folder, loose(), pytest.fail, notes).of(SPIKED.market.id).forecast
+        assert said is not None
+        return said
+
+    first = forecast(mine)
+    once_read = list(read)
+    second = forecast(others)
+    assert once_read.count("panel") == 1 and read == once_read, "the second wallet reads nothing"
+    assert (first.beside, second.beside) == (0.0, 700.0) and replace(second, ours=first.ours, beside=0.0) == first
+    later = replace(BLOCK, timestamp=NOW + 12, height=BLOCK.height + 1)
+    forecast(replace(mine, block=later))
+    assert read.count("panel") == 1
+    key = MarketKey(chain=CHAIN, market=SPIKED.market.id, protocol="lend", asset="USDC")
+    row = Reading(key=key, time=NOW + 6, supply_rate=0.30, mean_rate=0.30, mean_since=NOW - 2 * DAY)
+    assert Store(folder / FOLDER).append([row]).rows == 1
+    again = forecast(replace(mine, block=later))
+    assert read.count("panel") == 2 and again.mean > first.mean
+    forget()
+    assert forecast(replace(mine, block=later)) == again
