@@ -48,7 +48,7 @@ async def test_a_market_that_cannot_be_left_is_kept_out_until_it_changes(sandbox
         assert any("no way out" in veto for veto in vetoes[market_id])
         for words, said in (
             (("check",), "nothing goes in until it changes"),
-            (("plan",), f"({market_id}) has no way out: "),
+            (("plan",), "Trap forkaware has no way out: "),
             (("markets",), "no way out: "),
             (("history", "--limit", "0"), "nothing goes in until it changes"),
         ):

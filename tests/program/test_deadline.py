@@ -16,12 +16,15 @@ from yieldbot.app.deadline import Deadline, run_within
 from yieldbot.errors import PendingError, RunTimedOut
 from yieldbot.execution.world import Wiring
 
-JOB: Any = SimpleNamespace(chain=SimpleNamespace(chain="eip155:1"), wallet=SimpleNamespace(address="0x" + "11" * 20))
+JOB: Any = SimpleNamespace(
+    chain=SimpleNamespace(chain="eip155:1"), wallet=SimpleNamespace(address="0x" + "11" * 20),
+    asset=SimpleNamespace(address="0x" + "22" * 20), assets=(),
+)  # fmt: skip
 
 
 def world(seconds: int, open_ones: list[Any]) -> Wiring:
-    settings: Any = SimpleNamespace(policy=replace(loose(horizon_days=30.0), run_timeout_seconds=seconds))
-    journal: Any = SimpleNamespace(open_transactions=lambda chain, owner: open_ones)
+    settings: Any = SimpleNamespace(policy=replace(loose(horizon_days=30.0), run_timeout_seconds=seconds), jobs=())
+    journal: Any = SimpleNamespace(open_transactions=lambda chain, owner: open_ones, last_held=lambda chain: {})
     nothing: Any = None
     return Wiring(
         settings=settings, journal=journal, approver=nothing, signer_of=nothing,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
+from threading import Timer
 from unittest.mock import Mock
 
 import aiohttp
@@ -53,6 +54,22 @@ def test_an_emptied_journal_is_refused_where_rows_were(tmp_path: Path, beside: s
     (tmp_path / beside).write_bytes(b"")
     Journal.open(file).close()
     assert file.stat().st_size, "alone it is what a start leaves that was killed before its first row"
+
+
+def test_a_journal_that_another_program_begins_is_no_emptied_one(tmp_path: Path) -> None:
+    file = tmp_path / "journal.sqlite"
+    file.touch()
+    beside = tmp_path / "journal.sqlite-journal"
+    beside.write_bytes(b"rows")
+    begun = Timer(0.05, beside.unlink)
+    begun.start()
+    Journal.open(file).close()
+    begun.join()
+    file.write_bytes(b"")
+    beside.write_bytes(b"rows")
+    os.utime(beside, (1, 1))
+    with pytest.raises(InvariantError, match="is empty, though journal.sqlite-journal lies beside it"):
+        Journal.open(file)
 
 
 def test_what_a_transport_says_is_in_words() -> None:

@@ -7,7 +7,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from yieldbot.access.database import begin, engine_of, usable
+from yieldbot.access.database import begin, engine_of, make_tables
 from yieldbot.model.dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class Answers:
             Column("status", Integer),
             Column("body", Text, nullable=False),
         )
-        with usable():
-            self._table.metadata.create_all(self._engine)
+        make_tables(self._engine, self._table.metadata)
 
     def claim(self, caller: str, key: str, asked: bytes, now: int) -> Kept | None:
         """Claim a key for a request; None: it is the first, and must be answered by ``keep`` or given up by ``drop``.

@@ -15,7 +15,7 @@ from yieldbot.errors import ConfigError, DiskFull, InvariantError, KeysHeld
 from yieldbot.resources import why
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, MetaData
 
 FILE = "access.sqlite3"
 SERVER_WAITS, HELD_WAITS = 0.5, 0.02
@@ -50,6 +50,16 @@ def engine_of(url: str, server: bool) -> Engine:
     if server and found.dialect.name == "sqlite":
         _held[found] = -HELD_SECONDS
     return found
+
+
+def make_tables(engine: Engine, tables: MetaData) -> None:
+    """Make the tables that are not there. Another program may make the same ones at the same time. Raises KeysHeld and
+    InvariantError."""
+    from sqlalchemy.schema import CreateTable
+
+    with usable(), engine.begin() as connection:
+        for table in tables.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
 
 
 @contextmanager

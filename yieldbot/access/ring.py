@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.access.caller import Scope
-from yieldbot.access.database import begin, engine_of, url_of, usable
+from yieldbot.access.database import begin, engine_of, make_tables, url_of
 from yieldbot.access.keys import NAME, PREFIX_BYTES, SECRET_BYTES, StoredKey, digest, made
 from yieldbot.errors import ConfigError
 from yieldbot.model.json_text import loads
@@ -74,8 +74,7 @@ class KeyRing:
             Column("day", BigInteger, nullable=False),
             Column("used", BigInteger, nullable=False),
         )
-        with usable():
-            self._table.metadata.create_all(self._engine)
+        make_tables(self._engine, self._table.metadata)
 
     @classmethod
     def of(cls, data_dir: Path) -> KeyRing:

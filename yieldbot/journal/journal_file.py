@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,8 @@ from yieldbot.errors import DiskFull, InvariantError, JournalHeld, TransientErro
 from yieldbot.resources import why
 
 Taken = TypeVar("Taken")
+MAKING_SECONDS = 2.0
+"""For so long a file that another program begins may be empty with SQLite's rollback journal beside it."""
 READ_TRIES = 20
 """How often ``read_from`` starts again because a writer changed the file meanwhile; each try takes
 milliseconds."""
@@ -80,17 +83,30 @@ def refuse_other(path: Path) -> None:
 def refuse_emptied(path: Path) -> None:
     """Raise InvariantError for an empty file with a write-ahead log or a backup beside it: rows were lost.
 
-    An empty file alone is what a run leaves that was killed before its first row.
+    An empty file alone is what a run leaves that was killed before its first row. While another program makes the
+    journal it looks the same, for a moment: what is new is looked at again for MAKING_SECONDS.
     """
+    until = time.monotonic() + MAKING_SECONDS
+    while found := _beside_emptied(path):
+        new = all(name == f"{path.name}-journal" and time.time() - at < MAKING_SECONDS for name, at in found)
+        if new and time.monotonic() < until:
+            time.sleep(0.02)
+            continue
+        names = ", ".join(name for name, _ in found)
+        message = f"is empty, though {names} lies beside it: what was signed is no longer known"
+        raise InvariantError(f"journal {path} {message}; restore it from a backup before anything is signed")
+
+
+def _beside_emptied(path: Path) -> list[tuple[str, float]]:
+    """What lies beside an empty file and says that rows were lost: (name, unix seconds of its last change)."""
     try:
         if not path.exists() or path.stat().st_size:
-            return
+            return []
         beside = [one for one in path.parent.glob(f"{path.name}?*") if one.name != f"{path.name}-shm"]
-        if found := [one.name for one in sorted(beside) if one.is_file() and one.stat().st_size]:
-            message = f"is empty, though {', '.join(found)} lies beside it: what was signed is no longer known"
-            raise InvariantError(f"journal {path} {message}; restore it from a backup before anything is signed")
+        found = [(one.name, one.stat()) for one in sorted(beside) if one.is_file()]
+        return [(name, status.st_mtime) for name, status in found if status.st_size]
     except OSError:
-        return  # reported where it is opened
+        return []  # reported where it is opened
 
 
 def cannot_be_opened(path: Path, failure: OSError) -> InvariantError:

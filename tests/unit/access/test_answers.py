@@ -12,6 +12,7 @@ import pytest
 
 from yieldbot.access.answers import KEPT_SECONDS, Answers, Kept
 from yieldbot.access.database import url_of
+from yieldbot.access.ring import KeyRing
 from yieldbot.errors import KeysHeld
 
 NOW = 1_800_000_000
@@ -32,6 +33,25 @@ def test_the_first_claims_and_the_rest_get_its_answer_after_a_restart_too(url: s
     assert again.claim("me", "k1", b"ask", NOW + 5) == Kept(True, 201, "{}")
     assert again.claim("me", "k1", b"other", NOW + 5) == Kept(False, 201, "{}")
     assert again.claim("you", "k1", b"ask", NOW) is None, "another caller's key is another key"
+
+
+def test_two_programs_may_begin_at_once(url: str) -> None:
+    from sqlalchemy import Engine, event
+
+    before = list[str]()
+
+    def another_begins(connection: object, cursor: object, statement: str, *more: object) -> None:
+        if statement.lstrip().startswith("CREATE") and not before:
+            before.append(statement)
+            KeyRing(url)
+            Answers(url)
+
+    event.listen(Engine, "before_cursor_execute", another_begins)
+    try:
+        KeyRing(url)
+    finally:
+        event.remove(Engine, "before_cursor_execute", another_begins)
+    assert before and Answers(url).claim("me", "k1", b"ask", NOW) is None
 
 
 def test_what_came_to_nothing_may_be_tried_again(url: str) -> None:
