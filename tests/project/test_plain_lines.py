@@ -68,7 +68,7 @@ def test_a_journal_that_another_program_begins_is_no_emptied_one(tmp_path: Path)
     file.write_bytes(b"")
     beside.write_bytes(b"rows")
     os.utime(beside, (1, 1))
-    with pytest.raises(InvariantError, match="is empty, though journal.sqlite-journal lies beside it"):
+    with pytest.raises(InvariantError, match=r"is empty, though journal\.sqlite-journal lies beside it"):
         Journal.open(file)
 
 
