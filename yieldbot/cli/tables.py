@@ -34,7 +34,7 @@ class Printable(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for part in super().render(renderable, options):
-            yield part if part.control else Segment(printable(part.text), part.style)
+            yield part if part.control else Segment(printable(part.text.replace(GLUE, " ")), part.style)
 
 
 class TextTable(Table):
