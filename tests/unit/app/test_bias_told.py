@@ -19,6 +19,7 @@ from yieldbot.app.markets import MarketsRequest, markets
 from yieldbot.app.memory import FOLDER
 from yieldbot.cli import view
 from yieldbot.forecast import bias
+from yieldbot.history.once import forget
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
 from yieldbot.model.amounts import Apr
@@ -67,6 +68,7 @@ def test_three_misses_on_one_side_widen_that_side_of_what_is_decided_with(
     said = forecast(folder, by)
     assert said.reason.endswith(words)
     monkeypatch.setattr(bias, "WIDER", 1.0)
+    forget()
     usual = forecast(folder, by)
     side, other = ("high", "low") if words == LOW else ("low", "high")
     further, before = (abs(getattr(one, side) - one.mean) for one in (said, usual))
